@@ -1,0 +1,49 @@
+//! The contract between deciding and forwarding: seven nouns, two verbs, and the events that come back.
+//!
+//! A backend is told [`Op`]s and nothing else. Setting an object again changes nothing: an identical
+//! SA keeps its sequence number, window and counters.
+#![forbid(unsafe_code)]
+
+mod counters;
+pub use counters::{Counters, DropCount, LabelCounters, PortCounters, SaCounters};
+
+mod event;
+pub use event::Event;
+
+mod hop;
+pub use hop::{Hop, LabelAction};
+
+mod object;
+pub use object::{Address, Key, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf};
+
+mod plan;
+pub use plan::Plan;
+
+use std::fmt;
+
+/// A forwarding backend.
+pub trait Dataplane {
+    /// Carries out `ops` in order. On an error the ops before `Rejected::index` are in force.
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected>;
+
+    /// The next thing that happened, if any.
+    fn poll(&mut self) -> Option<Event>;
+
+    /// What was counted so far.
+    fn counters(&self) -> Counters;
+}
+
+/// An op the backend cannot carry out, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    pub index: usize,
+    pub reason: String,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op {}: {}", self.index, self.reason)
+    }
+}
+
+impl std::error::Error for Rejected {}

@@ -1,0 +1,149 @@
+//! What goes into the engine and what comes out.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use base::{PolicyId, Spi, VrfId};
+use crypto::dh;
+use ipsec::{Encap, Flow, Keys, Lifetime, Replay, Selector, Suite};
+
+use crate::{Config, Notice};
+
+/// How a peer is reached. The front VRF is part of who a peer is: the same address in another front
+/// VRF is another peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    pub front: VrfId,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    /// Whether a non-ESP marker precedes each message (RFC 3948 section 2.2). The marker itself is
+    /// put on and taken off outside the engine.
+    pub marker: bool,
+}
+
+/// One UDP payload, without the non-ESP marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    pub path: Path,
+    pub bytes: Vec<u8>,
+}
+
+/// One phase 1 SA, for as long as the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u32);
+
+/// One pair of IPsec SAs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChildId(pub u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+pub enum Input {
+    Datagram(Datagram),
+    Command(Command),
+    Answer(AskId, Answer),
+}
+
+pub enum Command {
+    /// From now on this configuration. Sessions whose profile, key, peer or crypto-map entry it changes
+    /// or removes are closed with deletes; all others run on.
+    Configure(Arc<Config>),
+    /// Traffic hit the permit line `rule` of a crypto-map entry and there is no SA for it.
+    Acquire { policy: PolicyId, rule: usize, flow: Flow },
+    /// ESP came with an SPI nobody holds. If `remote` is a configured static peer we open IKE to it, rate-limited.
+    UnknownSpi { front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi },
+    /// A child runs out of sequence numbers or volume: replace it.
+    Rekey(ChildId),
+    /// An operator wants these gone: `clear crypto …`.
+    Clear(Target),
+    /// `debug crypto isakmp` on or off: whether `Notice::Debug` is emitted.
+    Debug(bool),
+}
+
+/// Which sessions or children an operator names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    All,
+    /// `clear crypto sa` without the IKE SAs: children only.
+    Children,
+    Session(SessionId),
+    Child(ChildId),
+    Peer { front: VrfId, remote: IpAddr },
+    /// Children of a peer, not its phase 1.
+    PeerChildren { front: VrfId, remote: IpAddr },
+    /// Children whose inside VRF this is.
+    Inside(VrfId),
+    /// Children of one crypto-map entry.
+    Policy(PolicyId),
+}
+
+/// Work the engine cannot or must not do itself.
+pub enum Ask {
+    /// An inbound SPI that no SA holds; `random` makes it hard to guess.
+    Spi { random: u32 },
+    /// The SPI is not wanted any more; needs no answer. SPIs of a child that came up are released by
+    /// whoever sees its `ChildDown` or `ChildReplaced`.
+    ReleaseSpi(Spi),
+    /// A Diffie-Hellman computation; run it on a worker.
+    Compute(dh::Job),
+}
+
+pub enum Answer {
+    /// `None`: the SPI space is full.
+    Spi(Option<Spi>),
+    Computed(Result<dh::Outcome, dh::BadPublic>),
+}
+
+/// A negotiated pair of SAs.
+#[derive(Clone)]
+pub struct Child {
+    pub id: ChildId,
+    pub session: SessionId,
+    /// The crypto-map entry it belongs to.
+    pub policy: PolicyId,
+    pub front: VrfId,
+    pub inside: VrfId,
+    pub local: IpAddr,
+    pub remote: IpAddr,
+    pub encap: Encap,
+    pub suite: Suite,
+    pub spi_in: Spi,
+    pub spi_out: Spi,
+    pub keys_in: Keys,
+    pub keys_out: Keys,
+    pub selector: Selector,
+    pub lifetime: Lifetime,
+    pub replay: Replay,
+    pub initiator: bool,
+}
+
+/// Why a child went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// Its lifetime ended.
+    Expired,
+    /// The peer sent a delete.
+    PeerDeleted,
+    /// The peer restarted and said so: INITIAL-CONTACT.
+    InitialContact,
+    /// An operator cleared it.
+    Cleared,
+    /// The configuration no longer allows it.
+    Reconfigured,
+    /// The peer did not answer.
+    PeerSilent,
+    /// It was replaced by a rekey and its time of grace is over.
+    Superseded,
+}
+
+pub enum Output {
+    Transmit(Datagram),
+    Ask(AskId, Ask),
+    /// Boxed: keys and selectors make it large.
+    ChildUp(Box<Child>),
+    /// `new` carries outbound traffic from now on; `old` still receives until its `ChildDown`.
+    ChildReplaced { old: ChildId, new: Box<Child> },
+    ChildDown(ChildId, DownReason),
+    Notice(Notice),
+}

@@ -1,0 +1,232 @@
+//! Facts. Times are seconds, VRFs names (`None`: global), SPIs numbers.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    IsakmpSas(Vec<IsakmpSa>),
+    IsakmpProfiles(Vec<IsakmpProfile>),
+    /// Keys are never sent, only whose they are.
+    IsakmpKeys(Vec<IsakmpKey>),
+    IsakmpPolicies(Vec<IsakmpPolicy>),
+    IpsecSas(Vec<IpsecFlow>),
+    Sessions(Vec<Session>),
+    Routes(Vec<RouteTable>),
+    Vrfs(Vec<VrfSummary>),
+    MplsForwarding(Vec<LabelEntry>),
+    Interfaces(Vec<InterfaceState>),
+    Drops(Vec<Drop>),
+    /// Text that is its own format: the running configuration, a log.
+    Text(String),
+    Trace(Vec<TraceStep>),
+    /// Done; how many things it concerned.
+    Done { count: usize },
+    /// Not done, and what to do about it.
+    Failed { error: String, hint: Option<String> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsakmpSa {
+    pub front: Option<String>,
+    pub inside: Option<String>,
+    pub local: IpAddr,
+    pub local_port: u16,
+    pub remote: IpAddr,
+    pub remote_port: u16,
+    /// IOS's state word, for instance `QM_IDLE` or `MM_NO_STATE`.
+    pub state: String,
+    pub connection: u32,
+    pub initiator: bool,
+    pub profile: Option<String>,
+    pub identity: Option<String>,
+    pub encryption: Option<String>,
+    pub hash: Option<String>,
+    pub group: Option<u16>,
+    pub nat: bool,
+    pub lifetime_left: Option<u64>,
+    pub cookies: (String, String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsakmpProfile {
+    pub name: String,
+    pub vrf: Option<String>,
+    pub identities: Vec<String>,
+    pub keyrings: Vec<String>,
+    pub bindings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsakmpKey {
+    pub keyring: String,
+    pub vrf: Option<String>,
+    pub peer: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsakmpPolicy {
+    pub priority: u16,
+    /// The built-in last resort.
+    pub default: bool,
+    pub encryption: String,
+    pub hash: String,
+    pub authentication: String,
+    pub group: u16,
+    pub group_bits: u16,
+    pub lifetime: u64,
+}
+
+/// One flow of one crypto-map entry with its SAs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpsecFlow {
+    pub interface: String,
+    pub map: String,
+    pub sequence: u32,
+    pub local_address: IpAddr,
+    pub front: Option<String>,
+    pub inside: Option<String>,
+    pub local: Proxy,
+    pub remote: Proxy,
+    pub peer: IpAddr,
+    pub peer_port: u16,
+    pub connection: Option<u32>,
+    pub encaps: u64,
+    pub decaps: u64,
+    pub encaps_bytes: u64,
+    pub decaps_bytes: u64,
+    pub send_errors: u64,
+    pub recv_errors: u64,
+    pub path_mtu: u16,
+    pub inbound: Vec<IpsecSa>,
+    pub outbound: Vec<IpsecSa>,
+}
+
+/// An identity as quick mode says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proxy {
+    pub address: IpAddr,
+    pub mask: IpAddr,
+    pub protocol: u8,
+    pub port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpsecSa {
+    pub spi: u32,
+    pub transform: String,
+    /// `Tunnel` or `Tunnel UDP-Encaps`.
+    pub mode: String,
+    pub connection: u32,
+    pub seconds_left: u64,
+    pub kilobytes_left: Option<u64>,
+    pub iv: u16,
+    pub replay_window: u16,
+    pub esn: bool,
+    pub packets: u64,
+    pub bytes: u64,
+    pub sequence: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub interface: String,
+    /// `UP-ACTIVE`, `UP-IDLE`, `UP-NO-IKE`, `DOWN-NEGOTIATING` or `DOWN`.
+    pub status: String,
+    pub peer: IpAddr,
+    pub peer_port: u16,
+    pub front: Option<String>,
+    pub inside: Option<String>,
+    pub description: Option<String>,
+    pub identity: Option<String>,
+    pub profile: Option<String>,
+    pub uptime: u64,
+    pub isakmp: Vec<IsakmpSa>,
+    pub flows: Vec<IpsecFlow>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    pub vrf: Option<String>,
+    pub ipv6: bool,
+    pub routes: Vec<RouteEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEntry {
+    pub prefix: String,
+    /// `C` connected, `L` local, `S` static.
+    pub code: String,
+    pub distance: u8,
+    pub metric: u32,
+    pub tag: u32,
+    pub next_hop: Option<IpAddr>,
+    pub interface: Option<String>,
+    /// The next hop was found in the global table.
+    pub global: bool,
+    /// Outermost first.
+    pub labels: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrfSummary {
+    pub name: String,
+    pub rd: Option<String>,
+    pub import: Vec<String>,
+    pub export: Vec<String>,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    pub interfaces: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelEntry {
+    /// `None`: a push, nothing of ours arrives with a label.
+    pub local: Option<u32>,
+    /// `Pop Label`, `No Label` or a stack such as `100`.
+    pub outgoing: String,
+    pub prefix: String,
+    pub vrf: Option<String>,
+    pub bytes: u64,
+    pub packets: u64,
+    pub interface: Option<String>,
+    pub next_hop: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceState {
+    pub name: String,
+    pub device: String,
+    pub description: Option<String>,
+    pub up: bool,
+    pub vrf: Option<String>,
+    pub mac: Option<String>,
+    pub mtu: u16,
+    pub addresses: Vec<String>,
+    pub mpls: bool,
+    pub crypto_map: Option<String>,
+    pub packets_in: u64,
+    pub bytes_in: u64,
+    pub packets_out: u64,
+    pub bytes_out: u64,
+    pub drops_out: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    pub name: String,
+    pub meaning: String,
+    pub packets: u64,
+}
+
+/// One step of a packet's path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStep {
+    /// For instance `route`, `policy`, `sa`, `labels`, `next-hop`, `drop`.
+    pub stage: String,
+    pub text: String,
+    /// The name in `show drops`, if it ends here.
+    pub drop: Option<String>,
+}

@@ -1,0 +1,90 @@
+//! What goes into the box and what comes out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base::{PortId, Prefix, VrfId};
+use config::Config;
+use crypto::dh;
+use dataplane::{Address, Counters, Event, Op};
+
+/// Ties a reply to its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A network device of this machine, as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub name: String,
+    pub mac: [u8; 6],
+    pub mtu: u16,
+    pub up: bool,
+}
+
+pub enum Input {
+    /// Apply this configuration: the difference to the one in force, all or nothing. Answered by
+    /// `Output::Configured`.
+    Configure(Arc<Config>),
+    /// An IKE message, without non-ESP marker.
+    Ike(ike::Datagram),
+    Computed(ike::AskId, Result<dh::Outcome, dh::BadPublic>),
+    Event(Event),
+    /// What the dataplane counted; sent before each request that shows counters.
+    Counters(Counters),
+    /// A device appeared or changed. Sent for every device before the first `Configure`.
+    Device(Device),
+    /// A device is gone.
+    DeviceGone(String),
+    /// The kernel learnt or (`None`) lost a neighbour.
+    Neighbour { port: PortId, address: IpAddr, mac: Option<[u8; 6]> },
+    Request(RequestId, api::Request),
+}
+
+pub enum Output {
+    Ike(ike::Datagram),
+    /// For a worker thread; comes back as `Input::Computed`.
+    Compute(ike::AskId, dh::Job),
+    Apply(Vec<Op>),
+    /// The kernel's part of what should be; always after the `Apply` that opened its ports.
+    Host(Host),
+    Configured(Result<Summary, String>),
+    Reply(RequestId, api::Response),
+    /// The operator asked to read the configuration file again; the reply is the shell's to give.
+    Reload(RequestId),
+    Notice(crate::Notice),
+}
+
+/// What a `Configure` changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub ops: usize,
+}
+
+/// What the kernel should hold for us: addresses, per-VRF tables and the sockets of control protocols.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    pub ports: Vec<HostPort>,
+    pub routes: Vec<HostRoute>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    pub port: PortId,
+    pub device: String,
+    pub vrf: VrfId,
+    /// `true`: the TUN of its VRF, that the dataplane made; `false`: a wire.
+    pub host: bool,
+    pub mtu: u16,
+    pub addresses: Vec<Address>,
+    /// Whether IKE listens here.
+    pub ike: bool,
+}
+
+/// A route for packets of the box itself, in the kernel table of its VRF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRoute {
+    pub vrf: VrfId,
+    pub prefix: Prefix,
+    pub port: PortId,
+    pub gateway: Option<IpAddr>,
+}
