@@ -1,1 +1,51 @@
-fn main() {}
+//! The project's own commands: `cargo xtask setup | test | lab | bench | fuzz | tidy`.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod build;
+mod fuzz;
+mod lab;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+./x setup                          install what the tests and labs need (Debian, as root)
+./x test [--quick]                 everything that must hold; --quick: no fuzzing, no labs
+./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
+./x bench datapath [--json FILE]   what a packet costs
+./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
+./x tidy                           sizes, first sentences, names of files in the docs";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether what was asked for turned out well.
+fn run(words: &[&str]) -> Result<bool> {
+    match words {
+        ["setup"] => setup::run().map(|()| true),
+        ["test"] => test::run(false),
+        ["test", "--quick"] => test::run(true),
+        ["lab", name] => lab::run(name, false),
+        ["lab", name, "--keep"] | ["lab", "--keep", name] => lab::run(name, true),
+        ["bench", "datapath", rest @ ..] => bench::run(rest),
+        ["fuzz", rest @ ..] => fuzz::command(rest),
+        ["tidy"] => tidy::run(),
+        ["inject"] => lab::inject().map(|()| true),
+        _ => bail!("usage:\n{USAGE}"),
+    }
+}

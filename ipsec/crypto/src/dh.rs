@@ -1,6 +1,10 @@
 //! Diffie-Hellman groups (RFC 2409, 3526, 5903), as jobs that a worker can run.
 
+use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey};
 use base::Secret;
+
+use crate::drbg::Drbg;
+use crate::modp;
 
 /// By the number IANA gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +51,26 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPublic;
 
+impl Job {
+    /// Computes; milliseconds of work, and a pure function of the job.
+    pub fn run(self) -> Result<Outcome, BadPublic> {
+        match self {
+            Self::Agree { group, seed, peer } => {
+                let (private, public) = generate(group, seed);
+                let shared = finish(group, &private, &peer)?;
+                Ok(Outcome::Agreed { public, shared })
+            }
+            Self::Generate { group, seed } => {
+                let (private, public) = generate(group, seed);
+                Ok(Outcome::Generated { private, public })
+            }
+            Self::Finish { group, private, peer } => {
+                finish(group, &private, &peer).map(|shared| Outcome::Finished { shared })
+            }
+        }
+    }
+}
+
 impl Group {
     pub const fn number(self) -> u16 {
         match self {
@@ -91,4 +115,206 @@ impl Group {
             Self::EcpP521 => 521,
         }
     }
+}
+
+fn generate(group: Group, seed: [u8; 32]) -> (Secret, Vec<u8>) {
+    let mut drbg = Drbg::new(seed);
+    match Curve::of(group) {
+        Some(curve) => curve.generate(&mut drbg),
+        None => {
+            let private = modp::private(group, &mut drbg);
+            let public = modp::public(group, &private);
+            (private, public)
+        }
+    }
+}
+
+fn finish(group: Group, private: &Secret, peer: &[u8]) -> Result<Secret, BadPublic> {
+    match Curve::of(group) {
+        Some(curve) => curve.agree(private, peer),
+        None => modp::agree(group, private, peer),
+    }
+}
+
+/// A curve of RFC 5903: public values are X and Y, the shared secret is X alone (sections 7 and 9).
+struct Curve {
+    algorithm: &'static agreement::Algorithm,
+    bits: usize,
+}
+
+impl Curve {
+    fn of(group: Group) -> Option<Self> {
+        let algorithm = match group {
+            Group::EcpP256 => &agreement::ECDH_P256,
+            Group::EcpP384 => &agreement::ECDH_P384,
+            Group::EcpP521 => &agreement::ECDH_P521,
+            Group::Modp768
+            | Group::Modp1024
+            | Group::Modp1536
+            | Group::Modp2048
+            | Group::Modp3072
+            | Group::Modp4096 => return None,
+        };
+        Some(Self { algorithm, bits: usize::from(group.bits()) })
+    }
+
+    /// Bytes of a coordinate, and of a private value.
+    const fn len(&self) -> usize {
+        self.bits.div_ceil(8)
+    }
+
+    /// Draws until the private value lies below the curve's order, so that every one is as likely.
+    fn generate(&self, drbg: &mut Drbg) -> (Secret, Vec<u8>) {
+        let mut scalar = vec![0; self.len()];
+        loop {
+            drbg.fill(&mut scalar);
+            scalar[0] &= 0xff >> (self.len() * 8 - self.bits);
+            if let Some(public) = self.public(&scalar) {
+                return (Secret::from(scalar), public);
+            }
+        }
+    }
+
+    fn public(&self, scalar: &[u8]) -> Option<Vec<u8>> {
+        let private = PrivateKey::from_private_key(self.algorithm, scalar).ok()?;
+        let public = private.compute_public_key().ok()?;
+        public.as_ref().strip_prefix(&[UNCOMPRESSED]).map(<[u8]>::to_vec)
+    }
+
+    fn agree(&self, private: &Secret, peer: &[u8]) -> Result<Secret, BadPublic> {
+        if peer.len() != 2 * self.len() {
+            return Err(BadPublic);
+        }
+        let private =
+            PrivateKey::from_private_key(self.algorithm, private.expose()).map_err(|_| BadPublic)?;
+        let point = UnparsedPublicKey::new(self.algorithm, [&[UNCOMPRESSED], peer].concat());
+        agreement::agree(&private, point, BadPublic, |shared| Ok(Secret::from(shared)))
+    }
+}
+
+/// What SEC 1 writes before X and Y, and RFC 5903 does not.
+const UNCOMPRESSED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::hex;
+
+    const GROUPS: [Group; 9] = [
+        Group::Modp768,
+        Group::Modp1024,
+        Group::Modp1536,
+        Group::Modp2048,
+        Group::Modp3072,
+        Group::Modp4096,
+        Group::EcpP256,
+        Group::EcpP384,
+        Group::EcpP521,
+    ];
+
+    fn generated(group: Group, seed: u8) -> (Secret, Vec<u8>) {
+        match (Job::Generate { group, seed: [seed; 32] }).run() {
+            Ok(Outcome::Generated { private, public }) => (private, public),
+            _ => panic!("{group:?} did not generate"),
+        }
+    }
+
+    fn finished(group: Group, private: Secret, peer: Vec<u8>) -> Result<Secret, BadPublic> {
+        match (Job::Finish { group, private, peer }).run()? {
+            Outcome::Finished { shared } => Ok(shared),
+            Outcome::Agreed { .. } | Outcome::Generated { .. } => panic!("{group:?} did not finish"),
+        }
+    }
+
+    #[test]
+    fn both_sides_of_every_group_agree_and_lengths_are_the_groups() {
+        for group in GROUPS {
+            let coordinate = usize::from(group.bits()).div_ceil(8);
+            let (private, public) = generated(group, 1);
+            let Ok(Outcome::Agreed { public: peer, shared }) =
+                (Job::Agree { group, seed: [2; 32], peer: public.clone() }).run()
+            else {
+                panic!("{group:?} did not agree")
+            };
+            assert_eq!(shared.len(), coordinate, "{group:?}");
+            assert_eq!(public.len(), if group.number() >= 19 { 2 * coordinate } else { coordinate });
+            assert!(finished(group, private, peer) == Ok(shared), "{group:?}");
+        }
+    }
+
+    #[test]
+    fn a_seed_decides_the_key_pair() {
+        for group in [Group::Modp1024, Group::EcpP521] {
+            assert_eq!(generated(group, 3).1, generated(group, 3).1);
+            assert_ne!(generated(group, 3).1, generated(group, 4).1);
+        }
+    }
+
+    #[test]
+    fn numbers_name_groups_both_ways() {
+        for group in GROUPS {
+            assert_eq!(Group::from_number(group.number()), Some(group));
+        }
+        assert_eq!(Group::from_number(22), None);
+    }
+
+    #[test]
+    fn a_point_off_the_curve_or_of_another_length_is_refused() {
+        for group in [Group::EcpP256, Group::EcpP384, Group::EcpP521] {
+            let (private, public) = generated(group, 5);
+            let mut off = public.clone();
+            *off.last_mut().unwrap() ^= 1;
+            let short = public[1..].to_vec();
+            for bad in [off, short, vec![], vec![0; public.len()], [&[4], &public[..]].concat()] {
+                assert!(finished(group, private.clone(), bad) == Err(BadPublic), "{group:?}");
+            }
+        }
+    }
+
+    /// RFC 5903 sections 8.1 to 8.3.
+    #[test]
+    fn curves_agree_with_rfc_5903() {
+        for (group, ours, public, peer, shared) in RFC_5903 {
+            let curve = Curve::of(group).unwrap();
+            assert_eq!(curve.public(&hex(ours)).unwrap(), hex(public), "{group:?}");
+            let agreed = finished(group, Secret::from(hex(ours)), hex(peer));
+            assert!(agreed == Ok(Secret::from(hex(shared))), "{group:?}");
+        }
+    }
+
+    const RFC_5903: [(Group, &str, &str, &str, &str); 3] = [
+        (
+            Group::EcpP256,
+            "C88F01F510D9AC3F70A292DAA2316DE544E9AAB8AFE84049C62A9C57862D1433",
+            "DAD0B65394221CF9B051E1FECA5787D098DFE637FC90B9EF945D0C3772581180
+             5271A0461CDB8252D61F1C456FA3E59AB1F45B33ACCF5F58389E0577B8990BB3",
+            "D12DFB5289C8D4F81208B70270398C342296970A0BCCB74C736FC7554494BF63
+             56FBF3CA366CC23E8157854C13C58D6AAC23F046ADA30F8353E74F33039872AB",
+            "D6840F6B42F6EDAFD13116E0E12565202FEF8E9ECE7DCE03812464D04B9442DE",
+        ),
+        (
+            Group::EcpP384,
+            "099F3C7034D4A2C699884D73A375A67F7624EF7C6B3C0F160647B67414DCE655E35B538041E649EE3FAEF896783AB194",
+            "667842D7D180AC2CDE6F74F37551F55755C7645C20EF73E31634FE72B4C55EE6DE3AC808ACB4BDB4C88732AEE95F41AA
+             9482ED1FC0EEB9CAFC4984625CCFC23F65032149E0E144ADA024181535A0F38EEB9FCFF3C2C947DAE69B4C634573A81C",
+            "E558DBEF53EECDE3D3FCCFC1AEA08A89A987475D12FD950D83CFA41732BC509D0D1AC43A0336DEF96FDA41D0774A3571
+             DCFBEC7AACF3196472169E838430367F66EEBE3C6E70C416DD5F0C68759DD1FFF83FA40142209DFF5EAAD96DB9E6386C",
+            "11187331C279962D93D604243FD592CB9D0A926F422E47187521287E7156C5C4D603135569B9E9D09CF5D4A270F59746",
+        ),
+        (
+            Group::EcpP521,
+            "0037ADE9319A89F4DABDB3EF411AACCCA5123C61ACAB57B5393DCE47608172A095AA85A30FE1C2952C6771D937BA9777
+             F5957B2639BAB072462F68C27A57382D4A52",
+            "0015417E84DBF28C0AD3C278713349DC7DF153C897A1891BD98BAB4357C9ECBEE1E3BF42E00B8E380AEAE57C2D107564
+             941885942AF5A7F4601723C4195D176CED3E
+             017CAE20B6641D2EEB695786D8C946146239D099E18E1D5A514C739D7CB4A10AD8A788015AC405D7799DC75E7B7D5B6C
+             F2261A6A7F1507438BF01BEB6CA3926F9582",
+            "00D0B3975AC4B799F5BEA16D5E13E9AF971D5E9B984C9F39728B5E5739735A219B97C356436ADC6E95BB0352F6BE64A6
+             C2912D4EF2D0433CED2B6171640012D9460F
+             015C68226383956E3BD066E797B623C27CE0EAC2F551A10C2C724D9852077B87220B6536C5C408A1D2AEBB8E86D678AE
+             49CB57091F4732296579AB44FCD17F0FC56A",
+            "01144C7D79AE6956BC8EDB8E7C787C4521CB086FA64407F97894E5E6B2D79B04D1427E73CA4BAA240A34786859810C06
+             B3C715A3A8CC3151F2BEE417996D19F3DDEA",
+        ),
+    ];
 }

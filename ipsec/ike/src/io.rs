@@ -140,6 +140,10 @@ pub enum DownReason {
 pub enum Output {
     Transmit(Datagram),
     Ask(AskId, Ask),
+    /// Install the inbound SA only: the peer may send on it before it carries our traffic. `ChildUp`,
+    /// `ChildReplaced` or `ChildDown` of the same child follows; each of the first two comes without
+    /// it as well, and then installs both SAs.
+    ChildReady(Box<Child>),
     /// Boxed: keys and selectors make it large.
     ChildUp(Box<Child>),
     /// `new` carries outbound traffic from now on; `old` still receives until its `ChildDown`.

@@ -1,5 +1,42 @@
 //! The configuration language: IOS text to a typed `Config` and back, with every fault in its place.
+//!
+//! One command tree (`ios/commands`) drives parsing, abbreviation, `no` forms and printing: each row
+//! holds a command's pattern, what it sets, what its `no` form undoes, and how it reads back.
 #![forbid(unsafe_code)]
+
+mod finding;
+pub use finding::{Finding, Severity, report};
+
+mod check;
+mod ios;
 
 pub mod model;
 pub use model::Config;
+
+/// A configuration without errors, and what is doubtful about it.
+pub struct Parsed {
+    pub config: Config,
+    /// Never of severity `Error`; in the order of the text.
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads a whole configuration. If anything in it is wrong, every finding comes back (errors and
+/// warnings, in the order of the text) and no configuration does.
+pub fn parse(text: &str) -> Result<Parsed, Vec<Finding>> {
+    let (config, findings) = ios::parse(text);
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(findings);
+    }
+    Ok(Parsed { config, warnings: findings })
+}
+
+/// The configuration as text that `parse` reads back to the same `Config`. Secrets are in clear: this
+/// is for saving, to a file that only its owner reads.
+pub fn print(config: &Config) -> String {
+    ios::print(config, false)
+}
+
+/// As `print`, with `<hidden>` in the place of each secret: for eyes.
+pub fn print_hidden(config: &Config) -> String {
+    ios::print(config, true)
+}

@@ -1,0 +1,28 @@
+//! Where frames come in and go out: one trait, and one file for each kind of port.
+
+use std::os::fd::BorrowedFd;
+
+use crate::Batch;
+
+/// What a NIC does, so that the graph need not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Frames carry an Ethernet header; without it they are bare IP packets.
+    pub ethernet: bool,
+}
+
+/// One port's way to its link. Neither call blocks.
+pub trait Nic: Send {
+    /// Moves received frames into `batch` until it is full or nothing waits.
+    /// Buffers come from [`Batch::buffer`].
+    fn receive(&mut self, batch: &mut Batch);
+
+    /// Sends every frame of `batch`, oldest first, and gives the buffers to [`Batch::recycle`].
+    /// What the link does not take is dropped.
+    fn send(&mut self, batch: &mut Batch);
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// What becomes readable when frames wait; `None` for a NIC in memory.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+}

@@ -1,0 +1,112 @@
+//! What one worker owns and writes to: SAs, counters, waiting packets and what leaves in this batch.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base::{Instant, Label, PolicyId, PortId, VrfId};
+use crossbeam_channel::Sender;
+use dataplane::{Event, LabelCounters};
+
+use crate::drop::Drops;
+use crate::limit::{Bucket, Once};
+use crate::sas::Sas;
+use crate::stage::neighbour::Waiting;
+use crate::stage::reassemble::Pieces;
+use crate::{Batch, Drop, Frame};
+
+pub struct State {
+    pub sas: Sas,
+    pub drops: Drops,
+    pub labels: BTreeMap<Label, LabelCounters>,
+    pub waiting: Waiting,
+    pub pieces: Pieces,
+    pub limits: Limits,
+    /// Lends buffers; between packets it holds none to send.
+    pub batch: Batch,
+    /// Frames ready for each port, in order.
+    outgoing: BTreeMap<PortId, Vec<Frame>>,
+    ident: u16,
+    events: Sender<Event>,
+}
+
+/// What is told at most so often.
+pub struct Limits {
+    pub acquire: Once<(PolicyId, usize)>,
+    pub unknown_spi: Once<(VrfId, IpAddr)>,
+    pub resolve: Once<(PortId, IpAddr)>,
+    icmp: BTreeMap<VrfId, Bucket>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            acquire: Once::every(second),
+            unknown_spi: Once::every(second),
+            resolve: Once::every(second),
+            icmp: BTreeMap::new(),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether another ICMP error may be sent in a VRF: a hundred a second, fifty at once.
+    pub fn icmp(&mut self, vrf: VrfId, now: Instant) -> bool {
+        let fresh = || Bucket::new(Duration::from_millis(10), 50);
+        self.icmp.entry(vrf).or_insert_with(fresh).allows(now)
+    }
+}
+
+impl State {
+    pub fn new(events: Sender<Event>) -> Self {
+        Self {
+            sas: Sas::default(),
+            drops: Drops::default(),
+            labels: BTreeMap::new(),
+            waiting: Waiting::default(),
+            pieces: Pieces::default(),
+            limits: Limits::default(),
+            batch: Batch::default(),
+            outgoing: BTreeMap::new(),
+            ident: 0,
+            events,
+        }
+    }
+
+    /// Tells the control plane; when it does not keep up, the event is lost: each comes again.
+    pub fn tell(&self, event: Event) {
+        let _full = self.events.try_send(event);
+    }
+
+    /// A fresh IPv4 identification for a packet of our own.
+    pub fn ident(&mut self) -> u16 {
+        self.ident = self.ident.wrapping_add(1);
+        self.ident
+    }
+
+    pub fn send(&mut self, port: PortId, frame: Frame) {
+        self.outgoing.entry(port).or_default().push(frame);
+    }
+
+    /// The end of a packet that dies.
+    pub fn bury(&mut self, frame: Frame, drop: Drop) {
+        self.drops.count(drop);
+        self.batch.recycle(frame);
+    }
+
+    /// Everything that is ready for ports, emptied by the caller.
+    pub fn outgoing(&mut self) -> (&mut BTreeMap<PortId, Vec<Frame>>, &mut Batch, &mut Drops) {
+        (&mut self.outgoing, &mut self.batch, &mut self.drops)
+    }
+
+    /// Time passed: what waited too long dies.
+    pub fn tick(&mut self, now: Instant) {
+        for frame in self.waiting.expired(now) {
+            self.bury(frame, Drop::NeighbourTimeout);
+        }
+        for _ in 0..self.pieces.expire(now) {
+            self.drops.count(Drop::FragmentTimeout);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Keyed HMAC state for packets: the key is absorbed once, then cloned for each packet (RFC 2403,
+//! 2404, 4868).
+
+use hmac::{Hmac, KeyInit};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Sha256, Sha384, Sha512};
+
+use crate::prf::Hash;
+
+/// Who computes, for benchmarks to name.
+pub const PROVIDER: &str = "RustCrypto";
+
+/// An HMAC key ready for use; its state is inline.
+pub struct Mac {
+    hash: Hash,
+    state: State,
+}
+
+enum State {
+    Md5(Hmac<Md5>),
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
+    Sha512(Hmac<Sha512>),
+}
+
+impl Mac {
+    /// `key` may have any length.
+    pub fn new(hash: Hash, key: &[u8]) -> Self {
+        let state = match hash {
+            Hash::Md5 => State::Md5(keyed(key)),
+            Hash::Sha1 => State::Sha1(keyed(key)),
+            Hash::Sha256 => State::Sha256(keyed(key)),
+            Hash::Sha384 => State::Sha384(keyed(key)),
+            Hash::Sha512 => State::Sha512(keyed(key)),
+        };
+        Self { hash, state }
+    }
+
+    /// Writes the HMAC of `data` and `more`, cut to the length of `tag`.
+    pub fn tag(&self, data: &[u8], more: &[u8], tag: &mut [u8]) {
+        match &self.state {
+            State::Md5(key) => compute(key, data, more, tag),
+            State::Sha1(key) => compute(key, data, more, tag),
+            State::Sha256(key) => compute(key, data, more, tag),
+            State::Sha384(key) => compute(key, data, more, tag),
+            State::Sha512(key) => compute(key, data, more, tag),
+        }
+    }
+
+    /// Whether `tag`, not empty, starts the HMAC of `data` and `more`; in constant time.
+    pub fn verify(&self, data: &[u8], more: &[u8], tag: &[u8]) -> bool {
+        let mut whole = [0; 64];
+        let expected = &mut whole[..self.hash.len().min(tag.len())];
+        self.tag(data, more, expected);
+        !tag.is_empty() && crate::equal(expected, tag)
+    }
+}
+
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    M::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+fn compute<M: hmac::Mac + Clone>(key: &M, data: &[u8], more: &[u8], tag: &mut [u8]) {
+    let mut mac = key.clone();
+    mac.update(data);
+    mac.update(more);
+    tag.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(out, byte)| *out = byte);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_start_of_the_prfs_hmac() {
+        for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+            let mut tag = [0; 12];
+            Mac::new(hash, b"key").tag(b"some ", b"data", &mut tag);
+            assert_eq!(hash.hmac(b"key", &[b"some data"]).expose()[..12], tag, "{hash:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_right_tag_of_a_possible_length_verifies() {
+        let mac = Mac::new(Hash::Sha1, b"key");
+        let whole = Hash::Sha1.hmac(b"key", &[b"data"]);
+        let tag = &whole.expose()[..12];
+        assert!(mac.verify(b"data", b"", tag));
+        for bit in 0..96 {
+            let mut flipped = tag.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!mac.verify(b"data", b"", &flipped));
+        }
+        assert!(!mac.verify(b"date", b"", tag));
+        assert!(!mac.verify(b"data", b"", b""));
+        let padded: Vec<u8> = [whole.expose(), &[0]].concat();
+        assert!(!mac.verify(b"data", b"", &[0; 65]));
+        assert!(!mac.verify(b"data", b"", &padded), "a tag longer than the HMAC");
+    }
+}

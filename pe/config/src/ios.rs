@@ -1,0 +1,17 @@
+//! The IOS dialect: words, the command tree, and the two ways through it.
+
+mod args;
+mod commands;
+mod kind;
+mod lex;
+mod parse;
+mod pattern;
+mod print;
+mod scope;
+mod suggest;
+mod tree;
+mod value;
+
+pub(crate) use parse::parse;
+pub(crate) use print::print;
+pub(crate) use scope::{Index, Level, Noun, Place};

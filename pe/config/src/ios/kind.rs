@@ -1,0 +1,169 @@
+//! Kinds of arguments: which words each takes, their canonical text, and what to call them in a hint.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use vrf::Rd;
+
+use super::lex::Line;
+use super::scope::Noun;
+use super::value::{Endpoint4, Endpoint6, InterfaceName, LabelValue, Mask, Network6, Port, Protocol4, Protocol6};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any one word.
+    Word,
+    /// All the words that are left.
+    Line,
+    Number(u32, u32),
+    Ipv4,
+    Ipv6,
+    Ip,
+    Mask,
+    Network6,
+    Rd,
+    Secret,
+    /// The name of something.
+    Name(Noun),
+    Protocol4,
+    Protocol6,
+    Endpoint4,
+    Endpoint6,
+    Ports,
+    Label,
+}
+
+impl Kind {
+    /// By its name in a pattern; two numbers with a dash are a range.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "line" => Self::Line,
+            "ipv4" => Self::Ipv4,
+            "ipv6" => Self::Ipv6,
+            "ip" => Self::Ip,
+            "mask" => Self::Mask,
+            "network6" => Self::Network6,
+            "rd" => Self::Rd,
+            "secret" => Self::Secret,
+            "vrf" => Self::Name(Noun::Vrf),
+            "interface" => Self::Name(Noun::Interface),
+            "acl" => Self::Name(Noun::AccessList),
+            "keyring" => Self::Name(Noun::Keyring),
+            "profile" => Self::Name(Noun::Profile),
+            "transform-set" => Self::Name(Noun::TransformSet),
+            "map" => Self::Name(Noun::CryptoMap),
+            "protocol4" => Self::Protocol4,
+            "protocol6" => Self::Protocol6,
+            "endpoint4" => Self::Endpoint4,
+            "endpoint6" => Self::Endpoint6,
+            "ports" => Self::Ports,
+            "label" => Self::Label,
+            _ => Self::range(name).unwrap_or(Self::Word),
+        }
+    }
+
+    fn range(name: &str) -> Option<Self> {
+        let (low, high) = name.split_once('-')?;
+        Some(Self::Number(low.parse().ok()?, high.parse().ok()?))
+    }
+
+    pub(crate) fn noun(self) -> Option<Noun> {
+        if let Self::Name(noun) = self { Some(noun) } else { None }
+    }
+
+    /// How many words from `at` it takes, and their canonical text; `None` if they do not fit.
+    pub(crate) fn take(self, line: &Line<'_>, at: usize) -> Option<(usize, String)> {
+        let word = line.words.get(at)?.text;
+        let one = |text: Option<String>| text.map(|text| (1, text));
+        match self {
+            Self::Word | Self::Secret => one(Some(word.to_owned())),
+            Self::Line => Some((line.words.len() - at, line.rest(at)?.to_owned())),
+            Self::Number(low, high) => {
+                let number = word.parse::<u32>().ok().filter(|number| (low..=high).contains(number));
+                one(number.map(|number| number.to_string()))
+            }
+            Self::Ipv4 => one(canonical::<Ipv4Addr>(word)),
+            Self::Ipv6 => one(canonical::<Ipv6Addr>(word)),
+            Self::Ip => one(canonical::<IpAddr>(word)),
+            Self::Mask => one(canonical::<Mask>(word)),
+            Self::Network6 => one(canonical::<Network6>(word)),
+            Self::Rd => one(canonical::<Rd>(word)),
+            Self::Label => one(canonical::<LabelValue>(word)),
+            Self::Protocol4 => one(canonical::<Protocol4>(word)),
+            Self::Protocol6 => one(canonical::<Protocol6>(word)),
+            Self::Name(Noun::Interface) => interface(line, at),
+            // An address in the place of a name is a slip: let another argument have it.
+            Self::Name(_) => one(word.parse::<IpAddr>().is_err().then(|| word.to_owned())),
+            Self::Endpoint4 => endpoint::<Endpoint4>(line, at),
+            Self::Endpoint6 => endpoint::<Endpoint6>(line, at),
+            Self::Ports => ports(line, at),
+        }
+    }
+
+    /// For "expected …".
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Self::Word => "a word",
+            Self::Line => "text",
+            Self::Number(low, high) => return format!("a number from {low} to {high}"),
+            Self::Ipv4 => "an IPv4 address",
+            Self::Ipv6 => "an IPv6 address",
+            Self::Ip => "an IPv4 or IPv6 address",
+            Self::Mask => "a network mask such as 255.255.255.0",
+            Self::Network6 => "an IPv6 prefix such as 2001:db8::/64",
+            Self::Rd => "ASN:NN or A.B.C.D:NN",
+            Self::Secret => "the key",
+            Self::Name(Noun::Vrf) => "a VRF name",
+            Self::Name(Noun::Interface) => "an interface name",
+            Self::Name(Noun::AccessList) => "an access list's name or number",
+            Self::Name(Noun::Keyring) => "a keyring's name",
+            Self::Name(Noun::Profile) => "an ISAKMP profile's name",
+            Self::Name(Noun::TransformSet) => "a transform set's name",
+            Self::Name(Noun::CryptoMap) => "a crypto map's name",
+            Self::Protocol4 | Self::Protocol6 => "a protocol's name or number",
+            Self::Endpoint4 => "any, `host ADDRESS`, or an IPv4 address and its wildcard",
+            Self::Endpoint6 => "any, `host ADDRESS`, or an IPv6 prefix",
+            Self::Ports => "eq, neq, lt, gt or range with ports",
+            Self::Label => "a label (16 to 1048575, explicit-null or implicit-null)",
+        }
+        .to_owned()
+    }
+}
+
+fn canonical<T: FromStr + Display>(word: &str) -> Option<String> {
+    word.parse::<T>().ok().map(|value| value.to_string())
+}
+
+/// `Ethernet1/1`, or in two words `Ethernet 1/1`.
+fn interface(line: &Line<'_>, at: usize) -> Option<(usize, String)> {
+    let first = line.words.get(at)?.text;
+    if let Some(second) = line.words.get(at + 1)
+        && let Some(name) = InterfaceName::of_two_words(first, second.text)
+    {
+        return Some((2, name.to_string()));
+    }
+    canonical::<InterfaceName>(first).map(|name| (1, name))
+}
+
+/// One word, or two if one is not enough.
+fn endpoint<T: FromStr + Display>(line: &Line<'_>, at: usize) -> Option<(usize, String)> {
+    let first = line.words.get(at)?.text;
+    if let Some(text) = canonical::<T>(first) {
+        return Some((1, text));
+    }
+    let second = line.words.get(at + 1)?.text;
+    canonical::<T>(&format!("{first} {second}")).map(|text| (2, text))
+}
+
+fn ports(line: &Line<'_>, at: usize) -> Option<(usize, String)> {
+    let operator = line.words.get(at)?.text.to_ascii_lowercase();
+    let port = |index: usize| line.words.get(index)?.text.parse::<Port>().ok();
+    let first = port(at + 1)?;
+    let full = ["eq", "neq", "lt", "gt"].into_iter().find(|known| *known == operator);
+    if let Some(operator) = full {
+        return Some((2, format!("{operator} {first}")));
+    }
+    (operator.len() >= 2 && "range".starts_with(&operator))
+        .then(|| Some((3, format!("range {first} {}", port(at + 2)?))))?
+}

@@ -1,0 +1,74 @@
+//! The configuration file: read, parsed, and its interfaces put on the devices that `--port` names.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::Config;
+
+/// Where the configuration comes from, now and at each reload.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// Interface name and Linux device.
+    pub(crate) ports: Vec<(String, String)>,
+}
+
+pub(crate) struct Loaded {
+    pub(crate) config: Arc<Config>,
+    /// For the operator, ready to print; empty if there is nothing to say.
+    pub(crate) warnings: String,
+}
+
+impl Source {
+    /// The error is a report for the operator: every fault with its place.
+    pub(crate) fn load(&self) -> Result<Loaded, String> {
+        let text = std::fs::read_to_string(&self.path)
+            .map_err(|error| format!("{}: {error}", self.path.display()))?;
+        load(&self.path, &text, &self.ports)
+    }
+}
+
+fn load(path: &Path, text: &str, ports: &[(String, String)]) -> Result<Loaded, String> {
+    let file = path.display().to_string();
+    let parsed = config::parse(text).map_err(|findings| config::report(&file, text, &findings))?;
+    let mut config = parsed.config;
+    for (name, device) in ports {
+        let interface = config
+            .interfaces
+            .get_mut(name)
+            .ok_or_else(|| format!("--port {name}={device}: {file} has no interface {name}"))?;
+        interface.device = Some(device.clone());
+    }
+    let warnings =
+        if parsed.warnings.is_empty() { String::new() } else { config::report(&file, text, &parsed.warnings) };
+    Ok(Loaded { config: Arc::new(config), warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "interface Ethernet0/0\n ip address 10.0.0.1 255.255.255.0\n";
+
+    fn port(name: &str) -> Vec<(String, String)> {
+        vec![(name.to_owned(), "wan0".to_owned())]
+    }
+
+    #[test]
+    fn a_port_option_names_the_device_of_an_interface() {
+        let loaded = load(Path::new("pe.conf"), TEXT, &port("Ethernet0/0")).ok().unwrap();
+        assert_eq!(loaded.config.interfaces["Ethernet0/0"].device.as_deref(), Some("wan0"));
+    }
+
+    #[test]
+    fn a_port_option_for_an_interface_that_is_not_there_is_a_fault() {
+        let fault = load(Path::new("pe.conf"), TEXT, &port("Ethernet9")).err().unwrap();
+        assert!(fault.contains("no interface Ethernet9"), "{fault}");
+    }
+
+    #[test]
+    fn a_faulty_file_is_reported_with_its_name_and_line() {
+        let fault = load(Path::new("pe.conf"), "frobnicate everything\n", &[]).err().unwrap();
+        assert!(fault.contains("pe.conf:1"), "{fault}");
+        assert!(fault.contains("frobnicate"), "{fault}");
+    }
+}

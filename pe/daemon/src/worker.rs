@@ -1,0 +1,45 @@
+//! The one thread that computes Diffie-Hellman, so that the control thread never waits for it.
+
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::Builder;
+
+use crypto::dh::Job;
+
+use crate::queue::{Arrival, Queue};
+
+/// Starts the worker; it ends when the returned sender is dropped. The queue of jobs needs no bound of
+/// its own: the engine bounds its half-open sessions, and each has one job at most.
+pub(crate) fn start(queue: Queue) -> io::Result<Sender<(ike::AskId, Job)>> {
+    let (jobs, waiting) = channel::<(ike::AskId, Job)>();
+    Builder::new().name("dh".to_owned()).spawn(move || {
+        for (id, job) in waiting {
+            queue.send_blocking(Arrival::Computed(id, job.run()));
+        }
+    })?;
+    Ok(jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crypto::dh::{Group, Outcome};
+
+    use super::*;
+    use crate::queue::{Next, queue};
+
+    #[test]
+    fn a_job_comes_back_under_its_own_number() {
+        let (queue, arrivals) = queue();
+        let jobs = start(queue).unwrap();
+        let job = Job::Generate { group: Group::EcpP256, seed: [7; 32] };
+        assert!(jobs.send((ike::AskId(9), job)).is_ok());
+        let Next::Arrived(Arrival::Computed(id, Ok(outcome))) = arrivals.next(Duration::from_secs(30)) else {
+            panic!("no answer")
+        };
+        assert_eq!(id, ike::AskId(9));
+        let Outcome::Generated { public, .. } = outcome else { panic!("another kind of answer") };
+        assert_eq!(public.len(), 64);
+    }
+}

@@ -1,0 +1,298 @@
+//! The box as an engine: hands each input to whom it concerns and each result to whoever waits for it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base::{Engine, Instant, PortId};
+use config::Config;
+use dataplane::{Counters, Event, Op, Plan};
+use ike::{Answer, Ask, AskId, Command, Ike};
+
+use crate::ids::Ids;
+use crate::log::Log;
+use crate::plan::Neighbours;
+use crate::tables::Tables;
+use crate::wiring::ike_to_ipsec::Tunnels;
+use crate::wiring::link_to_all::Links;
+use crate::wiring::{config_to_ike, dataplane_to_ike, ike_to_notice, vrf_to_host};
+use crate::{Device, Host, Input, Notice, Output, Summary, plan, show};
+
+/// Everything the box knows, and no socket, clock or thread.
+pub struct Pe {
+    pub(crate) ike: Ike,
+    pub(crate) ids: Ids,
+    pub(crate) config: Arc<Config>,
+    pub(crate) links: Links,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) tables: Tables,
+    pub(crate) tunnels: Tunnels,
+    pub(crate) plan: Plan,
+    pub(crate) counters: Counters,
+    /// What `clear crypto sa counters` subtracts.
+    pub(crate) cleared: Counters,
+    pub(crate) log: Log,
+    /// How often IKE refused a packet, by name.
+    pub(crate) refusals: BTreeMap<&'static str, u64>,
+    host: Host,
+    debug_ipsec: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Pe {
+    /// An unconfigured box. All its randomness comes from `seed`, which must never be used twice.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            ike: Ike::new(seed),
+            ids: Ids::default(),
+            config: Arc::default(),
+            links: Links::default(),
+            neighbours: Neighbours::default(),
+            tables: Tables::default(),
+            tunnels: Tunnels::default(),
+            plan: Plan::default(),
+            counters: Counters::default(),
+            cleared: Counters::default(),
+            log: Log::default(),
+            refusals: BTreeMap::new(),
+            host: Host::default(),
+            debug_ipsec: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Everything the dataplane should hold now, for a backend that starts anew.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The VRF's name; `None` is the global table.
+    pub fn vrf_name(&self, id: base::VrfId) -> Option<&str> {
+        self.ids.vrf_name(id)
+    }
+}
+
+impl Engine for Pe {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Configure(config) => self.configure(now, config),
+            Input::Ike(datagram) => self.tell_ike(now, ike::Input::Datagram(datagram)),
+            Input::Computed(id, outcome) => self.answer(now, id, Answer::Computed(outcome)),
+            Input::Event(event) => self.event(now, event),
+            Input::Counters(counters) => self.counters = counters,
+            Input::Device(device) => self.device(now, device),
+            Input::DeviceGone(name) => {
+                if self.links.gone(&name) {
+                    self.rewire(now);
+                }
+            }
+            Input::Neighbour { port, address, mac } => self.neighbour(port, address, mac),
+            Input::Request(id, api::Request::Reload) => self.outputs.push_back(Output::Reload(id)),
+            Input::Request(id, request) => {
+                let response = show::answer(self, now, request);
+                self.outputs.push_back(Output::Reply(id, response));
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.ike.tick(now);
+        self.drain_ike(now);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.ike.deadline()
+    }
+}
+
+/// Configuration and wires.
+impl Pe {
+    /// Prepares all, then applies all: what fails, fails before anything changed.
+    fn configure(&mut self, now: Instant, config: Arc<Config>) {
+        let mut ids = self.ids.clone();
+        let tables = match Tables::derive(&config, &mut ids, &self.links) {
+            Ok(tables) => tables,
+            Err(reason) => return self.refuse(now, reason),
+        };
+        let (ike_config, notices) = config_to_ike::ike_config(&config, &mut ids);
+        (self.ids, self.config) = (ids, config);
+        self.tell_ike(now, ike::Input::Command(Command::Configure(Arc::new(ike_config))));
+        notices.into_iter().for_each(|notice| self.notice(now, notice));
+        let ops = self.settle(now, tables);
+        self.notice(now, Notice::Configured { ops });
+        self.outputs.push_back(Output::Configured(Ok(Summary { ops })));
+    }
+
+    fn refuse(&mut self, now: Instant, reason: String) {
+        self.notice(now, Notice::Refused { reason: reason.clone() });
+        self.outputs.push_back(Output::Configured(Err(reason)));
+    }
+
+    /// The configuration stands, but the wires changed.
+    fn rewire(&mut self, now: Instant) {
+        match Tables::derive(&self.config, &mut self.ids, &self.links) {
+            Ok(tables) => {
+                self.settle(now, tables);
+            }
+            Err(reason) => self.notice(now, Notice::Refused { reason }),
+        }
+    }
+
+    /// Puts new tables in force; how many ops that took.
+    fn settle(&mut self, now: Instant, tables: Tables) -> usize {
+        let before = std::mem::replace(&mut self.tables, tables);
+        let wanted = plan::whole(&self.tables, &self.tunnels, &self.neighbours);
+        let ops = self.plan.toward(&wanted);
+        let count = ops.len();
+        self.plan = wanted;
+        self.apply(ops);
+        let host = vrf_to_host::host(&self.tables);
+        if host != self.host {
+            self.host = host.clone();
+            self.outputs.push_back(Output::Host(host));
+        }
+        let problems = self.tables.problems.clone();
+        problems.into_iter().filter(|new| !before.problems.contains(new)).for_each(|new| self.notice(now, new));
+        count
+    }
+
+    fn device(&mut self, now: Instant, device: Device) {
+        let interface = self.interface_of(&device.name);
+        let was_up = self.links.known(&device.name).map(|known| known.up);
+        let up = device.up;
+        if !self.links.device(device) {
+            return;
+        }
+        if let Some((interface, _)) = interface
+            && was_up.is_some_and(|was| was != up)
+        {
+            self.notice(now, Notice::Link { interface, up });
+        }
+        self.rewire(now);
+    }
+
+    fn link(&mut self, now: Instant, port: PortId, up: bool) {
+        if self.links.carrier(port, up) {
+            let interface = self.ids.interface(port).map(str::to_owned);
+            interface.into_iter().for_each(|interface| self.notice(now, Notice::Link { interface, up }));
+            self.rewire(now);
+        }
+    }
+
+    fn neighbour(&mut self, port: PortId, address: IpAddr, mac: Option<[u8; 6]>) {
+        match mac {
+            Some(mac) => self.neighbours.insert((port, address), mac),
+            None => self.neighbours.remove(&(port, address)),
+        };
+        let op = plan::meet(&mut self.plan, &self.tables, port, address, mac);
+        self.apply(op.into_iter().collect());
+    }
+
+    fn interface_of(&self, device: &str) -> Option<(String, PortId)> {
+        let port = self.tables.ports.values().find(|port| port.device == device)?;
+        Some((port.name.clone(), port.id))
+    }
+}
+
+/// IKE and the dataplane.
+impl Pe {
+    fn event(&mut self, now: Instant, event: Event) {
+        if let Event::Link { port, up } = event {
+            return self.link(now, port, up);
+        }
+        let notice = ike_to_notice::event(&event, &self.ids, self.debug_ipsec);
+        notice.into_iter().for_each(|notice| self.notice(now, notice));
+        if let Some(command) = dataplane_to_ike::command(event, &self.tunnels) {
+            self.command(now, command);
+        }
+    }
+
+    pub(crate) fn command(&mut self, now: Instant, command: Command) {
+        self.tell_ike(now, ike::Input::Command(command));
+    }
+
+    pub(crate) fn debug_ipsec(&mut self, on: bool) {
+        self.debug_ipsec = on;
+    }
+
+    fn answer(&mut self, now: Instant, id: AskId, answer: Answer) {
+        self.tell_ike(now, ike::Input::Answer(id, answer));
+    }
+
+    fn tell_ike(&mut self, now: Instant, input: ike::Input) {
+        self.ike.handle(now, input);
+        self.drain_ike(now);
+    }
+
+    /// Answers what can be answered here at once, until IKE has nothing more to say.
+    fn drain_ike(&mut self, now: Instant) {
+        while let Some(output) = self.ike.poll() {
+            match output {
+                ike::Output::Transmit(datagram) => self.outputs.push_back(Output::Ike(datagram)),
+                ike::Output::Ask(id, Ask::Compute(job)) => self.outputs.push_back(Output::Compute(id, job)),
+                ike::Output::Ask(id, Ask::Spi { random }) => {
+                    let answer = Answer::Spi(self.tunnels.reserve(random));
+                    self.ike.handle(now, ike::Input::Answer(id, answer));
+                }
+                ike::Output::Ask(_, Ask::ReleaseSpi(spi)) => self.tunnels.release(spi),
+                ike::Output::ChildUp(child) => self.child_up(now, None, &child),
+                ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), &new),
+                ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),
+                ike::Output::Notice(notice) => self.ike_notice(now, notice),
+            }
+        }
+    }
+
+    fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: &ike::Child) {
+        match old {
+            Some(old) => self.tunnels.replaced(old, child),
+            None => self.tunnels.up(child),
+        }
+        let ops = plan::raise(&mut self.plan, &self.tables, &self.tunnels, child.id);
+        self.apply(ops);
+        self.notice(now, ike_to_notice::child_up(child, old.is_some(), &self.ids));
+    }
+
+    fn child_down(&mut self, now: Instant, id: ike::ChildId, reason: ike::DownReason) {
+        let Some(pair) = self.tunnels.down(id) else { return };
+        let ops = plan::lower(&mut self.plan, &self.tables, &self.tunnels, &pair);
+        self.apply(ops);
+        self.notice(now, ike_to_notice::child_down(&pair, reason, &self.ids));
+    }
+
+    fn ike_notice(&mut self, now: Instant, notice: ike::Notice) {
+        let times = match &notice {
+            ike::Notice::Ignored { what, .. } => self.refusals.entry(what).and_modify(|n| *n += 1).or_insert(1),
+            ike::Notice::SessionUp { .. }
+            | ike::Notice::SessionDown { .. }
+            | ike::Notice::Failed { .. }
+            | ike::Notice::Debug { .. } => &1,
+        };
+        // A flood of refused packets must not wash everything else out of the log.
+        if times.is_power_of_two() {
+            let notice = ike_to_notice::named(notice, *times, &self.ids);
+            self.notice(now, notice);
+        }
+    }
+
+    fn notice(&mut self, now: Instant, notice: Notice) {
+        self.log.add(now, &notice);
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    /// Joins ops that nothing stands between into one batch.
+    fn apply(&mut self, ops: Vec<Op>) {
+        if let Some(Output::Apply(last)) = self.outputs.back_mut() {
+            last.extend(ops);
+        } else if !ops.is_empty() {
+            self.outputs.push_back(Output::Apply(ops));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Tables and tunnels become the plan; the only writer of `Hop`s and `Op`s.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base::{PolicyId, PortId};
+use dataplane::{Key, Neighbour, Object, Op, Plan, Route, Vrf};
+use ike::ChildId;
+use ipsec::Policy;
+
+use crate::tables::Tables;
+use crate::wiring::ike_to_ipsec::{Pair, Tunnels};
+
+/// Link addresses that the kernel learnt.
+pub(crate) type Neighbours = BTreeMap<(PortId, IpAddr), [u8; 6]>;
+
+/// Everything the dataplane should hold.
+pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours) -> Plan {
+    let vrfs = tables.vrfs.iter().map(|id| Object::Vrf(Vrf { id: *id, ttl: tables.ttl }));
+    let ports = tables.ports.values().cloned().map(Object::Port);
+    let neighbours = neighbours.iter().filter(|((port, _), _)| tables.ports.contains_key(port));
+    let neighbours = neighbours.map(|((port, address), mac)| neighbour(*port, *address, *mac));
+    let sas = tunnels.pairs().flat_map(|pair| [pair.inbound.clone(), pair.outbound.clone()]).map(Object::Sa);
+    let policies = tables.policies.keys().filter_map(|id| policy(tables, tunnels, *id)).map(Object::Policy);
+    let labels =
+        tables.labels.iter().map(|(label, action)| Object::Label { label: *label, action: action.clone() });
+    let routes = tables.routes().map(|(vrf, prefix, hop)| Object::Route(Route { vrf, prefix, hop: hop.clone() }));
+    vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
+}
+
+/// A pair came up: its SAs before the policy that sends through them.
+pub(crate) fn raise(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, child: ChildId) -> Vec<Op> {
+    let Some(pair) = tunnels.pair(child) else { return Vec::new() };
+    let sas = [pair.inbound.clone(), pair.outbound.clone()].map(Object::Sa);
+    let policy = policy(tables, tunnels, pair.policy).map(Object::Policy);
+    sas.into_iter().chain(policy).filter_map(|object| plan.set(object)).collect()
+}
+
+/// A pair went down: no policy sends through its SAs any more, then they go.
+pub(crate) fn lower(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, pair: &Pair) -> Vec<Op> {
+    let policy = policy(tables, tunnels, pair.policy).map(Object::Policy);
+    let set: Vec<_> = policy.into_iter().filter_map(|object| plan.set(object)).collect();
+    let keys = [pair.outbound.id, pair.inbound.id].map(Key::Sa);
+    set.into_iter().chain(keys.into_iter().filter_map(|key| plan.unset(key))).collect()
+}
+
+/// The kernel learnt or lost a link address.
+pub(crate) fn meet(
+    plan: &mut Plan,
+    tables: &Tables,
+    port: PortId,
+    address: IpAddr,
+    mac: Option<[u8; 6]>,
+) -> Option<Op> {
+    match mac {
+        Some(mac) if tables.ports.contains_key(&port) => plan.set(neighbour(port, address, mac)),
+        Some(_) | None => plan.unset(Key::Neighbour(port, address)),
+    }
+}
+
+fn neighbour(port: PortId, address: IpAddr, mac: [u8; 6]) -> Object {
+    Object::Neighbour(Neighbour { port, address, mac })
+}
+
+/// `None` where the policy's port does not exist at the moment.
+fn policy(tables: &Tables, tunnels: &Tunnels, id: PolicyId) -> Option<Policy> {
+    let policy = tables.policies.get(&id).filter(|policy| tables.ports.contains_key(&policy.port))?;
+    Some(Policy { bundles: tunnels.bundles(id), ..policy.clone() })
+}

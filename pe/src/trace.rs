@@ -1,0 +1,222 @@
+//! `trace packet`: the path a packet of a VRF would take, told from the same plan the dataplane has.
+
+use std::net::IpAddr;
+
+use api::{Response, TraceStep};
+use base::{Family, Label, PortId, VrfId};
+use dataplane::{Hop, Key, Link, Object, Port};
+use ipsec::{Flow, Policy, Sa, Verdict};
+
+use crate::Pe;
+
+/// Follows one packet until it leaves the box or dies. Drops have the names of `show drops`.
+pub(crate) fn trace(pe: &Pe, request: &api::Trace) -> Response {
+    let Some(vrf) = pe.ids.known_vrf(request.vrf.as_deref()) else {
+        let error = format!("no VRF {}", request.vrf.as_deref().unwrap_or_default());
+        return Response::Failed { error, hint: Some("`show ip vrf` lists them".to_owned()) };
+    };
+    let mut walk = Walk { pe, steps: Vec::new(), size: usize::from(request.size) };
+    walk.packet(vrf, request);
+    Response::Trace(walk.steps)
+}
+
+struct Walk<'a> {
+    pe: &'a Pe,
+    steps: Vec<TraceStep>,
+    /// Bytes of the IP packet as it is at this step.
+    size: usize,
+}
+
+/// A route out of a port.
+struct Exit<'a> {
+    port: &'a Port,
+    next_hop: IpAddr,
+    push: &'a [Label],
+}
+
+impl<'a> Walk<'a> {
+    fn packet(&mut self, vrf: VrfId, request: &api::Trace) {
+        let Some(exit) = self.route(vrf, request.destination) else { return };
+        let Some(policy) = self.policy(vrf, &exit, &flow(request)) else { return };
+        match policy {
+            None => self.leave(&exit, 0),
+            Some((policy, sa)) => self.seal(policy, sa),
+        }
+    }
+
+    /// Where the destination leads; `None` where the packet's way ends in this box.
+    fn route(&mut self, vrf: VrfId, destination: IpAddr) -> Option<Exit<'a>> {
+        let name = self.vrf_name(vrf);
+        let Some((prefix, hop)) = self.pe.tables.lookup(vrf, destination) else {
+            return self.die("route", format!("no route to {destination} in vrf {name}"), "no-route");
+        };
+        match hop {
+            Hop::Local => {
+                self.step("route", format!("{destination} in vrf {name} is this box: to the kernel"));
+                None
+            }
+            Hop::Drop => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
+            Hop::Out { port, gateway, push } => {
+                self.exit(vrf, &format!("{prefix} in vrf {name}"), *port, gateway.unwrap_or(destination), push)
+            }
+            Hop::Lookup(other) => {
+                self.step("route", format!("{prefix} in vrf {name}: look up in vrf {}", self.vrf_name(*other)));
+                if *other == vrf { None } else { self.route(*other, destination) }
+            }
+            Hop::Protect(policy) => {
+                self.step("route", format!("{prefix} in vrf {name}: into tunnel of policy {}", policy.0));
+                None
+            }
+        }
+    }
+
+    fn exit(
+        &mut self,
+        vrf: VrfId,
+        what: &str,
+        port: PortId,
+        next_hop: IpAddr,
+        push: &'a [Label],
+    ) -> Option<Exit<'a>> {
+        let Some(port) = self.pe.tables.ports.get(&port) else {
+            return self.die("route", format!("{what} leads to a port that is gone"), "unknown-port");
+        };
+        let of = if port.vrf == vrf { String::new() } else { format!(" of vrf {}", self.vrf_name(port.vrf)) };
+        self.step("route", format!("{what} via {next_hop} out of {}{of}", port.name));
+        Some(Exit { port, next_hop, push })
+    }
+
+    /// The crypto map on the way out: the outer `None` where the packet dies, the inner one where it
+    /// goes on in clear.
+    fn policy(&mut self, vrf: VrfId, exit: &Exit<'_>, flow: &Flow) -> Option<Option<(&'a Policy, &'a Sa)>> {
+        if !exit.port.crypto {
+            return Some(None);
+        }
+        for policy in self.policies(exit.port.id).filter(|policy| policy.inside == vrf) {
+            let name = self.entry_name(policy);
+            match policy.judge(flow) {
+                Verdict::Pass => self.step("policy", format!("{name}: no permit line matches")),
+                Verdict::Acquire(line) => {
+                    self.step("policy", format!("{name}: line {} protects it", line + 1));
+                    return self.die("sa", "no SA is up; IKE is asked for one".to_owned(), "no-sa-yet");
+                }
+                Verdict::Seal(id) => {
+                    self.step("policy", format!("{name} protects it"));
+                    return self.sa(id).map(|sa| Some((policy, sa)));
+                }
+            }
+        }
+        if exit.port.vrf == vrf {
+            self.step("policy", format!("no entry on {} permits it: it leaves in clear", exit.port.name));
+            return Some(None);
+        }
+        let text = format!(
+            "no entry on {} is for vrf {} and permits it: it may not leave in clear",
+            exit.port.name,
+            self.vrf_name(vrf)
+        );
+        self.die("policy", text, "outside-policy")
+    }
+
+    fn policies(&self, port: PortId) -> impl Iterator<Item = &'a Policy> + use<'a> {
+        let plan = &self.pe.plan;
+        let ids = self.pe.tables.policies_of(port).into_iter().map(|policy| policy.id);
+        ids.filter_map(move |id| match plan.get(&Key::Policy(id)) {
+            Some(Object::Policy(policy)) => Some(policy),
+            _ => None,
+        })
+    }
+
+    fn sa(&mut self, id: base::SaId) -> Option<&'a Sa> {
+        let Some(Object::Sa(sa)) = self.pe.plan.get(&Key::Sa(id)) else {
+            return self.die("sa", "the SA is gone".to_owned(), "no-sa-yet");
+        };
+        Some(sa)
+    }
+
+    fn seal(&mut self, policy: &Policy, sa: &Sa) {
+        let text = format!("spi {} {} from {} to {} ({:?})", sa.spi, sa.suite, sa.local, sa.remote, sa.encap);
+        self.step("sa", text);
+        let Some(exit) = self.route(policy.front, sa.remote) else { return };
+        let outer = ip_header(sa.remote) + sa.encap.overhead();
+        let room = usize::from(exit.port.mtu).saturating_sub(outer + label_bytes(exit.push));
+        let overhead = usize::from(exit.port.mtu).saturating_sub(sa.suite.payload_for(room));
+        self.leave(&exit, overhead);
+    }
+
+    /// `overhead`: bytes of the port's MTU that protection takes, labels included.
+    fn leave(&mut self, exit: &Exit<'_>, overhead: usize) {
+        if exit.port.link == Link::Host {
+            return self.step("host", format!("to the kernel by {}", exit.port.device));
+        }
+        if !exit.push.is_empty() {
+            let labels: Vec<_> = exit.push.iter().map(Label::to_string).collect();
+            self.step("labels", format!("push {} (outermost first)", labels.join(" ")));
+        }
+        self.next_hop(exit);
+        let overhead = if overhead == 0 { label_bytes(exit.push) } else { overhead };
+        let room = usize::from(exit.port.mtu).saturating_sub(overhead);
+        self.fit(exit, room);
+    }
+
+    fn next_hop(&mut self, exit: &Exit<'_>) {
+        let state = match self.pe.neighbours.get(&(exit.port.id, exit.next_hop)) {
+            Some(mac) => format!("is at {}", mac_text(*mac)),
+            None => "is not known yet; it will be asked for".to_owned(),
+        };
+        self.step("next-hop", format!("{} on {} {state}", exit.next_hop, exit.port.name));
+    }
+
+    fn fit(&mut self, exit: &Exit<'_>, room: usize) {
+        let text = format!("{} bytes of the packet, {room} fit on {} (mtu {})", self.size, exit.port.name, exit.port.mtu);
+        match room.checked_sub(self.size) {
+            Some(left) => self.step("mtu", format!("{text}: {left} left")),
+            None => self.step("mtu", format!("{text}: it is fragmented, or dies as too-big with DF set")),
+        }
+    }
+
+    fn step(&mut self, stage: &str, text: String) {
+        self.steps.push(TraceStep { stage: stage.to_owned(), text, drop: None });
+    }
+
+    fn die<T>(&mut self, stage: &str, text: String, drop: &str) -> Option<T> {
+        self.steps.push(TraceStep { stage: stage.to_owned(), text, drop: Some(drop.to_owned()) });
+        None
+    }
+
+    fn vrf_name(&self, vrf: VrfId) -> &'a str {
+        self.pe.ids.vrf_name(vrf).unwrap_or("global")
+    }
+
+    fn entry_name(&self, policy: &Policy) -> String {
+        let entry = self.pe.ids.entry(policy.id);
+        entry.map_or_else(String::new, |entry| format!("crypto map {} {} on {}", entry.map, entry.sequence, entry.interface))
+    }
+}
+
+/// The MAC address as IOS writes it.
+pub(crate) fn mac_text([a, b, c, d, e, f]: [u8; 6]) -> String {
+    format!("{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}")
+}
+
+fn flow(request: &api::Trace) -> Flow {
+    Flow {
+        local: request.source,
+        remote: request.destination,
+        protocol: request.protocol,
+        local_port: request.source_port,
+        remote_port: request.destination_port,
+    }
+}
+
+fn ip_header(address: IpAddr) -> usize {
+    match Family::of(address) {
+        Family::V4 => 20,
+        Family::V6 => 40,
+    }
+}
+
+/// Implicit null is never on the wire.
+fn label_bytes(push: &[Label]) -> usize {
+    4 * push.iter().filter(|label| **label != Label::IMPLICIT_NULL).count()
+}

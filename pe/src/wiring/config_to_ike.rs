@@ -1,0 +1,149 @@
+//! The configuration as IKE sees it: VRFs by number, crypto-map entries standing on their interfaces.
+
+use base::Family;
+use config::Config;
+use config::model::{self, MapEntry, Volume};
+use ike::config::{Authentication, Entry, Keyring, Match, PresharedKey, Profile, Proposal, Timers};
+use ipsec::Lifetime;
+
+use super::config_to_ipsec::{self, Placed};
+use crate::Notice;
+use crate::ids::Ids;
+
+/// IKE's configuration, and what of the operator's wishes it cannot carry out.
+pub(crate) fn ike_config(config: &Config, ids: &mut Ids) -> (ike::Config, Vec<Notice>) {
+    let (proposals, left_out) = all_proposals(config).partition(|proposal| usable(proposal));
+    let placed = config_to_ipsec::placed(config, ids);
+    let notices = left_out_notices(left_out).chain(incomplete_notices(&placed)).collect();
+    let ike = ike::Config {
+        proposals,
+        keyrings: keyrings(config, ids),
+        profiles: config.profiles.iter().map(|profile| self::profile(profile, ids)).collect(),
+        entries: placed.iter().filter_map(|placed| entry(config, placed)).collect(),
+        identity: config.identity.clone(),
+        timers: timers(config),
+    };
+    (ike, notices)
+}
+
+/// Best first; the built-in last resort only where it is asked for.
+pub(crate) fn all_proposals(config: &Config) -> impl Iterator<Item = Proposal> {
+    let built_in = config.default_policy.then(|| Proposal::new(Proposal::PRIORITY_BUILT_IN));
+    config.proposals.values().copied().chain(built_in)
+}
+
+/// A proposal whose authentication method has no keys to work with is not offered (IKE-05).
+pub(crate) fn usable(proposal: &Proposal) -> bool {
+    proposal.authentication == Authentication::PreShared
+}
+
+/// The entry's limits, else the global ones (IPS-15).
+pub(crate) fn lifetime(defaults: Lifetime, entry: &MapEntry) -> Lifetime {
+    Lifetime {
+        time: entry.seconds.map_or(defaults.time, |seconds| std::time::Duration::from_secs(seconds.into())),
+        kilobytes: match entry.kilobytes {
+            None => defaults.kilobytes,
+            Some(Volume::Kilobytes(kilobytes)) => Some(kilobytes),
+            Some(Volume::Disable) => None,
+        },
+    }
+}
+
+fn left_out_notices(proposals: Vec<Proposal>) -> impl Iterator<Item = Notice> {
+    proposals.into_iter().map(|proposal| Notice::ProposalLeftOut { priority: proposal.priority })
+}
+
+fn incomplete_notices<'a>(placed: &'a [Placed<'_>]) -> impl Iterator<Item = Notice> + 'a {
+    placed.iter().filter_map(|placed| {
+        let missing = missing(placed)?;
+        let name = placed.name.clone();
+        Some(Notice::EntryIncomplete {
+            interface: name.interface,
+            map: name.map,
+            sequence: name.sequence,
+            missing,
+        })
+    })
+}
+
+fn missing(placed: &Placed<'_>) -> Option<&'static str> {
+    let entry = placed.entry;
+    if entry.peers.is_empty() {
+        Some("a peer (set peer)")
+    } else if entry.transform_sets.is_empty() {
+        Some("a transform set (set transform-set)")
+    } else if entry.access_list.is_none() {
+        Some("an access list (match address)")
+    } else if config_to_ipsec::local_address(placed.interface, placed.family).is_none() {
+        Some("an address of its family on the interface")
+    } else {
+        None
+    }
+}
+
+/// `None` for an entry that cannot negotiate: it is incomplete.
+fn entry(config: &Config, placed: &Placed<'_>) -> Option<Entry> {
+    if missing(placed).is_some() {
+        return None;
+    }
+    let entry = placed.entry;
+    let peers = entry.peers.iter().copied().filter(|peer| Family::of(*peer) == placed.family);
+    let sets = entry.transform_sets.iter().filter_map(|name| config.transform_sets.get(name));
+    Some(Entry {
+        policy: placed.id,
+        sequence: placed.name.sequence,
+        front: placed.front,
+        local: config_to_ipsec::local_address(placed.interface, placed.family)?,
+        inside: placed.inside,
+        profile: placed.profile.map(|profile| profile.name.clone()),
+        peers: peers.collect(),
+        suites: sets.map(|set| set.suite).collect(),
+        rules: config_to_ipsec::rules(config, entry),
+        lifetime: lifetime(config.ipsec.lifetime, entry),
+        pfs: entry.pfs,
+        replay: entry.replay.unwrap_or(config.ipsec.replay),
+    })
+}
+
+/// Global keys are the ring `default` of the global table (IKE-10).
+fn keyrings(config: &Config, ids: &mut Ids) -> Vec<Keyring> {
+    let default = Keyring { name: "default".to_owned(), front: ids.vrf(None), keys: keys(&config.keys) };
+    let named = config.keyrings.iter().map(|ring| Keyring {
+        name: ring.name.clone(),
+        front: ids.vrf(ring.vrf.as_deref()),
+        keys: keys(&ring.keys),
+    });
+    std::iter::once(default).filter(|ring| !ring.keys.is_empty()).chain(named).collect()
+}
+
+fn keys(keys: &[model::PresharedKey]) -> Vec<PresharedKey> {
+    keys.iter().map(|key| PresharedKey { peer: key.peer, key: key.key.clone() }).collect()
+}
+
+fn profile(profile: &model::Profile, ids: &mut Ids) -> Profile {
+    Profile {
+        name: profile.name.clone(),
+        inside: profile.vrf.as_deref().map(|vrf| ids.vrf(Some(vrf))),
+        keyrings: profile.keyrings.clone(),
+        matches: profile.matches.iter().map(|line| matches(line, ids)).collect(),
+        self_identity: profile.self_identity.clone(),
+    }
+}
+
+fn matches(line: &model::Match, ids: &mut Ids) -> Match {
+    match line {
+        model::Match::Address { prefix, vrf } => {
+            Match::Address { prefix: *prefix, front: ids.vrf(vrf.as_deref()) }
+        }
+        model::Match::Host(name) => Match::Host(name.clone()),
+        model::Match::HostDomain(name) => Match::HostDomain(name.clone()),
+        model::Match::User(name) => Match::User(name.clone()),
+        model::Match::UserDomain(name) => Match::UserDomain(name.clone()),
+        model::Match::Group(name) => Match::Group(name.clone()),
+    }
+}
+
+fn timers(config: &Config) -> Timers {
+    let defaults = Timers::default();
+    Timers { nat_keepalive: config.nat_keepalive.unwrap_or(defaults.nat_keepalive), ..defaults }
+}

@@ -1,0 +1,171 @@
+//! Devices and carriers decide which interfaces are ports, and which of those are up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{PortId, VrfId};
+use config::Config;
+use config::model::{Binding, Interface};
+use dataplane::{Address, Link, Port};
+
+use crate::ids::{Ids, PortName};
+use crate::{Device, Notice};
+
+/// What the kernel and the dataplane say of the wires.
+#[derive(Default)]
+pub(crate) struct Links {
+    devices: BTreeMap<String, Device>,
+    /// Ports whose carrier the dataplane saw going.
+    dark: BTreeSet<PortId>,
+}
+
+/// The ports that can exist now.
+#[derive(Default)]
+pub(crate) struct Ports {
+    pub(crate) ports: BTreeMap<PortId, Port>,
+    /// Those that carry packets now; host ports always do.
+    pub(crate) up: BTreeSet<PortId>,
+    pub(crate) problems: Vec<Notice>,
+}
+
+/// The TUN towards the kernel; the kernel cuts its own packets to this size.
+const HOST_MTU: u16 = 1500;
+
+impl Links {
+    /// Whether anything changed.
+    pub(crate) fn device(&mut self, device: Device) -> bool {
+        self.devices.insert(device.name.clone(), device.clone()) != Some(device)
+    }
+
+    pub(crate) fn gone(&mut self, name: &str) -> bool {
+        self.devices.remove(name).is_some()
+    }
+
+    pub(crate) fn carrier(&mut self, port: PortId, up: bool) -> bool {
+        if up { self.dark.remove(&port) } else { self.dark.insert(port) }
+    }
+
+    pub(crate) fn known(&self, name: &str) -> Option<&Device> {
+        self.devices.get(name)
+    }
+}
+
+/// A port for each interface with a device, and one host port for each VRF in use.
+pub(crate) fn ports(config: &Config, ids: &mut Ids, links: &Links) -> Result<Ports, String> {
+    devices_are_distinct(config)?;
+    let mut ports = Ports::default();
+    for (name, interface) in &config.interfaces {
+        match wire(name, interface, ids, links) {
+            Ok((port, up)) => ports.add(port, up),
+            Err(problem) => {
+                ports.problems.push(Notice::PortUnusable { interface: name.clone(), problem });
+            }
+        }
+    }
+    for vrf in vrfs_in_use(config, ids) {
+        ports.add(host(vrf, ids), true);
+    }
+    Ok(ports)
+}
+
+/// The Linux device of an interface.
+pub(crate) fn device_name<'a>(name: &'a str, interface: &'a Interface) -> &'a str {
+    interface.device.as_deref().unwrap_or(name)
+}
+
+/// The host port's number for a VRF.
+pub(crate) fn host_port(vrf: VrfId, ids: &mut Ids) -> PortId {
+    ids.port(PortName::Host(vrf))
+}
+
+impl Ports {
+    fn add(&mut self, port: Port, up: bool) {
+        if up {
+            self.up.insert(port.id);
+        }
+        self.ports.insert(port.id, port);
+    }
+}
+
+fn devices_are_distinct(config: &Config) -> Result<(), String> {
+    let mut users = BTreeMap::new();
+    for (name, interface) in &config.interfaces {
+        let device = device_name(name, interface);
+        if let Some(other) = users.insert(device, name) {
+            return Err(format!("interfaces {other} and {name} both want the device {device}"));
+        }
+    }
+    Ok(())
+}
+
+fn wire(name: &str, interface: &Interface, ids: &mut Ids, links: &Links) -> Result<(Port, bool), String> {
+    if interface.shutdown {
+        return Err("administratively down (shutdown)".to_owned());
+    }
+    let device = device_name(name, interface);
+    let known = links.known(device);
+    let known = known.ok_or_else(|| format!("no device {device} (name one by `device DEV` or --port)"))?;
+    let id = ids.port(PortName::Interface(name.to_owned()));
+    let port = Port {
+        id,
+        name: name.to_owned(),
+        device: device.to_owned(),
+        vrf: ids.vrf(interface.vrf.as_deref()),
+        link: Link::Ethernet { mac: known.mac },
+        mtu: interface.mtu.map_or(known.mtu, |mtu| mtu.min(known.mtu)),
+        addresses: addresses(interface),
+        mpls: interface.mpls,
+        crypto: interface.crypto_map.is_some() || interface.crypto_map_ipv6.is_some(),
+    };
+    Ok((port, known.up && !links.dark.contains(&id)))
+}
+
+fn host(vrf: VrfId, ids: &mut Ids) -> Port {
+    let device = host_device(vrf, ids.vrf_name(vrf));
+    Port {
+        id: host_port(vrf, ids),
+        name: device.clone(),
+        device,
+        vrf,
+        link: Link::Host,
+        mtu: HOST_MTU,
+        addresses: Vec::new(),
+        mpls: false,
+        crypto: false,
+    }
+}
+
+/// `onr-NAME` where the kernel allows that as a device name, else `onr.NUMBER`.
+fn host_device(vrf: VrfId, name: Option<&str>) -> String {
+    const LONGEST: usize = 15;
+    let Some(name) = name else { return "onr-global".to_owned() };
+    let device = format!("onr-{name}");
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if device.len() <= LONGEST && plain && name != "global" { device } else { format!("onr.{}", vrf.0) }
+}
+
+fn vrfs_in_use(config: &Config, ids: &mut Ids) -> BTreeSet<VrfId> {
+    let interfaces = config.interfaces.values().map(|interface| &interface.vrf);
+    let labelled = config.mpls.bindings.iter().filter(|binding| matches!(binding.direction, Binding::Input(_)));
+    let names = interfaces.chain(labelled.map(|binding| &binding.vrf));
+    names.map(|name| ids.vrf(name.as_deref())).collect()
+}
+
+fn addresses(interface: &Interface) -> Vec<Address> {
+    let address = |of: &config::model::InterfaceAddress| Address { address: of.address, length: of.length };
+    interface.addresses.iter().map(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_device_fits_the_kernel_and_no_two_vrfs_share_one() {
+        let names = ["red", "global", "a-name-far-too-long", "another-too-long", "sl/ash"];
+        let devices: BTreeSet<_> = (1..).zip(names).map(|(id, name)| host_device(VrfId(id), Some(name))).collect();
+        assert_eq!(devices.len(), names.len());
+        assert!(devices.contains("onr-red"));
+        assert!(devices.iter().all(|device| device.len() <= 15 && !device.contains('/')));
+        assert!(!devices.contains(&host_device(VrfId::GLOBAL, None)));
+    }
+}

@@ -1,0 +1,11 @@
+//! Where two domains meet: one file per meeting, and no other place knows two at once.
+
+pub(crate) mod config_to_ike;
+pub(crate) mod config_to_ipsec;
+pub(crate) mod config_to_mpls;
+pub(crate) mod config_to_vrf;
+pub(crate) mod dataplane_to_ike;
+pub(crate) mod ike_to_ipsec;
+pub(crate) mod ike_to_notice;
+pub(crate) mod link_to_all;
+pub(crate) mod vrf_to_host;

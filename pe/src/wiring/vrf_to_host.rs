@@ -1,0 +1,79 @@
+//! What the kernel needs for packets of the box itself: addresses, and in each VRF's table where to send.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use base::{PortId, Prefix, VrfId};
+use dataplane::{Hop, Link, Port};
+
+use crate::tables::Tables;
+use crate::{Host, HostPort, HostRoute};
+
+/// The kernel sends by itself only what leaves in clear from the packet's own VRF. All else goes
+/// through the VRF's host port to the dataplane, which labels and protects.
+pub(crate) fn host(tables: &Tables) -> Host {
+    let doors = doors(tables);
+    let protected = protected(tables);
+    let mut routes: Routes = BTreeMap::new();
+    for (vrf, prefix, hop) in tables.routes() {
+        let direct = if is_within(&protected, vrf, prefix) { None } else { wire(tables, vrf, hop) };
+        let way = direct.or_else(|| through_dataplane(&doors, vrf, hop));
+        routes.extend(way.map(|way| ((vrf, prefix), way)));
+    }
+    let detours = protected.iter().filter_map(|(vrf, prefix)| Some(((*vrf, *prefix), (*doors.get(vrf)?, None))));
+    routes.extend(detours);
+    routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
+    let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };
+    Host { ports: tables.ports.values().map(port).collect(), routes: routes.into_iter().map(route).collect() }
+}
+
+type Way = (PortId, Option<IpAddr>);
+type Routes = BTreeMap<(VrfId, Prefix), Way>;
+
+fn port(port: &Port) -> HostPort {
+    HostPort {
+        port: port.id,
+        device: port.device.clone(),
+        vrf: port.vrf,
+        host: port.link == Link::Host,
+        mtu: port.mtu,
+        addresses: port.addresses.clone(),
+        ike: port.crypto,
+    }
+}
+
+fn doors(tables: &Tables) -> BTreeMap<VrfId, PortId> {
+    let hosts = tables.ports.values().filter(|port| port.link == Link::Host);
+    hosts.map(|port| (port.vrf, port.id)).collect()
+}
+
+/// What the box itself must not send in clear: the far sides of tunnels whose inside VRF is their front.
+fn protected(tables: &Tables) -> BTreeSet<(VrfId, Prefix)> {
+    let policies = tables.policies.values().filter(|policy| policy.inside == policy.front);
+    let rules = policies.flat_map(|policy| policy.rules.iter().map(|rule| (policy.inside, rule)));
+    rules.filter(|(_, rule)| rule.permit).map(|(vrf, rule)| (vrf, rule.selector.remote)).collect()
+}
+
+fn is_within(set: &BTreeSet<(VrfId, Prefix)>, vrf: VrfId, prefix: Prefix) -> bool {
+    let wider = (0..=prefix.length()).filter_map(|length| Prefix::new(prefix.address(), length).ok());
+    !set.is_empty() && wider.into_iter().any(|wider| set.contains(&(vrf, wider)))
+}
+
+/// Where the kernel may send by itself.
+fn wire(tables: &Tables, vrf: VrfId, hop: &Hop) -> Option<Way> {
+    let Hop::Out { port, gateway, push } = hop else { return None };
+    let own = tables.ports.get(port).is_some_and(|port| port.vrf == vrf);
+    (own && push.is_empty()).then_some((*port, *gateway))
+}
+
+/// The box's own addresses are no route: the kernel knows them.
+fn through_dataplane(doors: &BTreeMap<VrfId, PortId>, vrf: VrfId, hop: &Hop) -> Option<Way> {
+    if *hop == Hop::Local { None } else { doors.get(&vrf).map(|door| (*door, None)) }
+}
+
+/// IKE reaches its peers in clear, whatever the access lists say.
+fn to_peer(tables: &Tables, front: VrfId, peer: IpAddr) -> Option<((VrfId, Prefix), Way)> {
+    let (_, hop) = tables.lookup(front, peer)?;
+    let (port, gateway) = wire(tables, front, hop)?;
+    Some(((front, Prefix::host(peer)), (port, gateway)))
+}

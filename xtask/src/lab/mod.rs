@@ -1,0 +1,158 @@
+//! Runs a lab directory: its topology in namespaces and user-mode Linux, its checks, its recordings.
+
+mod capture;
+mod checks;
+mod console;
+mod front_vrf;
+mod inject;
+mod node;
+mod one_box;
+mod ours;
+mod report;
+mod swan;
+mod topology;
+mod traffic;
+
+pub use inject::run as inject;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use node::Node;
+use report::Report;
+use topology::{End, Topology};
+
+/// A lab that stands; dropping it takes it down.
+pub struct Lab {
+    nodes: BTreeMap<String, Node>,
+    /// Recordings and logs.
+    pub out: PathBuf,
+}
+
+/// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
+pub fn run(name: &str, keep: bool) -> Result<bool> {
+    let checks = match name {
+        "one-box" => one_box::run,
+        "front-vrf" => front_vrf::run,
+        _ => bail!("no lab {name}; there are one-box and front-vrf"),
+    };
+    crate::setup::packages()?;
+    println!("building");
+    crate::build::build_programs()?;
+    let mut report = Report::new();
+    let topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(name))?;
+    report.stage(&format!("{name}: {} nodes, {} cables", topology.nodes.len(), topology.links.len()));
+    let lab = Lab::up(&topology)?;
+    let outcome = checks(&lab, &mut report);
+    lab.save_logs();
+    if let Err(error) = outcome {
+        report.check("the lab runs to its end", || Err(error));
+    }
+    if keep {
+        lab.wait();
+    }
+    drop(lab);
+    Ok(report.close())
+}
+
+impl Lab {
+    fn up(topology: &Topology) -> Result<Self> {
+        let out = topology.directory.join("out");
+        let _ = std::fs::remove_dir_all(&out);
+        std::fs::create_dir_all(&out)?;
+        let mut nodes = BTreeMap::new();
+        for (name, spec) in &topology.nodes {
+            nodes.insert(name.clone(), Node::create(name, spec, &topology.directory)?);
+        }
+        topology.links.iter().try_for_each(|link| plug(link, &nodes))?;
+        boot(&mut nodes, topology)?;
+        nodes.values().try_for_each(Node::start)?;
+        each(nodes.values(), Node::exec)?;
+        Ok(Self { nodes, out })
+    }
+
+    pub fn node(&self, name: &str) -> Result<&Node> {
+        self.nodes.get(name).with_context(|| format!("the lab has no node {name}"))
+    }
+
+    fn save_logs(&self) {
+        for node in self.nodes.values() {
+            let log = node.log().unwrap_or_else(|error| format!("{error:#}\n"));
+            let _ = std::fs::write(self.out.join(format!("{}.log", node.name)), log);
+        }
+    }
+
+    /// Stands until the operator has seen enough.
+    fn wait(&self) {
+        println!("\nThe lab stays up. A shell in a node:");
+        for node in self.nodes.values() {
+            println!("  {:10} nsenter -t {} -n -m", node.name, node.pid());
+        }
+        if std::io::stdin().is_terminal() {
+            println!("Enter takes it down.");
+            let _ = std::io::stdin().read_line(&mut String::new());
+        } else {
+            println!("End this process to take it down.");
+            thread::park();
+        }
+    }
+}
+
+/// A cable: what a host sends are frames as a wire would carry them, with checksums and no larger than the MTU.
+fn plug([one, other]: &[End; 2], nodes: &BTreeMap<String, Node>) -> Result<()> {
+    let place = |end: &End| nodes.get(&end.node).context("a cable to nowhere");
+    let (one_node, other_node) = (place(one)?, place(other)?);
+    let status = Command::new("ip")
+        .args(["link", "add", &one.port, "netns", &one_node.pid().to_string(), "type", "veth"])
+        .args(["peer", "name", &other.port, "netns", &other_node.pid().to_string()])
+        .status()?;
+    ensure!(status.success(), "no cable between {} and {}", one.node, other.node);
+    for (node, end) in [(one_node, one), (other_node, other)] {
+        node.outside(&format!("ethtool -K {0} tx off gro off >/dev/null && ip link set {0} up", end.port))?;
+    }
+    Ok(())
+}
+
+fn boot(nodes: &mut BTreeMap<String, Node>, topology: &Topology) -> Result<()> {
+    let init = topology.directory.join("../uml-init.sh").canonicalize()?;
+    each(nodes.values_mut(), |node| {
+        let ends = topology.links.iter().flatten().filter(|end| end.node == node.name);
+        let mut ports: Vec<String> = ends.map(|end| end.port.clone()).collect();
+        ports.sort();
+        node.boot(&init, &ports)
+    })
+}
+
+/// The same for several nodes at once; the first error, if any.
+fn each<T: Send>(nodes: impl Iterator<Item = T>, work: impl Fn(T) -> Result<()> + Sync) -> Result<()> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = nodes.map(|node| scope.spawn(move || work(node))).collect();
+        threads.into_iter().map(joined).collect()
+    })
+}
+
+/// What a thread came to.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| bail!("a thread of the lab panicked"))
+}
+
+/// Asks again until it is so, at most `seconds`.
+fn until(seconds: u64, mut question: impl FnMut() -> Result<bool>) -> Result<std::time::Duration> {
+    let start = std::time::Instant::now();
+    while !question()? {
+        ensure!(start.elapsed().as_secs() < seconds, "not within {seconds} s");
+        thread::sleep(std::time::Duration::from_millis(100));
+    }
+    Ok(start.elapsed())
+}
+
+/// A file that a command writes or reads, in `DIRECTORY`.
+fn file(directory: &Path, name: &str) -> String {
+    directory.join(name).to_string_lossy().into_owned()
+}

@@ -1,0 +1,131 @@
+//! What strongSwan says of its tunnels.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::node::Node;
+
+/// One pair of SAs as strongSwan lists it. SPIs and counters from its side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    pub spi_in: u32,
+    pub spi_out: u32,
+    pub encryption: String,
+    pub integrity: String,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    /// In UDP port 4500.
+    pub udp: bool,
+}
+
+/// `swanctl --list-sas`: the children that are installed.
+pub fn children(node: &Node) -> Result<Vec<Child>> {
+    let text = node.demand("swanctl --list-sas --raw")?;
+    let mut found = Vec::new();
+    for event in text.lines().filter(|line| line.starts_with("list-sa event")) {
+        let tree = parse(event.trim_start_matches("list-sa event"))?;
+        collect(&tree, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// How many IKE SAs are established.
+pub fn established(node: &Node) -> Result<usize> {
+    Ok(node.demand("swanctl --list-sas")?.lines().filter(|line| line.contains(" ESTABLISHED,")).count())
+}
+
+/// A message of strongSwan's control interface as `--raw` prints it: sections and values by name.
+#[derive(Debug, PartialEq, Eq)]
+enum Tree {
+    Value(String),
+    Section(BTreeMap<String, Tree>),
+}
+
+fn collect(tree: &Tree, found: &mut Vec<Child>) -> Result<()> {
+    let Tree::Section(entries) = tree else { return Ok(()) };
+    if entries.contains_key("spi-in") && value(tree, "state")? == "INSTALLED" {
+        found.push(child(tree)?);
+    }
+    entries.values().try_for_each(|entry| collect(entry, found))
+}
+
+fn child(tree: &Tree) -> Result<Child> {
+    let number = |name| value(tree, name).and_then(|text| Ok(text.parse::<u64>()?));
+    let spi = |name| value(tree, name).and_then(|text| Ok(u32::from_str_radix(text, 16)?));
+    let keysize = value(tree, "encr-keysize").map(|bits| format!("-{bits}")).unwrap_or_default();
+    Ok(Child {
+        spi_in: spi("spi-in")?,
+        spi_out: spi("spi-out")?,
+        encryption: value(tree, "encr-alg")?.to_owned() + &keysize,
+        integrity: value(tree, "integ-alg").unwrap_or_default().to_owned(),
+        bytes_in: number("bytes-in")?,
+        bytes_out: number("bytes-out")?,
+        packets_in: number("packets-in")?,
+        packets_out: number("packets-out")?,
+        udp: value(tree, "encap").is_ok_and(|encap| encap == "yes"),
+    })
+}
+
+fn value<'a>(tree: &'a Tree, name: &str) -> Result<&'a str> {
+    match tree {
+        Tree::Section(entries) => match entries.get(name) {
+            Some(Tree::Value(text)) => Ok(text),
+            Some(Tree::Section(_)) | None => bail!("strongSwan does not say {name}"),
+        },
+        Tree::Value(_) => bail!("not a section"),
+    }
+}
+
+fn parse(text: &str) -> Result<Tree> {
+    let mut words = split(text).into_iter();
+    match words.next().as_deref() {
+        Some("{") => section(&mut words),
+        other => bail!("expected a section, got {other:?}"),
+    }
+}
+
+/// Braces and brackets are words of their own; `name=value` is one word.
+fn split(text: &str) -> Vec<String> {
+    let spaced = ["{", "}", "[", "]"].iter().fold(text.to_owned(), |text, mark| text.replace(mark, &format!(" {mark} ")));
+    spaced.split_whitespace().map(str::to_owned).collect()
+}
+
+fn section(words: &mut impl Iterator<Item = String>) -> Result<Tree> {
+    let mut entries = BTreeMap::new();
+    let mut name = String::new();
+    loop {
+        let word = words.next().context("strongSwan's list breaks off")?;
+        match word.as_str() {
+            "}" | "]" => return Ok(Tree::Section(entries)),
+            "{" | "[" => {
+                entries.insert(name.trim_end_matches('=').to_owned(), section(words)?);
+            }
+            _ => match word.split_once('=').filter(|(_, value)| !value.is_empty()) {
+                Some((name, value)) => drop(entries.insert(name.to_owned(), Tree::Value(value.to_owned()))),
+                None => name = word,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_strongswan_is_read() {
+        let tree = parse(
+            " {pe {uniqueid=1 state=ESTABLISHED tasks-active=[x y] child-sas {site-1 {name=site state=INSTALLED \
+             encap=yes spi-in=c0ffee01 spi-out=0a encr-alg=AES_CBC encr-keysize=128 integ-alg=HMAC_SHA1_96 \
+             bytes-in=5 packets-in=1 bytes-out=6 packets-out=2 local-ts=[10.2.0.0/16]}}}}",
+        );
+        let mut found = Vec::new();
+        collect(&tree.unwrap(), &mut found).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].spi_in, found[0].spi_out, found[0].udp), (0xc0ff_ee01, 10, true));
+        assert_eq!(found[0].encryption, "AES_CBC-128");
+    }
+}

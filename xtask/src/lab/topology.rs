@@ -1,0 +1,114 @@
+//! Reads a containerlab topology file: the nodes, what runs in them, and the cables between them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+/// A lab: where its files are and what stands in it.
+pub struct Topology {
+    pub directory: PathBuf,
+    pub nodes: BTreeMap<String, Spec>,
+    pub links: Vec<[End; 2]>,
+}
+
+/// One end of a cable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    pub node: String,
+    pub port: String,
+}
+
+/// What containerlab calls a node; the keys that we use of it, and no others.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub kind: String,
+    /// For containerlab: what we install in place is what the image would hold.
+    #[serde(rename = "image")]
+    _image: String,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// `SOURCE:TARGET[:ro]`, the source relative to the file.
+    #[serde(default)]
+    pub binds: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// What the node runs for its whole life.
+    pub cmd: Option<String>,
+    /// Commands once the cables are in.
+    #[serde(default)]
+    pub exec: Vec<String>,
+}
+
+impl Spec {
+    /// Whether the node has a kernel of its own: user-mode Linux.
+    pub fn own_kernel(&self) -> bool {
+        self.labels.get("onramp.kernel").is_some_and(|kernel| kernel == "uml")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "name")]
+    _name: String,
+    topology: Body,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    nodes: BTreeMap<String, Spec>,
+    links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    endpoints: [String; 2],
+}
+
+/// Reads `DIRECTORY/topology.clab.yml`.
+pub fn read(directory: &Path) -> Result<Topology> {
+    let path = directory.join("topology.clab.yml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("no lab: {}", path.display()))?;
+    let file: File = serde_saphyr::from_str(&text).with_context(|| format!("{} is faulty", path.display()))?;
+    let links = file.topology.links.iter().map(|link| ends(link, &file.topology.nodes));
+    Ok(Topology {
+        directory: directory.to_owned(),
+        links: links.collect::<Result<_>>()?,
+        nodes: file.topology.nodes,
+    })
+}
+
+fn ends(link: &Link, nodes: &BTreeMap<String, Spec>) -> Result<[End; 2]> {
+    let [one, other] = &link.endpoints;
+    Ok([end(one, nodes)?, end(other, nodes)?])
+}
+
+fn end(text: &str, nodes: &BTreeMap<String, Spec>) -> Result<End> {
+    let (node, port) = text.split_once(':').with_context(|| format!("endpoint {text} is not NODE:PORT"))?;
+    ensure!(nodes.contains_key(node), "endpoint {text}: there is no node {node}");
+    Ok(End { node: node.to_owned(), port: port.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labs_of_this_repository_are_read() {
+        let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../labs");
+        let one_box = read(&labs.join("one-box")).unwrap();
+        assert!(one_box.nodes["cpe-a"].own_kernel());
+        assert!(!one_box.nodes["cpe-b"].own_kernel());
+        assert_eq!(read(&labs.join("front-vrf")).unwrap().nodes["pe1"].kind, "linux");
+    }
+
+    #[test]
+    fn a_cable_to_a_node_that_is_not_there_is_refused() {
+        assert!(end("nobody:eth1", &BTreeMap::new()).is_err());
+    }
+}
