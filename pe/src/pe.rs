@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{Engine, Instant, PortId};
 use config::Config;
-use dataplane::{Counters, Event, Op, Plan};
+use dataplane::{Counters, Event, Op, Plan, SaCounters};
 use ike::{Answer, Ask, AskId, Command, Ike};
 
 use crate::ids::Ids;
@@ -30,7 +30,7 @@ pub struct Pe {
     pub(crate) plan: Plan,
     pub(crate) counters: Counters,
     /// What `clear crypto sa counters` subtracts.
-    pub(crate) cleared: Counters,
+    pub(crate) cleared: BTreeMap<base::SaId, SaCounters>,
     pub(crate) log: Log,
     /// How often IKE refused a packet, by name.
     pub(crate) refusals: BTreeMap<&'static str, u64>,
@@ -52,7 +52,7 @@ impl Pe {
             tunnels: Tunnels::default(),
             plan: Plan::default(),
             counters: Counters::default(),
-            cleared: Counters::default(),
+            cleared: BTreeMap::new(),
             log: Log::default(),
             refusals: BTreeMap::new(),
             host: Host::default(),

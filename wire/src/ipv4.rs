@@ -126,7 +126,13 @@ pub struct PacketMut<'a>(&'a mut [u8; HEADER]);
 impl<'a> PacketMut<'a> {
     pub fn new_checked(bytes: &'a mut [u8]) -> Result<Self, Malformed> {
         Packet::new_checked(bytes)?;
-        bytes.first_chunk_mut().map(Self).ok_or(Malformed::Truncated)
+        Self::header(bytes)
+    }
+
+    /// For a header that has not got its packet yet: only the version is judged.
+    pub fn header(bytes: &'a mut [u8]) -> Result<Self, Malformed> {
+        let head = bytes.first_chunk_mut::<HEADER>().ok_or(Malformed::Truncated)?;
+        if head[0] >> 4 == 4 { Ok(Self(head)) } else { Err(Malformed::Version) }
     }
 
     pub fn set_tos(&mut self, tos: u8) {

@@ -3,13 +3,15 @@
 use anyhow::Result;
 
 /// Passes `--json FILE` on, the path as seen from where the operator stands.
-pub fn run(arguments: &[&str]) -> Result<bool> {
+pub(crate) fn run(arguments: &[&str]) -> Result<bool> {
     let mut cargo = crate::build::cargo();
     cargo.args(["bench", "--quiet", "-p", "dp-user", "--bench", "datapath", "--"]);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         cargo.arg(word);
-        if *word == "--json" && let Some(file) = words.next() {
+        if *word == "--json"
+            && let Some(file) = words.next()
+        {
             cargo.arg(std::env::current_dir()?.join(file));
         }
     }

@@ -6,29 +6,29 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 /// The top of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 /// Where `cargo build --release` puts programs.
-pub fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     target().join("release")
 }
 
 /// The build directory in use: the one that this program lies in.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     program.ancestors().nth(2).map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-pub fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).env("CARGO_TARGET_DIR", target());
     cargo
 }
 
 /// Builds `onrampd` and `onramp` for release.
-pub fn build_programs() -> Result<()> {
+pub(crate) fn build_programs() -> Result<()> {
     let status = cargo().args(["build", "--quiet", "--release", "-p", "onrampd", "-p", "onramp"]).status()?;
     ensure!(status.success(), "the build failed");
     Ok(())

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 /// A program, or a file it needs, and the Debian package that has it.
-const NEEDS: [(&str, &str); 17] = [
+const NEEDS: [(&str, &str); 16] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("ethtool", "ethtool"),
@@ -22,21 +22,21 @@ const NEEDS: [(&str, &str); 17] = [
     ("/usr/lib/ipsec/charon", "strongswan-charon"),
     ("/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so", "libcharon-extra-plugins"),
     ("/usr/lib/ipsec/plugins/libstrongswan-openssl.so", "libstrongswan-standard-plugins"),
-    ("/usr/lib/ipsec/plugins/libstrongswan-af-alg.so", "libstrongswan-extra-plugins"),
     ("g++", "g++"),
 ];
 
 const DENY: &str = "0.20.2";
 
 /// Everything.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     packages()?;
     cargo_deny()
 }
 
 /// Debian's packages, only those that are missing.
-pub fn packages() -> Result<()> {
-    let missing: Vec<&str> = NEEDS.iter().filter(|(need, _)| !present(need)).map(|(_, package)| *package).collect();
+pub(crate) fn packages() -> Result<()> {
+    let missing: Vec<&str> =
+        NEEDS.iter().filter(|(need, _)| !present(need)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -50,7 +50,7 @@ pub fn packages() -> Result<()> {
 }
 
 /// `cargo deny`, which Debian does not package.
-pub fn cargo_deny() -> Result<()> {
+pub(crate) fn cargo_deny() -> Result<()> {
     let version = crate::build::cargo().args(["deny", "--version"]).stderr(Stdio::null()).output()?;
     if version.status.success() {
         return Ok(());

@@ -1,1 +1,32 @@
-//! TODO
+//! What the operating system does for a dataplane and the standard library does not offer: packet
+//! sockets, TUN devices, poll, wake-ups, clocks, processor affinity, random bytes. Linux only.
+//!
+//! The only crate besides `crypto` with `unsafe`. Every descriptor is owned, closed on exec, and never
+//! blocks.
+#![allow(unsafe_code)]
+
+pub mod clock;
+pub mod packet;
+pub mod poll;
+
+mod device;
+pub use device::index_of;
+
+mod random;
+pub use random::fill_random;
+
+mod thread;
+pub use thread::pin_to_cpu;
+
+mod tun;
+pub use tun::Tun;
+
+mod waker;
+pub use waker::Waker;
+
+use std::io;
+
+/// The result of a system call that says -1 for "see errno".
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

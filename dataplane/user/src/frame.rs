@@ -40,6 +40,8 @@ pub struct Frame {
     /// The VRF that its addresses belong to now.
     pub vrf: VrfId,
     pub origin: Origin,
+    /// Whether it leaves under labels.
+    pub labelled: bool,
     /// Stages passed, those of the packet it was made from included.
     pub(crate) steps: u8,
 }
@@ -55,6 +57,7 @@ impl Frame {
             port: PortId::default(),
             vrf: VrfId::GLOBAL,
             origin: Origin::Wire,
+            labelled: false,
             steps: 0,
         }
     }
@@ -138,6 +141,21 @@ impl Frame {
         fits
     }
 
+    /// Keeps of the packet what lies in `range`, counted from its first byte; `false` if that is outside.
+    pub fn keep(&mut self, range: Range<usize>) -> bool {
+        let (start, end) = (self.start.saturating_add(range.start), self.start.saturating_add(range.end));
+        end <= self.end && self.narrow(start..end)
+    }
+
+    /// Grows the packet at the back by `bytes`; `false` if there is no room.
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        let end = self.end.saturating_add(bytes.len());
+        let Some(room) = self.buffer.get_mut(self.end..end) else { return false };
+        room.copy_from_slice(bytes);
+        self.end = end;
+        true
+    }
+
     /// Cuts the packet to `length` bytes, if it is longer.
     pub fn truncate(&mut self, length: usize) {
         self.end = self.end.min(self.start.saturating_add(length));
@@ -162,7 +180,8 @@ impl Batch {
     pub fn buffer(&mut self) -> Frame {
         let mut frame = self.spare.pop().unwrap_or_else(|| Frame::new(LONGEST));
         frame.received(0);
-        (frame.vrf, frame.origin, frame.steps) = (VrfId::GLOBAL, Origin::Wire, 0);
+        (frame.vrf, frame.origin) = (VrfId::GLOBAL, Origin::Wire);
+        (frame.labelled, frame.steps) = (false, 0);
         frame
     }
 

@@ -85,6 +85,12 @@ impl State {
         self.ident
     }
 
+    pub fn count_label(&mut self, label: Label, bytes: usize) {
+        let counters = self.labels.entry(label).or_default();
+        counters.packets = counters.packets.saturating_add(1);
+        counters.bytes = counters.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
     pub fn send(&mut self, port: PortId, frame: Frame) {
         self.outgoing.entry(port).or_default().push(frame);
     }

@@ -1,1 +1,101 @@
-fn main() {}
+//! `onrampd`: the box at work. Sockets, threads, files and signals around `pe` and a dataplane.
+#![forbid(unsafe_code)]
+
+mod args;
+mod control;
+mod file;
+mod host;
+mod io;
+mod log;
+mod queue;
+mod worker;
+
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::thread::Builder;
+
+use anyhow::{Context as _, anyhow};
+use base::Engine as _;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tracing::{error, info, warn};
+
+use args::{Args, Invocation};
+use control::Control;
+use file::{Loaded, Source};
+
+/// Errands that wait for the network thread.
+const ERRANDS: usize = 4096;
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args().skip(1)) {
+        Ok(Invocation::Help) => print!("{}", args::USAGE),
+        Ok(Invocation::Version) => println!("onrampd {}", env!("CARGO_PKG_VERSION")),
+        Ok(Invocation::Run(args)) => return run(args),
+        Err(fault) => {
+            eprint!("onrampd: {fault}\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(args: Args) -> ExitCode {
+    let source = Source { path: args.config.clone(), ports: args.ports.clone() };
+    let loaded = match source.load() {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            eprintln!("{}", report.trim_end());
+            return ExitCode::FAILURE;
+        }
+    };
+    if !loaded.warnings.is_empty() {
+        eprintln!("{}", loaded.warnings.trim_end());
+    }
+    if args.check {
+        return ExitCode::SUCCESS;
+    }
+    log::start(args.json, &args.level);
+    match serve(&args, source, loaded) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            error!("{fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let mut net = io::Net::open(&args.control).await?;
+        let (queue, arrivals) = queue::queue();
+        let (errands, waiting) = mpsc::channel(ERRANDS);
+        let jobs = worker::start(queue.clone()).context("the Diffie-Hellman thread")?;
+        let mut engine = pe::Pe::new(seed().context("/dev/urandom")?);
+        for device in net.devices.drain(..) {
+            engine.handle(base::Instant::START, pe::Input::Device(device));
+        }
+        let dataplane = dp_user::User::start(dp_user::nic::open);
+        let box_itself = Control::new(engine, dataplane, source, arrivals, errands, jobs);
+        let control = Builder::new()
+            .name("control".to_owned())
+            .spawn(move || box_itself.run(loaded.config))
+            .context("the control thread")?;
+        info!(version = env!("CARGO_PKG_VERSION"), "started");
+        net.run(queue, waiting).await?;
+        // The errands end with the control thread, so this does not wait.
+        let ended = control.join().map_err(|_| anyhow!("the control thread died"))?;
+        if let Err(error) = std::fs::remove_file(&args.control) {
+            warn!("control socket: {error}");
+        }
+        info!("stopped; the guard rules stay, so that nothing is forwarded in clear");
+        ended.map_err(anyhow::Error::msg)
+    })
+}
+
+fn seed() -> std::io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut seed)?;
+    Ok(seed)
+}

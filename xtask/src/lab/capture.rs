@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::node::{Node, quote};
 
 /// A recording under way.
-pub struct Capture<'a> {
+pub(crate) struct Capture<'a> {
     node: &'a Node,
     pid: String,
     file: PathBuf,
@@ -16,7 +16,7 @@ pub struct Capture<'a> {
 
 impl<'a> Capture<'a> {
     /// Starts to record a port into `DIRECTORY/NODE-PORT-WORD.pcap`.
-    pub fn start(node: &'a Node, port: &str, directory: &Path, word: &str) -> Result<Self> {
+    pub(crate) fn start(node: &'a Node, port: &str, directory: &Path, word: &str) -> Result<Self> {
         let file = directory.join(format!("{}-{port}-{word}.pcap", node.name));
         let pid = node.outside(&format!(
             "tcpdump -i {port} -Z root -U --immediate-mode -s 0 -w {} >/run/tcpdump.log 2>&1 </dev/null & echo $!; \
@@ -27,16 +27,22 @@ impl<'a> Capture<'a> {
     }
 
     /// Ends it; where the recording is.
-    pub fn stop(self) -> Result<PathBuf> {
+    pub(crate) fn stop(self) -> Result<PathBuf> {
         // What is still on its way is worth a moment.
-        let stop = format!("sleep 0.3; kill {0}; while kill -0 {0} 2>/dev/null; do sleep 0.02; done", self.pid);
+        let stop =
+            format!("sleep 0.3; kill {0}; while kill -0 {0} 2>/dev/null; do sleep 0.02; done", self.pid);
         self.node.outside(&stop)?;
         Ok(self.file)
     }
 }
 
 /// What tshark says of each frame that `filter` lets pass: the fields, tab between, several values with comma.
-pub fn decode(file: &Path, options: &[String], filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>> {
+pub(crate) fn decode(
+    file: &Path,
+    options: &[String],
+    filter: &str,
+    fields: &[&str],
+) -> Result<Vec<Vec<String>>> {
     let mut tshark = Command::new("tshark");
     tshark.arg("-n").arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
     tshark.args(fields.iter().flat_map(|field| ["-e", field]));
@@ -48,7 +54,7 @@ pub fn decode(file: &Path, options: &[String], filter: &str, fields: &[&str]) ->
 }
 
 /// The frames of a recording, as they were on the wire.
-pub fn frames(file: &Path) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn frames(file: &Path) -> Result<Vec<Vec<u8>>> {
     let bytes = std::fs::read(file).with_context(|| format!("no recording {}", file.display()))?;
     let mut rest = bytes.get(24..).context("not a recording")?;
     let mut frames = Vec::new();

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::node::Outcome;
 
 /// Runs one command at a time. The kernel ends with this value.
-pub struct Console {
+pub(crate) struct Console {
     kernel: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -19,7 +19,7 @@ const END: &str = "=end-of-command= ";
 
 impl Console {
     /// Starts the kernel and waits for its shell.
-    pub fn boot(mut kernel: Command) -> Result<Self> {
+    pub(crate) fn boot(mut kernel: Command) -> Result<Self> {
         let mut kernel = kernel.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = kernel.stdin.take().context("no pipe")?;
         let output = BufReader::new(kernel.stdout.take().context("no pipe")?);
@@ -28,7 +28,7 @@ impl Console {
         Ok(console)
     }
 
-    pub fn run(&mut self, script: &str) -> Result<Outcome> {
+    pub(crate) fn run(&mut self, script: &str) -> Result<Outcome> {
         writeln!(self.input, "{{ {script}; }} </dev/null 2>&1; status=$?; echo; echo \"{END}$status\"")?;
         let mut text = String::new();
         loop {

@@ -10,7 +10,7 @@ use super::node::{Node, quote};
 
 /// `xtask inject`, run inside a node: sends each line of standard input, an IPv4 packet in hexadecimal, to its own
 /// destination. The kernel mends total length and header checksum.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255)))?;
@@ -24,19 +24,19 @@ pub fn run() -> Result<()> {
 }
 
 /// Has `node` send these packets.
-pub fn inject(node: &Node, packets: &[Vec<u8>]) -> Result<()> {
+pub(crate) fn inject(node: &Node, packets: &[Vec<u8>]) -> Result<()> {
     let program = std::env::current_exe()?;
     let lines = packets.iter().map(|packet| hexadecimal(packet) + "\n").collect::<String>();
     node.feed(&format!("{} inject", quote(&program.to_string_lossy())), lines.as_bytes()).map(drop)
 }
 
 /// Two digits a byte.
-pub fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What `hexadecimal` wrote.
-pub fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     let text = text.trim();
     let pairs = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2));
     pairs.map(|pair| pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()

@@ -1,19 +1,22 @@
 //! Runs a lab directory: its topology in namespaces and user-mode Linux, its checks, its recordings.
 
 mod capture;
-mod checks;
 mod console;
-mod front_vrf;
+mod customer;
+//mod front_vrf;
 mod inject;
 mod node;
 mod one_box;
 mod ours;
+//mod recovery;
+//mod refusals;
 mod report;
 mod swan;
 mod topology;
 mod traffic;
+mod wire;
 
-pub use inject::run as inject;
+pub(crate) use inject::run as inject;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -28,22 +31,24 @@ use report::Report;
 use topology::{End, Topology};
 
 /// A lab that stands; dropping it takes it down.
-pub struct Lab {
+pub(crate) struct Lab {
     nodes: BTreeMap<String, Node>,
     /// Recordings and logs.
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 }
 
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
-pub fn run(name: &str, keep: bool) -> Result<bool> {
+pub(crate) fn run(name: &str, keep: bool) -> Result<bool> {
     let checks = match name {
-        "one-box" => one_box::run,
-        "front-vrf" => front_vrf::run,
+        "one-box" | "ssdebug" => one_box::run,
+        //"front-vrf" => front_vrf::run,
         _ => bail!("no lab {name}; there are one-box and front-vrf"),
     };
     crate::setup::packages()?;
     println!("building");
-    crate::build::build_programs()?;
+    if name != "ssdebug" {
+        crate::build::build_programs()?;
+    }
     let mut report = Report::new();
     let topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(name))?;
     report.stage(&format!("{name}: {} nodes, {} cables", topology.nodes.len(), topology.links.len()));
@@ -76,7 +81,7 @@ impl Lab {
         Ok(Self { nodes, out })
     }
 
-    pub fn node(&self, name: &str) -> Result<&Node> {
+    pub(crate) fn node(&self, name: &str) -> Result<&Node> {
         self.nodes.get(name).with_context(|| format!("the lab has no node {name}"))
     }
 

@@ -12,8 +12,8 @@ use super::topology::Spec;
 
 /// Lives as long as this value: the first process of its namespaces waits for its standard input, a pipe from us, to
 /// close; with it everything in the node ends, however we end.
-pub struct Node {
-    pub name: String,
+pub(crate) struct Node {
+    pub(crate) name: String,
     spec: Spec,
     first: Child,
     /// The shell in user-mode Linux.
@@ -21,15 +21,15 @@ pub struct Node {
 }
 
 /// How a command ended.
-pub struct Outcome {
-    pub success: bool,
+pub(crate) struct Outcome {
+    pub(crate) success: bool,
     /// Standard output and error.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Node {
     /// Makes the namespaces, with the directories that `binds` name mounted.
-    pub fn create(name: &str, spec: &Spec, directory: &Path) -> Result<Self> {
+    pub(crate) fn create(name: &str, spec: &Spec, directory: &Path) -> Result<Self> {
         let mut first = Command::new("unshare")
             .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec"])
             .arg(first_process(spec, directory)?)
@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// Boots user-mode Linux where the node asks for it; `ports` become its interfaces. Takes some seconds.
-    pub fn boot(&mut self, init: &Path, ports: &[String]) -> Result<()> {
+    pub(crate) fn boot(&mut self, init: &Path, ports: &[String]) -> Result<()> {
         if self.spec.own_kernel() {
             self.outside(&bridges(ports))?;
             let console = Console::boot(self.enter(&kernel(init, ports)))
@@ -57,29 +57,34 @@ impl Node {
     }
 
     /// Starts what the node runs for its whole life; its output is in `/run/cmd.log`.
-    pub fn start(&self) -> Result<()> {
+    pub(crate) fn start(&self) -> Result<()> {
         let Some(command) = &self.spec.cmd else { return Ok(()) };
-        let daemon = format!("setsid sh -c {} >>/run/cmd.log 2>&1 </dev/null & echo $! >/run/cmd.pid", quote(&format!("exec {command}")));
+        let daemon = format!(
+            "setsid sh -c {} >>/run/cmd.log 2>&1 </dev/null & echo $! >/run/cmd.pid",
+            quote(&format!("exec {command}"))
+        );
         self.demand(&daemon).map(drop)
     }
 
     /// Ends it without a word, as a crash would.
-    pub fn kill(&self) -> Result<()> {
-        self.demand("kill -9 $(cat /run/cmd.pid); while kill -0 $(cat /run/cmd.pid) 2>/dev/null; do sleep 0.02; done")
-            .map(drop)
+    pub(crate) fn kill(&self) -> Result<()> {
+        self.demand(
+            "kill -9 $(cat /run/cmd.pid); while kill -0 $(cat /run/cmd.pid) 2>/dev/null; do sleep 0.02; done",
+        )
+        .map(drop)
     }
 
-    pub fn exec(&self) -> Result<()> {
+    pub(crate) fn exec(&self) -> Result<()> {
         self.spec.exec.iter().try_for_each(|command| self.demand(command).map(drop))
     }
 
     /// What the node's own command has written so far.
-    pub fn log(&self) -> Result<String> {
+    pub(crate) fn log(&self) -> Result<String> {
         self.demand("cat /run/cmd.log 2>/dev/null || true")
     }
 
     /// Runs a shell command in the node, at most a minute.
-    pub fn run(&self, command: &str) -> Result<Outcome> {
+    pub(crate) fn run(&self, command: &str) -> Result<Outcome> {
         let script = self.script(command);
         match &self.console {
             Some(console) => console.lock().unwrap_or_else(PoisonError::into_inner).run(&script),
@@ -88,7 +93,7 @@ impl Node {
     }
 
     /// The same, and an error if it fails.
-    pub fn demand(&self, command: &str) -> Result<String> {
+    pub(crate) fn demand(&self, command: &str) -> Result<String> {
         let outcome = self.run(command)?;
         if !outcome.success {
             bail!("{}: {command}: {}", self.name, outcome.text.trim());
@@ -97,19 +102,19 @@ impl Node {
     }
 
     /// Runs in the namespaces, also where the node has a kernel of its own inside: for its cables.
-    pub fn outside(&self, command: &str) -> Result<String> {
+    pub(crate) fn outside(&self, command: &str) -> Result<String> {
         self.feed(command, &[])
     }
 
     /// The same with bytes for the command's standard input.
-    pub fn feed(&self, command: &str, input: &[u8]) -> Result<String> {
+    pub(crate) fn feed(&self, command: &str, input: &[u8]) -> Result<String> {
         let outcome = self.run_outside(command, input)?;
         ensure!(outcome.success, "{}: {command}: {}", self.name, outcome.text.trim());
         Ok(outcome.text)
     }
 
     /// The process whose namespaces these are.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.first.id()
     }
 
@@ -152,7 +157,7 @@ impl Drop for Node {
 }
 
 /// `text` as one word of a shell.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
@@ -161,7 +166,8 @@ fn first_process(spec: &Spec, directory: &Path) -> Result<String> {
     let mut script = "mount -t sysfs sys /sys; mount -t tmpfs run /run; ".to_owned();
     for bind in &spec.binds {
         let mut parts = bind.split(':');
-        let (source, target) = parts.next().zip(parts.next()).ok_or_else(|| anyhow!("bind {bind}: no target"))?;
+        let (source, target) =
+            parts.next().zip(parts.next()).ok_or_else(|| anyhow!("bind {bind}: no target"))?;
         let source = directory.join(source);
         script += &format!("mount --bind {} {}; ", quote(&source.to_string_lossy()), quote(target));
     }

@@ -8,13 +8,13 @@ use api::{IpsecFlow, Response};
 use super::node::Node;
 
 /// One answer of the daemon that runs in `node`.
-pub fn ask(node: &Node, words: &str) -> Result<Response> {
-    let text = node.demand(&format!("onramp --socket /run/onramp.sock --json {words}"))?;
+pub(crate) fn ask(node: &Node, words: &str) -> Result<Response> {
+    let text = node.demand(&format!("onramp --json {words}"))?;
     serde_json::from_str(&text).with_context(|| format!("onramp {words}: not an answer: {text}"))
 }
 
 /// The flows of `show crypto ipsec sa` for one inside VRF.
-pub fn flows(node: &Node, inside: &str) -> Result<Vec<IpsecFlow>> {
+pub(crate) fn flows(node: &Node, inside: &str) -> Result<Vec<IpsecFlow>> {
     match ask(node, "show crypto ipsec sa")? {
         Response::IpsecSas(flows) => {
             Ok(flows.into_iter().filter(|flow| flow.inside.as_deref() == Some(inside)).collect())
@@ -24,7 +24,7 @@ pub fn flows(node: &Node, inside: &str) -> Result<Vec<IpsecFlow>> {
 }
 
 /// `show drops`: packets by name.
-pub fn drops(node: &Node) -> Result<BTreeMap<String, u64>> {
+pub(crate) fn drops(node: &Node) -> Result<BTreeMap<String, u64>> {
     match ask(node, "show drops")? {
         Response::Drops(drops) => Ok(drops.into_iter().map(|drop| (drop.name, drop.packets)).collect()),
         other => bail!("not a list of drops: {other:?}"),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 /// Collects checks and the rows of the closing tables.
-pub struct Report {
+pub(crate) struct Report {
     start: Instant,
     passed: usize,
     failed: usize,
@@ -18,30 +18,38 @@ struct Table {
 }
 
 impl Report {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { start: Instant::now(), passed: 0, failed: 0, tables: Vec::new() }
     }
 
     /// Says what is being done now.
-    pub fn stage(&self, text: &str) {
+    pub(crate) fn stage(&self, text: &str) {
         println!("{:6.1}s  {text}", self.start.elapsed().as_secs_f32());
     }
 
     /// One assertion; what it returns is said beside its name. A failed one does not end the lab.
-    pub fn check(&mut self, name: &str, assertion: impl FnOnce() -> Result<String>) -> bool {
+    pub(crate) fn check(&mut self, name: &str, assertion: impl FnOnce() -> Result<String>) -> bool {
         let outcome = assertion();
         let passed = outcome.is_ok();
         let (word, detail) = match outcome {
             Ok(detail) => ("ok  ", detail),
             Err(error) => ("FAIL", format!("{error:#}")),
         };
-        if passed { self.passed += 1 } else { self.failed += 1 }
-        println!("{:6.1}s    {word} {name}{}{detail}", self.start.elapsed().as_secs_f32(), if detail.is_empty() { "" } else { ": " });
+        if passed {
+            self.passed += 1
+        } else {
+            self.failed += 1
+        }
+        println!(
+            "{:6.1}s    {word} {name}{}{detail}",
+            self.start.elapsed().as_secs_f32(),
+            if detail.is_empty() { "" } else { ": " }
+        );
         passed
     }
 
     /// A row of the closing table `title`; the first row of a table is its head.
-    pub fn row(&mut self, title: &str, cells: &[String]) {
+    pub(crate) fn row(&mut self, title: &str, cells: &[String]) {
         let row = cells.to_vec();
         match self.tables.iter_mut().find(|table| table.title == title) {
             Some(table) => table.rows.push(row),
@@ -50,7 +58,7 @@ impl Report {
     }
 
     /// Prints the tables and the closing line; whether all passed.
-    pub fn close(self) -> bool {
+    pub(crate) fn close(self) -> bool {
         for table in &self.tables {
             println!("\n{}\n{}", table.title, aligned(&table.rows));
         }

@@ -8,21 +8,21 @@ use super::node::Node;
 
 /// One pair of SAs as strongSwan lists it. SPIs and counters from its side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Child {
-    pub spi_in: u32,
-    pub spi_out: u32,
-    pub encryption: String,
-    pub integrity: String,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    pub packets_in: u64,
-    pub packets_out: u64,
+pub(crate) struct Child {
+    pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
+    pub(crate) encryption: String,
+    pub(crate) integrity: String,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) packets_in: u64,
+    pub(crate) packets_out: u64,
     /// In UDP port 4500.
-    pub udp: bool,
+    pub(crate) udp: bool,
 }
 
 /// `swanctl --list-sas`: the children that are installed.
-pub fn children(node: &Node) -> Result<Vec<Child>> {
+pub(crate) fn children(node: &Node) -> Result<Vec<Child>> {
     let text = node.demand("swanctl --list-sas --raw")?;
     let mut found = Vec::new();
     for event in text.lines().filter(|line| line.starts_with("list-sa event")) {
@@ -33,7 +33,7 @@ pub fn children(node: &Node) -> Result<Vec<Child>> {
 }
 
 /// How many IKE SAs are established.
-pub fn established(node: &Node) -> Result<usize> {
+pub(crate) fn established(node: &Node) -> Result<usize> {
     Ok(node.demand("swanctl --list-sas")?.lines().filter(|line| line.contains(" ESTABLISHED,")).count())
 }
 
@@ -89,7 +89,9 @@ fn parse(text: &str) -> Result<Tree> {
 
 /// Braces and brackets are words of their own; `name=value` is one word.
 fn split(text: &str) -> Vec<String> {
-    let spaced = ["{", "}", "[", "]"].iter().fold(text.to_owned(), |text, mark| text.replace(mark, &format!(" {mark} ")));
+    let spaced = ["{", "}", "[", "]"]
+        .iter()
+        .fold(text.to_owned(), |text, mark| text.replace(mark, &format!(" {mark} ")));
     spaced.split_whitespace().map(str::to_owned).collect()
 }
 

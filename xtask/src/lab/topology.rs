@@ -7,44 +7,44 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 /// A lab: where its files are and what stands in it.
-pub struct Topology {
-    pub directory: PathBuf,
-    pub nodes: BTreeMap<String, Spec>,
-    pub links: Vec<[End; 2]>,
+pub(crate) struct Topology {
+    pub(crate) directory: PathBuf,
+    pub(crate) nodes: BTreeMap<String, Spec>,
+    pub(crate) links: Vec<[End; 2]>,
 }
 
 /// One end of a cable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    pub node: String,
-    pub port: String,
+pub(crate) struct End {
+    pub(crate) node: String,
+    pub(crate) port: String,
 }
 
 /// What containerlab calls a node; the keys that we use of it, and no others.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
-    pub kind: String,
+pub(crate) struct Spec {
+    pub(crate) kind: String,
     /// For containerlab: what we install in place is what the image would hold.
     #[serde(rename = "image")]
     _image: String,
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// `SOURCE:TARGET[:ro]`, the source relative to the file.
     #[serde(default)]
-    pub binds: Vec<String>,
+    pub(crate) binds: Vec<String>,
     #[serde(default)]
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// What the node runs for its whole life.
-    pub cmd: Option<String>,
+    pub(crate) cmd: Option<String>,
     /// Commands once the cables are in.
     #[serde(default)]
-    pub exec: Vec<String>,
+    pub(crate) exec: Vec<String>,
 }
 
 impl Spec {
     /// Whether the node has a kernel of its own: user-mode Linux.
-    pub fn own_kernel(&self) -> bool {
+    pub(crate) fn own_kernel(&self) -> bool {
         self.labels.get("onramp.kernel").is_some_and(|kernel| kernel == "uml")
     }
 }
@@ -71,10 +71,11 @@ struct Link {
 }
 
 /// Reads `DIRECTORY/topology.clab.yml`.
-pub fn read(directory: &Path) -> Result<Topology> {
+pub(crate) fn read(directory: &Path) -> Result<Topology> {
     let path = directory.join("topology.clab.yml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("no lab: {}", path.display()))?;
-    let file: File = serde_saphyr::from_str(&text).with_context(|| format!("{} is faulty", path.display()))?;
+    let file: File =
+        serde_saphyr::from_str(&text).with_context(|| format!("{} is faulty", path.display()))?;
     let links = file.topology.links.iter().map(|link| ends(link, &file.topology.nodes));
     Ok(Topology {
         directory: directory.to_owned(),

@@ -6,17 +6,21 @@ use super::node::Node;
 
 /// What came back of a series of pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pings {
-    pub sent: u64,
-    pub received: u64,
+pub(crate) struct Pings {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
     /// Microseconds, the mean.
-    pub round_trip: u64,
+    pub(crate) round_trip: u64,
 }
 
 /// A series of pings every 20 ms, whose payload is the byte `mark` again and again.
-pub fn ping(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
+pub(crate) fn ping(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
     let outcome = from.run(&format!("ping -q -n -c {count} -i 0.02 -W 2 -p {mark:02x} {to}"))?;
-    let summary = outcome.text.lines().find(|line| line.contains("packets transmitted")).context(outcome.text.clone())?;
+    let summary = outcome
+        .text
+        .lines()
+        .find(|line| line.contains("packets transmitted"))
+        .context(outcome.text.clone())?;
     let mut numbers = summary.split([' ', ',']).filter_map(|word| word.parse::<u64>().ok());
     let (sent, received) = numbers.next().zip(numbers.next()).context("ping says no numbers")?;
     let mean = outcome.text.split("mdev = ").nth(1).and_then(|times| times.split('/').nth(1));
@@ -25,7 +29,7 @@ pub fn ping(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
 }
 
 /// The same, and an error if any is lost.
-pub fn ping_all(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
+pub(crate) fn ping_all(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
     let pings = ping(from, to, count, mark)?;
     ensure!(pings.received == pings.sent, "{} of {} pings came back", pings.received, pings.sent);
     Ok(pings)
@@ -35,7 +39,7 @@ pub fn ping_all(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
 const BULK: usize = 300_000;
 
 /// Connects to a host: its name, once all of the bulk that follows has come too.
-pub fn name_of(from: &Node, to: &str) -> Result<String> {
+pub(crate) fn name_of(from: &Node, to: &str) -> Result<String> {
     let client = format!("socat -u TCP:{to}:7,connect-timeout=5 STDOUT");
     let answer = from.demand(&format!("{client} | (read -r name; echo \"$name\"; wc -c)"))?;
     let (name, bulk) = answer.split_once('\n').context(answer.clone())?;
@@ -44,6 +48,6 @@ pub fn name_of(from: &Node, to: &str) -> Result<String> {
 }
 
 /// Whether a single ping comes back within a second.
-pub fn reaches(from: &Node, to: &str) -> Result<bool> {
+pub(crate) fn reaches(from: &Node, to: &str) -> Result<bool> {
     Ok(from.run(&format!("ping -q -n -c 1 -W 1 {to}"))?.success)
 }

@@ -1,0 +1,153 @@
+//! ESP for one of our addresses: its SA by (front VRF, destination, SPI), then what is inside
+//! (RFC 4301 section 5.2, RFC 4303 section 3.4, RFC 6040).
+
+use std::net::IpAddr;
+
+use base::{Family, SaId, VrfId};
+use dataplane::Event;
+use ipsec::Encap;
+use wire::ip::Packet;
+use wire::{esp, ip, ipv6, udp};
+
+use crate::graph::{Next, Walk};
+use crate::sas::End;
+use crate::stage::ip_input::inbound_flow;
+use crate::{Drop, Frame, Origin};
+
+const IP_IN_IP: u8 = 4;
+const IPV6_IN_IP: u8 = 41;
+
+/// The outer packet's facts, before it is stripped.
+struct Outer {
+    src: IpAddr,
+    dst: IpAddr,
+    encap: Encap,
+    ecn: u8,
+    header: esp::Header,
+}
+
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
+    match open(walk, frame) {
+        Ok(inside) => {
+            (frame.vrf, frame.origin) = (inside, Origin::Opened);
+            Next::IpInput
+        }
+        Err(drop) => drop.into(),
+    }
+}
+
+fn open(walk: &mut Walk<'_, '_>, frame: &mut Frame) -> Result<VrfId, Drop> {
+    let outer = strip_outer(frame)?;
+    let Some(live) = walk.state.sas.open(frame.vrf, outer.dst, outer.header.spi) else {
+        tell_unknown(walk, frame.vrf, &outer);
+        return Err(Drop::NoSa);
+    };
+    if !is_same_form(live.sa.encap, outer.encap) {
+        live.count_error();
+        return Err(Drop::WrongEncap);
+    }
+    let (id, inside, spent) = (live.sa.id, live.sa.inside, live.is_spent());
+    let opened = if spent { Err(Drop::Exhausted) } else { live.cipher.open(frame.bytes_mut()).map_err(refusal) };
+    let checked = opened.and_then(|opened| {
+        frame.keep(opened.payload).then_some(()).ok_or(Drop::EspMalformed)?;
+        inner(frame, opened.next_header, outer.ecn, &live.sa)
+    });
+    match checked {
+        Ok(()) => live.count(frame.len(), live.cipher.sequence(), walk.now),
+        Err(Drop::Dummy) => {}
+        Err(_) => live.count_error(),
+    }
+    let end = live.end(live.cipher.nearly_spent(), spent);
+    tell_end(walk, id, end);
+    checked.map(|()| inside)
+}
+
+/// Leaves the ESP packet from its SPI to its ICV.
+fn strip_outer(frame: &mut Frame) -> Result<Outer, Drop> {
+    let packet = Packet::new_checked(frame.bytes()).map_err(|_| Drop::Malformed)?;
+    let (encap, at, end) = if packet.protocol == udp::PROTOCOL {
+        let datagram = udp::Packet::new_checked(packet.payload()).map_err(|_| Drop::Malformed)?;
+        let at = packet.header_len.saturating_add(udp::HEADER);
+        let encap = Encap::Udp { local: datagram.dst_port(), remote: datagram.src_port() };
+        (encap, at, at.saturating_add(datagram.payload().len()))
+    } else {
+        (Encap::Esp, packet.header_len, packet.bytes.len())
+    };
+    let sealed = packet.bytes.get(at..end).unwrap_or_default();
+    let (header, _) = esp::Header::parse(sealed).map_err(|_| Drop::EspMalformed)?;
+    let outer = Outer { src: packet.src, dst: packet.dst, encap, ecn: packet.tos & 3, header };
+    frame.keep(at..end);
+    Ok(outer)
+}
+
+/// The peer may float behind its NAT: ports may differ, but bare ESP and UDP may not be exchanged.
+const fn is_same_form(agreed: Encap, seen: Encap) -> bool {
+    matches!(agreed, Encap::Esp) == matches!(seen, Encap::Esp)
+}
+
+fn tell_unknown(walk: &mut Walk<'_, '_>, front: VrfId, outer: &Outer) {
+    if walk.state.limits.unknown_spi.allows((front, outer.src), walk.now) {
+        let (local, remote, spi, encap) = (outer.dst, outer.src, outer.header.spi, outer.encap);
+        walk.state.tell(Event::UnknownSpi { front, local, remote, spi, encap });
+    }
+}
+
+fn tell_end(walk: &Walk<'_, '_>, id: SaId, end: Option<End>) {
+    match end {
+        Some(End::Near) => walk.state.tell(Event::Expiring(id)),
+        Some(End::Reached) => walk.state.tell(Event::Expired(id)),
+        None => {}
+    }
+}
+
+/// Judges what was inside, cuts off TFC padding, and carries congestion over.
+fn inner(frame: &mut Frame, next_header: u8, outer_ecn: u8, sa: &ipsec::Sa) -> Result<(), Drop> {
+    let family = match next_header {
+        IP_IN_IP => Family::V4,
+        IPV6_IN_IP => Family::V6,
+        ipv6::NO_NEXT => return Err(Drop::Dummy),
+        _ => return Err(Drop::InnerMalformed),
+    };
+    let packet = Packet::new_checked(frame.bytes()).map_err(|_| Drop::InnerMalformed)?;
+    if packet.family() != family {
+        return Err(Drop::InnerMalformed);
+    }
+    let flow = inbound_flow(&packet).ok_or(Drop::InnerMalformed)?;
+    if !sa.selector.matches(&flow) {
+        return Err(Drop::OutsideSelector);
+    }
+    let (tos, length) = (packet.tos, packet.bytes.len());
+    frame.truncate(length);
+    let ecn = congestion(tos & 3, outer_ecn).ok_or(Drop::CongestionLost)?;
+    if ecn != tos & 3 {
+        ip::set_tos(frame.bytes_mut(), tos & !3 | ecn).map_err(|_| Drop::InnerMalformed)?;
+    }
+    Ok(())
+}
+
+const NOT_ECT: u8 = 0;
+const ECT_1: u8 = 1;
+const ECT_0: u8 = 2;
+const CE: u8 = 3;
+
+/// RFC 6040 figure 4: the inner ECN field after decapsulation; `None`: drop.
+const fn congestion(inner: u8, outer: u8) -> Option<u8> {
+    match (inner, outer) {
+        (NOT_ECT, CE) => None,
+        (NOT_ECT, _) => Some(NOT_ECT),
+        (ECT_0 | ECT_1, CE) => Some(CE),
+        (ECT_0, ECT_1) => Some(ECT_1),
+        (inner, _) => Some(inner),
+    }
+}
+
+fn refusal(refusal: ::esp::Refusal) -> Drop {
+    match refusal {
+        ::esp::Refusal::Malformed => Drop::EspMalformed,
+        ::esp::Refusal::Replayed => Drop::Replayed,
+        ::esp::Refusal::TooOld => Drop::TooOld,
+        ::esp::Refusal::BadIcv => Drop::BadIcv,
+        ::esp::Refusal::BadPadding => Drop::BadPadding,
+        ::esp::Refusal::Exhausted => Drop::Exhausted,
+    }
+}

@@ -1,0 +1,92 @@
+//! An IP packet that came to us in some VRF: is it sound, is it for us, may it pass (RFC 1812 section 5.2).
+
+use std::net::IpAddr;
+
+use base::Family;
+use ipsec::Flow;
+use wire::ip::Packet;
+use wire::{esp, ip, ipv4, udp};
+
+use crate::graph::{Next, Trouble, Walk};
+use crate::{Drop, Frame, Origin};
+
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
+    let Ok(packet) = Packet::new_checked(frame.bytes()) else { return Drop::Malformed.into() };
+    if !is_intact(&packet) {
+        return Drop::Checksum.into();
+    }
+    let (length, ttl) = (packet.bytes.len(), packet.ttl);
+    if is_link_scoped(packet.dst) || is_link_scoped(packet.src) {
+        return if frame.origin == Origin::Wire { Next::Kernel } else { Drop::Multicast.into() };
+    }
+    let Some(vrf) = walk.tables.vrf(frame.vrf) else { return Drop::UnknownVrf.into() };
+    let next = if vrf.is_local(packet.dst) { for_us(&packet, frame.origin) } else { through(walk, frame, &packet) };
+    frame.truncate(length);
+    match next {
+        Next::IpLookup if frame.origin == Origin::Own => Next::IpLookup,
+        Next::IpLookup if ttl <= 1 => Next::Icmp(Trouble::TTL),
+        Next::IpLookup => match ip::set_ttl(frame.bytes_mut(), ttl.saturating_sub(1)) {
+            Ok(()) => Next::IpLookup,
+            Err(_) => Drop::Malformed.into(),
+        },
+        other => other,
+    }
+}
+
+fn is_intact(packet: &Packet<'_>) -> bool {
+    packet.family() == Family::V6 || ipv4::Packet::new_checked(packet.bytes).is_ok_and(|v4| v4.is_intact())
+}
+
+/// Addresses that mean something on one link alone.
+fn is_link_scoped(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_multicast() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+}
+
+/// ESP is opened here, also out of UDP; the rest is the box's own. Fragments of either are joined first.
+fn for_us<'t>(packet: &Packet<'_>, origin: Origin) -> Next<'t> {
+    match packet.protocol {
+        esp::PROTOCOL | udp::PROTOCOL if origin == Origin::Own => Next::Local,
+        esp::PROTOCOL | udp::PROTOCOL if packet.fragment.is_some() => Next::Reassemble,
+        esp::PROTOCOL => Next::EspDecap,
+        udp::PROTOCOL if carries_esp(packet) => Next::EspDecap,
+        _ => Next::Local,
+    }
+}
+
+fn carries_esp(packet: &Packet<'_>) -> bool {
+    udp::Packet::new_checked(packet.payload()).is_ok_and(|datagram| {
+        datagram.dst_port() == esp::NATT_PORT
+            && matches!(esp::Encapsulated::parse(datagram.payload()), Ok(esp::Encapsulated::Esp(_)))
+    })
+}
+
+/// What a crypto-map entry would protect on its way back must not come in clear by that port
+/// (RFC 4301 section 5.2, step 3a).
+fn through<'t>(walk: &Walk<'t, '_>, frame: &Frame, packet: &Packet<'_>) -> Next<'t> {
+    let Some(table) = walk.tables.port(frame.port) else { return Next::IpLookup };
+    if frame.origin != Origin::Wire || !table.port.crypto {
+        return Next::IpLookup;
+    }
+    match inbound_flow(packet) {
+        Some(flow) if walk.tables.judge(frame.port, frame.vrf, &flow).is_some() => {
+            Drop::ClearButProtected.into()
+        }
+        Some(_) => Next::IpLookup,
+        None => Drop::Malformed.into(),
+    }
+}
+
+/// The flow of a packet that came in, as policies see it: the source is remote.
+pub(crate) fn inbound_flow(packet: &Packet<'_>) -> Option<Flow> {
+    let flow = packet.flow().ok()?;
+    Some(Flow {
+        local: flow.dst,
+        remote: flow.src,
+        protocol: flow.protocol,
+        local_port: flow.dst_port,
+        remote_port: flow.src_port,
+    })
+}

@@ -1,0 +1,26 @@
+//! The longest match for the destination in the packet's VRF.
+
+use wire::ip::Packet;
+
+use crate::graph::{Next, Trouble, Walk};
+use crate::tables::Way;
+use crate::{Drop, Frame, Origin};
+
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
+    let Ok(packet) = Packet::new_checked(frame.bytes()) else { return Drop::Malformed.into() };
+    match walk.tables.way(frame.vrf, packet.dst) {
+        Way::Local(vrf) => {
+            frame.vrf = vrf;
+            Next::Local
+        }
+        // Labels keep a packet inside its VPN; what is sealed was judged before.
+        Way::Out(out) if out.port.crypto && frame.origin != Origin::Sealed && out.labels().next().is_none() => {
+            Next::Policy(out)
+        }
+        Way::Out(out) => Next::Fit(out),
+        Way::Protect(policy) => Next::Tunnel(policy),
+        Way::Drop => Drop::Discarded.into(),
+        Way::None if walk.tables.vrf(frame.vrf).is_none() => Drop::UnknownVrf.into(),
+        Way::None => Next::Icmp(Trouble::NO_ROUTE),
+    }
+}

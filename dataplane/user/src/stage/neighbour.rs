@@ -1,0 +1,75 @@
+//! The next station's link address; packets wait for it, a few and not long.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use base::{Instant, PortId};
+use dataplane::{Event, Link};
+
+use crate::graph::{Next, Via, Walk};
+use crate::{Drop, Frame};
+
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) -> Next<'t> {
+    if via.port.link == Link::Host {
+        return Next::Send(via.port);
+    }
+    let port = via.port.id;
+    if let Some(mac) = walk.tables.port(port).and_then(|table| table.neighbour(via.address)) {
+        return Next::EthernetOut(via.port, mac);
+    }
+    if walk.state.limits.resolve.allows((port, via.address), walk.now) {
+        walk.state.tell(Event::Resolve(port, via.address));
+    }
+    if !walk.state.waiting.has_room(port, via.address) {
+        return Drop::NoNeighbour.into();
+    }
+    let spare = walk.state.batch.buffer();
+    let waiting = core::mem::replace(frame, spare);
+    walk.state.waiting.hold(port, via.address, waiting, walk.now);
+    Next::Held
+}
+
+/// Packets whose next hop is being asked for.
+#[derive(Default)]
+pub struct Waiting(BTreeMap<(PortId, IpAddr), VecDeque<(Instant, Frame)>>);
+
+impl Waiting {
+    const EACH: usize = 16;
+    const STATIONS: usize = 256;
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    fn has_room(&self, port: PortId, address: IpAddr) -> bool {
+        match self.0.get(&(port, address)) {
+            Some(queue) => queue.len() < Self::EACH,
+            None => self.0.len() < Self::STATIONS,
+        }
+    }
+
+    fn hold(&mut self, port: PortId, address: IpAddr, frame: Frame, now: Instant) {
+        self.0.entry((port, address)).or_default().push_back((now, frame));
+    }
+
+    /// The packets that a newly known station frees, oldest first.
+    pub fn release(&mut self, port: PortId, address: IpAddr) -> impl Iterator<Item = Frame> + use<> {
+        self.0.remove(&(port, address)).into_iter().flatten().map(|(_, frame)| frame)
+    }
+
+    /// The packets that waited long enough.
+    pub fn expired(&mut self, now: Instant) -> Vec<Frame> {
+        let mut dead = Vec::new();
+        for queue in self.0.values_mut() {
+            while queue.front().is_some_and(|(since, _)| now.since(*since) >= Self::PATIENCE) {
+                dead.extend(queue.pop_front().map(|(_, frame)| frame));
+            }
+        }
+        self.0.retain(|_, queue| !queue.is_empty());
+        dead
+    }
+
+    /// What has waited longest; `None` if nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

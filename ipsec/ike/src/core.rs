@@ -1,0 +1,140 @@
+//! What every part of the engine shares while it works: the time, the configuration, randomness, and
+//! the queues of what comes out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use base::Instant;
+use crypto::drbg::Drbg;
+
+use crate::error::Refusal;
+use crate::notice::Notice;
+use crate::{Ask, AskId, Child, ChildId, Config, Datagram, Output, Path, SessionId};
+
+/// A child that somebody wants, from the moment it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WantId(pub(crate) u32);
+
+/// Whose question an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Main(SessionId),
+    /// The message ID of the quick mode.
+    Quick(SessionId, u32),
+}
+
+/// What one session tells the rest of the engine.
+pub(crate) enum Event {
+    /// Phase 1 is complete.
+    Established(SessionId),
+    /// The peer has no other SAs with us.
+    InitialContact(SessionId),
+    /// The peer deleted its inbound SAs with these SPIs.
+    ChildrenDeleted(SessionId, Vec<u32>),
+    /// The peer deleted this phase 1 SA.
+    SessionDeleted(SessionId),
+    /// A child can receive. As initiator the peer will know in a moment.
+    ChildReady { child: Box<Child>, want: Option<WantId> },
+    /// As responder: the initiator has confirmed, the child can carry traffic.
+    ChildConfirmed(ChildId),
+    /// As responder: the initiator never confirmed.
+    ChildAborted(ChildId),
+    /// A quick mode of ours ended without a child. `silent`: the peer does not answer at all.
+    QuickFailed { session: SessionId, want: WantId, silent: bool },
+}
+
+pub(crate) struct Core {
+    pub(crate) now: Instant,
+    pub(crate) config: Arc<Config>,
+    pub(crate) drbg: Drbg,
+    pub(crate) debug: bool,
+    pub(crate) out: VecDeque<Output>,
+    pub(crate) events: VecDeque<Event>,
+    askers: BTreeMap<AskId, Asker>,
+    last_ask: u64,
+    last_session: u32,
+    last_child: u32,
+}
+
+impl Core {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self {
+            now: Instant::START,
+            config: Arc::default(),
+            drbg: Drbg::new(seed),
+            debug: false,
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+            askers: BTreeMap::new(),
+            last_ask: 0,
+            last_session: 0,
+            last_child: 0,
+        }
+    }
+
+    pub(crate) fn session_id(&mut self) -> SessionId {
+        self.last_session = self.last_session.wrapping_add(1);
+        SessionId(self.last_session)
+    }
+
+    pub(crate) fn child_id(&mut self) -> ChildId {
+        self.last_child = self.last_child.wrapping_add(1);
+        ChildId(self.last_child)
+    }
+
+    pub(crate) fn transmit(&mut self, path: Path, bytes: Vec<u8>) {
+        self.out.push_back(Output::Transmit(Datagram { path, bytes }));
+    }
+
+    pub(crate) fn ask(&mut self, asker: Asker, ask: Ask) {
+        self.last_ask += 1;
+        let id = AskId(self.last_ask);
+        self.askers.insert(id, asker);
+        self.out.push_back(Output::Ask(id, ask));
+    }
+
+    /// Who asked; each question is answered once.
+    pub(crate) fn asker(&mut self, id: AskId) -> Option<Asker> {
+        self.askers.remove(&id)
+    }
+
+    pub(crate) fn release(&mut self, spi: base::Spi) {
+        self.last_ask += 1;
+        self.out.push_back(Output::Ask(AskId(self.last_ask), Ask::ReleaseSpi(spi)));
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.out.push_back(Output::Notice(notice));
+    }
+
+    /// Reports a refusal: as a failure if it has something to say, else as a count.
+    pub(crate) fn refuse(&mut self, session: Option<SessionId>, path: &Path, refusal: &Refusal) {
+        let (front, remote) = (path.front, path.remote.ip());
+        let Refusal { blame, what, .. } = *refusal;
+        self.notice(if refusal.detail.is_empty() {
+            Notice::Ignored { front, remote, blame, what }
+        } else {
+            Notice::Failed { session, front, remote, blame, what, detail: refusal.detail.clone() }
+        });
+    }
+
+    /// One line of `debug crypto isakmp`; not even made while nobody listens.
+    pub(crate) fn debug(&mut self, session: Option<SessionId>, path: &Path, line: impl FnOnce() -> String) {
+        if self.debug {
+            let number = session.map_or(0, |session| session.0);
+            let text = format!("ISAKMP:({number}): {}", line());
+            let (front, remote) = (path.front, path.remote.ip());
+            self.notice(Notice::Debug { session, front, remote, text });
+        }
+    }
+
+    pub(crate) fn nonce(&mut self) -> Vec<u8> {
+        self.drbg.bytes::<{ crate::wire::nonce::OURS }>().to_vec()
+    }
+
+    /// A duration between `low` and `high` percent of `whole`.
+    pub(crate) fn jitter(&mut self, whole: core::time::Duration, low: u32, high: u32) -> core::time::Duration {
+        let permille = low * 10 + self.drbg.u32() % ((high - low) * 10);
+        whole.saturating_mul(permille) / 1000
+    }
+}

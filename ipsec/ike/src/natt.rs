@@ -1,0 +1,125 @@
+//! NAT traversal: how a NAT is found and where the session goes then (RFC 3947).
+
+use std::net::SocketAddr;
+
+use crypto::prf::Hash;
+
+use crate::Path;
+use crate::wire::header::Cookie;
+use crate::wire::payload::{self, Builder, Chain};
+use crate::wire::{natd, vendor};
+
+pub(crate) const IKE_PORT: u16 = 500;
+/// IKE with a non-ESP marker, and ESP in UDP.
+pub(crate) const NAT_PORT: u16 = 4500;
+
+/// One byte on the NAT port, without marker: RFC 3948 section 2.3.
+pub(crate) const KEEPALIVE: [u8; 1] = [0xFF];
+
+/// Which document's numbers both sides use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Rfc3947,
+    /// Drafts 02 and 03.
+    Draft,
+}
+
+/// Who sits behind a NAT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Nat {
+    pub(crate) local: bool,
+    pub(crate) remote: bool,
+}
+
+impl Nat {
+    pub(crate) const fn any(self) -> bool {
+        self.local || self.remote
+    }
+}
+
+impl Dialect {
+    const fn payload(self) -> u8 {
+        match self {
+            Self::Rfc3947 => payload::NAT_DETECTION,
+            Self::Draft => payload::NAT_DETECTION_DRAFT,
+        }
+    }
+
+    /// The encapsulation mode "UDP-Encapsulated-Tunnel".
+    pub(crate) const fn tunnel_mode(self) -> u16 {
+        match self {
+            Self::Rfc3947 => 3,
+            Self::Draft => 61443,
+        }
+    }
+
+    const fn vendor(self) -> [u8; 16] {
+        match self {
+            Self::Rfc3947 => vendor::NAT_T,
+            Self::Draft => vendor::NAT_T_DRAFT_3,
+        }
+    }
+
+    /// The best that a peer's vendor IDs announce.
+    pub(crate) fn announced(chain: &Chain<'_>) -> Option<Self> {
+        let has = |id: &[u8]| chain.all(payload::VENDOR).any(|vendor| vendor == id);
+        if has(&vendor::NAT_T) {
+            Some(Self::Rfc3947)
+        } else {
+            let drafts = [vendor::NAT_T_DRAFT_3, vendor::NAT_T_DRAFT_2[0], vendor::NAT_T_DRAFT_2[1]];
+            drafts.iter().any(|id| has(id)).then_some(Self::Draft)
+        }
+    }
+}
+
+/// Announces what we know: as initiator all of it, as responder what was picked.
+pub(crate) fn announce(chain: &mut Builder, picked: Option<Dialect>) {
+    match picked {
+        Some(dialect) => {
+            chain.push(payload::VENDOR, &dialect.vendor());
+        }
+        None => {
+            chain.push(payload::VENDOR, &vendor::NAT_T).push(payload::VENDOR, &vendor::NAT_T_DRAFT_3);
+        }
+    }
+}
+
+/// Adds what we see of the path: the peer's address, then ours.
+pub(crate) fn describe(
+    chain: &mut Builder,
+    dialect: Dialect,
+    hash: Hash,
+    cookies: (Cookie, Cookie),
+    path: &Path,
+) {
+    for address in [path.remote, path.local] {
+        chain.push(dialect.payload(), &natd::digest(hash, cookies, address));
+    }
+}
+
+/// Compares what the peer sees of the path with what we see.
+pub(crate) fn detect(
+    chain: &Chain<'_>,
+    dialect: Dialect,
+    hash: Hash,
+    cookies: (Cookie, Cookie),
+    path: &Path,
+) -> Nat {
+    let mut seen = chain.all(dialect.payload());
+    let Some(destination) = seen.next() else { return Nat::default() };
+    let is = |address: SocketAddr, digest: &[u8]| natd::digest(hash, cookies, address) == digest;
+    let sources: Vec<&[u8]> = seen.collect();
+    Nat {
+        local: !is(path.local, destination),
+        remote: !sources.is_empty() && !sources.iter().any(|source| is(path.remote, source)),
+    }
+}
+
+/// Where both sides go once a NAT is found (RFC 3947 section 4).
+pub(crate) fn float(path: &Path) -> Path {
+    if path.marker {
+        return *path;
+    }
+    let to = |address: SocketAddr| SocketAddr::new(address.ip(), NAT_PORT);
+    Path { local: to(path.local), remote: to(path.remote), marker: true, ..*path }
+}

@@ -1,0 +1,185 @@
+//! Which key, which profile and which crypto-map entry a peer gets. The front VRF is part of every
+//! question.
+
+use std::net::IpAddr;
+
+use base::{Secret, VrfId};
+use ipsec::Selector;
+
+use crate::Config;
+use crate::config::{Entry, Keyring, Match, Profile};
+use crate::error::Refusal;
+use crate::notice::Blame;
+use crate::wire::id::Name;
+use crate::wire::notify::{AUTHENTICATION_FAILED, INVALID_ID_INFORMATION};
+
+/// A pre-shared key and where it was found.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) ring: String,
+    pub(crate) secret: Secret,
+}
+
+/// Before the peer has said who it is: all rings of the front VRF (VRF-05).
+pub(crate) fn key_for_responder(config: &Config, front: VrfId, peer: IpAddr) -> Option<Key> {
+    longest_match(config.keyrings.iter().filter(|ring| ring.front == front), peer)
+}
+
+/// The rings that the profile names; without a profile, those that none names (VRF-11).
+pub(crate) fn key_for_initiator(
+    config: &Config,
+    front: VrfId,
+    peer: IpAddr,
+    profile: Option<&str>,
+) -> Option<Key> {
+    let profile = profile.and_then(|name| find_profile(config, name));
+    let rings = config.keyrings.iter().filter(|ring| ring.front == front);
+    longest_match(rings.filter(|ring| may_use(config, profile, &ring.name)), peer)
+}
+
+pub(crate) fn find_profile<'a>(config: &'a Config, name: &str) -> Option<&'a Profile> {
+    config.profiles.iter().find(|profile| profile.name == name)
+}
+
+/// The profile of a peer that proved `name` with a key of `ring`; `Ok(None)`: none is needed.
+pub(crate) fn settle<'a>(
+    config: &'a Config,
+    front: VrfId,
+    ring: &str,
+    name: &Name,
+) -> Result<Option<&'a Profile>, Refusal> {
+    let profile = best_profile(config, front, name);
+    if may_use(config, profile, ring) {
+        return Ok(profile);
+    }
+    Err(match profile {
+        Some(profile) => Refusal::because(
+            Blame::Refused,
+            "wrong-keyring",
+            format!(
+                "{name} is of profile {}, whose keyrings do not include {ring}: add `keyring {ring}` to it",
+                profile.name
+            ),
+        ),
+        None => Refusal::because(
+            Blame::Refused,
+            "no-profile-matches",
+            format!("no isakmp profile matches the identity {name} in this front VRF: add a `match identity`"),
+        ),
+    }
+    .telling(AUTHENTICATION_FAILED)
+    .fatal())
+}
+
+/// Whether a peer that says `name` is one of the profile's.
+pub(crate) fn admits(profile: &Profile, front: VrfId, name: &Name) -> bool {
+    profile.matches.iter().any(|wanted| precision(wanted, front, name).is_some())
+}
+
+/// Who asks for a child.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) front: VrfId,
+    pub(crate) inside: VrfId,
+    pub(crate) local: IpAddr,
+    pub(crate) remote: IpAddr,
+    pub(crate) profile: Option<&'a str>,
+}
+
+/// The first entry, by sequence, that has the asker's inside VRF and names it, and admits the proxies
+/// (VRF-26, IPS-08).
+pub(crate) fn entry_for<'a>(
+    config: &'a Config,
+    asker: Asker<'_>,
+    selector: &Selector,
+) -> Result<&'a Entry, Refusal> {
+    let mut entries: Vec<&Entry> = config.entries.iter().filter(|entry| serves(entry, asker)).collect();
+    if entries.is_empty() {
+        return Err(no_entry(asker));
+    }
+    entries.sort_by_key(|entry| entry.sequence);
+    entries.into_iter().find(|entry| entry_admits(entry, selector)).ok_or_else(|| {
+        Refusal::because(
+            Blame::Refused,
+            "proxy-identities-not-admitted",
+            format!("no access list of the peer's crypto-map entries permits {selector}: make them mirror images"),
+        )
+        .telling(INVALID_ID_INFORMATION)
+    })
+}
+
+/// Whether an entry is for this asker: it stands on its front VRF and address, leads into its inside VRF,
+/// and names it as peer.
+pub(crate) fn serves(entry: &Entry, asker: Asker<'_>) -> bool {
+    entry.front == asker.front
+        && entry.local == asker.local
+        && entry.inside == asker.inside
+        && entry.profile.as_deref().is_none_or(|profile| Some(profile) == asker.profile)
+        && entry.peers.contains(&asker.remote)
+}
+
+pub(crate) fn entry_admits(entry: &Entry, selector: &Selector) -> bool {
+    entry.rules.iter().any(|rule| rule.permit && rule.selector.covers(selector))
+}
+
+fn no_entry(asker: Asker<'_>) -> Refusal {
+    Refusal::because(
+        Blame::Refused,
+        "no-crypto-map-entry",
+        format!(
+            "no crypto-map entry on {} of the inside VRF of profile {} has `set peer {}`",
+            asker.local,
+            asker.profile.unwrap_or("(none)"),
+            asker.remote
+        ),
+    )
+    .telling(INVALID_ID_INFORMATION)
+}
+
+/// The longest prefix wins, then configuration order.
+fn longest_match<'a>(rings: impl Iterator<Item = &'a Keyring>, peer: IpAddr) -> Option<Key> {
+    let keys = rings.flat_map(|ring| ring.keys.iter().map(move |key| (ring, key)));
+    // The last of equals wins in max_by_key, hence the reversal.
+    let matching: Vec<_> = keys.filter(|(_, key)| key.peer.contains(peer)).collect();
+    let (ring, key) = matching.into_iter().rev().max_by_key(|(_, key)| key.peer.length())?;
+    Some(Key { ring: ring.name.clone(), secret: key.key.clone() })
+}
+
+fn may_use(config: &Config, profile: Option<&Profile>, ring: &str) -> bool {
+    match profile {
+        Some(profile) if !profile.keyrings.is_empty() => profile.keyrings.iter().any(|name| name == ring),
+        Some(_) | None => {
+            !config.profiles.iter().any(|profile| profile.keyrings.iter().any(|name| name == ring))
+        }
+    }
+}
+
+fn best_profile<'a>(config: &'a Config, front: VrfId, name: &Name) -> Option<&'a Profile> {
+    let ranked = config.profiles.iter().filter_map(|profile| {
+        let best = profile.matches.iter().filter_map(|wanted| precision(wanted, front, name)).max()?;
+        Some((best, profile))
+    });
+    let ranked: Vec<_> = ranked.collect();
+    ranked.into_iter().rev().max_by_key(|(precision, _)| *precision).map(|(_, profile)| profile)
+}
+
+/// How precisely `wanted` describes `name`; `None`: not at all.
+fn precision(wanted: &Match, front: VrfId, name: &Name) -> Option<u8> {
+    let matches = match (wanted, name) {
+        (Match::Address { prefix, front: of }, Name::Address(address)) => {
+            return (*of == front && prefix.contains(*address)).then(|| prefix.length());
+        }
+        (Match::Host(host), Name::Fqdn(fqdn)) => fqdn.eq_ignore_ascii_case(host),
+        (Match::User(user), Name::UserFqdn(fqdn)) => fqdn.eq_ignore_ascii_case(user),
+        (Match::Group(group), Name::KeyId(id)) => id == group.as_bytes(),
+        (Match::HostDomain(domain), Name::Fqdn(fqdn)) => return is_in(fqdn, '.', domain).then_some(1),
+        (Match::UserDomain(domain), Name::UserFqdn(fqdn)) => return is_in(fqdn, '@', domain).then_some(1),
+        _ => false,
+    };
+    matches.then_some(u8::MAX)
+}
+
+/// Whether what follows the first `mark` of `name` is `domain`.
+fn is_in(name: &str, mark: char, domain: &str) -> bool {
+    name.split_once(mark).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain))
+}

@@ -1,0 +1,138 @@
+//! `crypto keyring`: pre-shared keys of the peers of one front VRF.
+
+use std::net::IpAddr;
+
+use base::{Prefix, Secret};
+
+use super::super::args::Args;
+use super::super::scope::Level::{Global, Keyring};
+use super::super::scope::{Done, Fault, Place};
+use super::super::value::{Mask, Network6};
+use super::{Command, many, opt};
+use crate::model::PresharedKey;
+
+const ENCRYPTED: &str = "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
+
+pub(super) fn commands() -> Vec<Command> {
+    let mut commands = vec![
+        Command::set(
+            Global,
+            "crypto keyring <NAME:word> [vrf <F:vrf>]",
+            |s, a| {
+                let name: String = a.get("NAME")?;
+                let front = a.opt("F");
+                let exists = s.config.keyrings.iter().any(|ring| ring.name == name);
+                let place = Place::at(Keyring, name);
+                let ring = super::super::scope::Scope { place: &place, config: s.config, memory: s.memory }.into_keyring();
+                if exists && front.is_some() && ring.vrf != front {
+                    let help = "a keyring serves one front VRF: make a second keyring for the other";
+                    return Err(Fault::new("the keyring exists already with another front VRF", help).at("F"));
+                }
+                ring.vrf = front.or_else(|| ring.vrf.take());
+                Ok(())
+            },
+            |s, a| {
+                let name: String = a.get("NAME")?;
+                s.config.keyrings.retain(|ring| ring.name != name);
+                Ok(())
+            },
+            |v| {
+                let rings = v.config.keyrings.iter();
+                many(rings.map(|ring| Args::new().with("NAME", &ring.name).with_some("F", ring.vrf.as_ref())))
+            },
+        )
+        .opens(|_, a| Ok(Place::at(Keyring, a.get::<String>("NAME")?))),
+        Command::set(
+            Keyring,
+            "description <TEXT:line>",
+            |s, a| {
+                s.keyring().description = Some(a.get("TEXT")?);
+                Ok(())
+            },
+            |s, _| {
+                s.keyring().description = None;
+                Ok(())
+            },
+            |v| opt("TEXT", v.keyring()?.description.as_ref()),
+        ),
+    ];
+    commands.extend(keys());
+    commands.extend(refused());
+    commands
+}
+
+fn keys() -> [Command; 2] {
+    [
+        Command::set(
+            Keyring,
+            "pre-shared-key address <A:ipv4> [<M:mask>] key [0] <KEY:secret>",
+            |s, a| put(&mut s.keyring().keys, peer4(a)?, a),
+            |s, a| drop_key(&mut s.keyring().keys, peer4(a)?),
+            |v| many(v.keyring()?.keys.iter().filter_map(printed4)),
+        ),
+        Command::set(
+            Keyring,
+            "pre-shared-key address ipv6 <P:network6> key [0] <KEY:secret>",
+            |s, a| put(&mut s.keyring().keys, peer6(a)?, a),
+            |s, a| drop_key(&mut s.keyring().keys, peer6(a)?),
+            |v| {
+                let keys = v.keyring()?.keys.iter().filter(|key| key.peer.address().is_ipv6());
+                many(keys.map(|key| Args::new().with("P", key.peer).with("KEY", text(&key.key))))
+            },
+        ),
+    ]
+}
+
+fn refused() -> [Command; 5] {
+    const NAMED: &str = "a main-mode peer is known by its address alone: use `pre-shared-key address`";
+    const RSA: &str = "RSA keys are not supported yet: use `pre-shared-key`";
+    [
+        Command::refuse(Keyring, "pre-shared-key address <A:ipv4> [<M:mask>] key 6 <KEY:secret>", ENCRYPTED),
+        Command::refuse(Keyring, "pre-shared-key address ipv6 <P:network6> key 6 <KEY:secret>", ENCRYPTED),
+        Command::refuse(Keyring, "pre-shared-key hostname <REST:line>", NAMED),
+        Command::refuse(Keyring, "rsa-pubkey <REST:line>", RSA),
+        Command::refuse(Keyring, "local-address <REST:line>", "binding a keyring to an address is not supported yet"),
+    ]
+}
+
+/// `<A> [<M>]`; without a mask the one address.
+pub(super) fn peer4(a: &Args) -> Result<Prefix, Fault> {
+    let address: IpAddr = a.get("A")?;
+    let mask: Option<Mask> = a.opt("M");
+    Prefix::new(address, mask.map_or(32, |mask| mask.0)).map_err(|_| Fault::new("not a network", "").at("M"))
+}
+
+pub(super) fn peer6(a: &Args) -> Result<Prefix, Fault> {
+    let network: Network6 = a.get("P")?;
+    network.prefix().ok_or_else(|| Fault::new("not a network", "").at("P"))
+}
+
+/// A second key for the same peer replaces the first, as in IOS.
+pub(super) fn put(keys: &mut Vec<PresharedKey>, peer: Prefix, a: &Args) -> Done {
+    let key = Secret::from(a.get::<String>("KEY")?.into_bytes());
+    match keys.iter_mut().find(|known| known.peer == peer) {
+        Some(known) => known.key = key,
+        None => keys.push(PresharedKey { peer, key }),
+    }
+    Ok(())
+}
+
+pub(super) fn drop_key(keys: &mut Vec<PresharedKey>, peer: Prefix) -> Done {
+    keys.retain(|known| known.peer != peer);
+    Ok(())
+}
+
+fn printed4(key: &PresharedKey) -> Option<Args> {
+    let peer = key.peer.address().is_ipv4().then(|| Args::new().with("A", key.peer.address()))?;
+    Some(peer.with_some("M", mask(key.peer)).with("KEY", text(&key.key)))
+}
+
+/// `None` for a host, whose mask goes without saying.
+pub(super) fn mask(peer: Prefix) -> Option<IpAddr> {
+    (!peer.is_host()).then(|| peer.mask())
+}
+
+/// Only keys that came from text are ever configured.
+pub(super) fn text(key: &Secret) -> String {
+    String::from_utf8_lossy(key.expose()).into_owned()
+}

@@ -1,0 +1,213 @@
+//! `crypto isakmp profile`: which peers it serves, their keys, and the inside VRF of their tunnels.
+
+use base::Prefix;
+use ike::config::Identity;
+
+use super::super::args::Args;
+use super::super::scope::Level::{Global, Profile};
+use super::super::scope::{Done, Fault, Place, Scope};
+use super::keyring::{mask, peer4, peer6};
+use super::{Command, insert, many, one, opt};
+use crate::model::Match;
+
+pub(super) fn commands() -> Vec<Command> {
+    let mut commands = vec![
+        Command::set(
+            Global,
+            "crypto isakmp profile <NAME:word>",
+            |s, a| {
+                let place = Place::at(Profile, a.get::<String>("NAME")?);
+                s.enter(&place).profile();
+                Ok(())
+            },
+            |s, a| {
+                let name: String = a.get("NAME")?;
+                s.config.profiles.retain(|profile| profile.name != name);
+                Ok(())
+            },
+            |v| many(v.config.profiles.iter().map(|profile| Args::new().with("NAME", &profile.name))),
+        )
+        .opens(|_, a| Ok(Place::at(Profile, a.get::<String>("NAME")?))),
+    ];
+    commands.extend(settings());
+    commands.extend(self_identity());
+    commands.extend(matches());
+    commands.extend(refused());
+    commands
+}
+
+fn settings() -> [Command; 3] {
+    [
+        Command::set(
+            Profile,
+            "description <TEXT:line>",
+            |s, a| {
+                s.profile().description = Some(a.get("TEXT")?);
+                Ok(())
+            },
+            |s, _| {
+                s.profile().description = None;
+                Ok(())
+            },
+            |v| opt("TEXT", v.profile()?.description.as_ref()),
+        ),
+        Command::set(
+            Profile,
+            "vrf <V:vrf>",
+            |s, a| {
+                s.profile().vrf = Some(a.get("V")?);
+                Ok(())
+            },
+            |s, _| {
+                s.profile().vrf = None;
+                Ok(())
+            },
+            |v| opt("V", v.profile()?.vrf.as_ref()),
+        ),
+        Command::set(
+            Profile,
+            "keyring <K:keyring>",
+            |s, a| {
+                insert(&mut s.profile().keyrings, a.get("K")?);
+                Ok(())
+            },
+            |s, a| {
+                let one: Option<String> = a.opt("K");
+                s.profile().keyrings.retain(|ring| one.as_ref().is_some_and(|one| one != ring));
+                Ok(())
+            },
+            |v| many(v.profile()?.keyrings.iter().map(|ring| Args::new().with("K", ring))),
+        ),
+    ]
+}
+
+fn self_identity() -> [Command; 3] {
+    [
+        Command::set(Profile, "self-identity address", |s, _| identify(s, Identity::Address), anonymous, |v| {
+            super::flag(v.profile()?.self_identity == Some(Identity::Address))
+        }),
+        Command::set(
+            Profile,
+            "self-identity fqdn [<NAME:word>]",
+            |s, a| identify(s, Identity::Fqdn(a.opt("NAME").unwrap_or_default())),
+            anonymous,
+            |v| match v.profile()?.self_identity.as_ref()? {
+                Identity::Fqdn(name) => opt("NAME", Some(name)),
+                Identity::Address | Identity::UserFqdn(_) => None,
+            },
+        ),
+        Command::set(
+            Profile,
+            "self-identity user-fqdn <NAME:word>",
+            |s, a| identify(s, Identity::UserFqdn(a.get("NAME")?)),
+            anonymous,
+            |v| match v.profile()?.self_identity.as_ref()? {
+                Identity::UserFqdn(name) => opt("NAME", Some(name)),
+                Identity::Address | Identity::Fqdn(_) => None,
+            },
+        ),
+    ]
+}
+
+fn identify(s: &mut Scope<'_>, identity: Identity) -> Done {
+    s.profile().self_identity = Some(identity);
+    Ok(())
+}
+
+fn anonymous(s: &mut Scope<'_>, _: &Args) -> Done {
+    s.profile().self_identity = None;
+    Ok(())
+}
+
+/// One row, so that matches print in the order they were given.
+fn matches() -> [Command; 1] {
+    [Command::set(
+        Profile,
+        "match identity {address {ipv6 <P:network6> [<F6:vrf>] | <A:ipv4> [<M:mask>] [<F:vrf>]} | host domain <HD:word> | host <H:word> | user domain <UD:word> | user <U:word> | group <G:word>}",
+        |s, a| {
+            insert(&mut s.profile().matches, identity(a)?);
+            Ok(())
+        },
+        |s, a| {
+            let gone = identity(a)?;
+            s.profile().matches.retain(|known| *known != gone);
+            Ok(())
+        },
+        |v| many(v.profile()?.matches.iter().map(printed)),
+    )]
+}
+
+fn identity(a: &Args) -> Result<Match, Fault> {
+    if a.has("A") {
+        return Ok(Match::Address { prefix: peer4(a)?, vrf: a.opt("F") });
+    }
+    if a.has("P") {
+        return Ok(Match::Address { prefix: peer6(a)?, vrf: a.opt("F6") });
+    }
+    let text = |name| a.opt::<String>(name);
+    let host = text("HD").map(Match::HostDomain).or_else(|| text("H").map(Match::Host));
+    let user = || text("UD").map(Match::UserDomain).or_else(|| text("U").map(Match::User));
+    match host.or_else(user) {
+        Some(found) => Ok(found),
+        None => a.get("G").map(Match::Group),
+    }
+}
+
+fn printed(found: &Match) -> Args {
+    let args = Args::new();
+    match found {
+        Match::Address { prefix, vrf } => address(*prefix, vrf.as_ref()),
+        Match::Host(name) => args.with("H", name),
+        Match::HostDomain(name) => args.with("HD", name),
+        Match::User(name) => args.with("U", name),
+        Match::UserDomain(name) => args.with("UD", name),
+        Match::Group(name) => args.with("G", name),
+    }
+}
+
+fn address(prefix: Prefix, vrf: Option<&String>) -> Args {
+    if prefix.address().is_ipv6() {
+        return Args::new().with("P", prefix).with_some("F6", vrf);
+    }
+    let mask = mask(prefix).or_else(|| Some(prefix.mask()));
+    Args::new().with("A", prefix.address()).with_some("M", mask).with_some("F", vrf)
+}
+
+fn refused() -> Vec<Command> {
+    const REMOTE: &str = "remote access is not supported yet";
+    const PKI: &str = "certificates are not supported yet: authenticate with a keyring";
+    [
+        ("keepalive <REST:line>", "dead peer detection is not supported yet: leave the line out"),
+        ("local-address <REST:line>", "binding a profile to an address is not supported yet: use front VRFs"),
+        ("ca trust-point <REST:line>", PKI),
+        ("match certificate <REST:line>", PKI),
+        ("client <REST:line>", REMOTE),
+        ("isakmp authorization <REST:line>", REMOTE),
+        ("accounting <REST:line>", REMOTE),
+        ("virtual-template <REST:line>", "tunnel interfaces are not supported yet: use a crypto map"),
+        ("initiate mode aggressive", "tunnels are opened in main mode only: leave the line out"),
+        ("qos-group <REST:line>", "not supported"),
+    ]
+    .into_iter()
+    .map(|(pattern, instead)| Command::refuse(Profile, pattern, instead))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_reads_back_from_what_it_prints() {
+        let prefix = "10.1.1.0/24".parse().unwrap();
+        for found in [
+            Match::Address { prefix, vrf: Some("red".to_owned()) },
+            Match::Address { prefix: "2001:db8::/32".parse().unwrap(), vrf: None },
+            Match::Host("a.example".to_owned()),
+            Match::UserDomain("example".to_owned()),
+            Match::Group("g".to_owned()),
+        ] {
+            assert!(identity(&printed(&found)).is_ok_and(|read| read == found));
+        }
+    }
+}

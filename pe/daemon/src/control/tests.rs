@@ -1,0 +1,180 @@
+//! The loop with an engine and a dataplane that do what they are told.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use base::VrfId;
+use dataplane::{Counters, Rejected};
+
+use super::*;
+use crate::queue::{Queue, queue};
+
+#[derive(Default)]
+struct Seen {
+    inputs: Vec<String>,
+    outputs: VecDeque<Output>,
+    applied: Vec<usize>,
+    events: VecDeque<Event>,
+}
+
+struct Scripted(Rc<RefCell<Seen>>);
+
+impl Engine for Scripted {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, _: base::Instant, input: Input) {
+        let mut seen = self.0.borrow_mut();
+        let name = match input {
+            Input::Configure(config) => {
+                let answer = match config.hostname.as_deref() {
+                    Some("bad") => Err("no such device".to_owned()),
+                    _ => Ok(Summary { ops: 3 }),
+                };
+                seen.outputs.push_back(Output::Apply(vec![Op::Unset(dataplane::Key::Vrf(VrfId(1))); 3]));
+                seen.outputs.push_back(Output::Configured(answer));
+                "configure"
+            }
+            Input::Request(id, api::Request::Reload) => {
+                seen.outputs.push_back(Output::Reload(id));
+                "reload"
+            }
+            Input::Request(id, _) => {
+                seen.outputs.push_back(Output::Reply(id, api::Response::Done { count: 1 }));
+                "request"
+            }
+            Input::Counters(_) => "counters",
+            Input::Event(_) => "event",
+            Input::Ike(_) => "ike",
+            Input::Computed(..) => "computed",
+            Input::Device(_) | Input::DeviceGone(_) | Input::Neighbour { .. } => "kernel",
+        };
+        seen.inputs.push(name.to_owned());
+    }
+
+    fn tick(&mut self, _: base::Instant) {}
+
+    fn poll(&mut self) -> Option<Output> {
+        self.0.borrow_mut().outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<base::Instant> {
+        None
+    }
+}
+
+/// Refuses the second op of a list of three.
+struct Picky(Rc<RefCell<Seen>>, bool);
+
+impl Dataplane for Picky {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+        self.0.borrow_mut().applied.push(ops.len());
+        match ops.len() {
+            3 if self.1 => Err(Rejected { index: 1, reason: "no such port".to_owned() }),
+            _ => Ok(()),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Event> {
+        self.0.borrow_mut().events.pop_front()
+    }
+
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+struct Bench {
+    seen: Rc<RefCell<Seen>>,
+    control: Control<Scripted, Picky>,
+    queue: Queue,
+    errands: mpsc::Receiver<Errand>,
+}
+
+fn bench(path: &str, picky: bool) -> Bench {
+    let seen = Rc::new(RefCell::new(Seen::default()));
+    let (queue, arrivals) = queue();
+    let (sender, errands) = mpsc::channel(64);
+    let (jobs, _) = std::sync::mpsc::channel();
+    let source = Source { path: path.into(), ports: Vec::new() };
+    let (engine, dataplane) = (Scripted(Rc::clone(&seen)), Picky(Rc::clone(&seen), picky));
+    Bench { seen, control: Control::new(engine, dataplane, source, arrivals, sender, jobs), queue, errands }
+}
+
+fn config(hostname: &str) -> Arc<config::Config> {
+    Arc::new(config::Config { hostname: Some(hostname.to_owned()), ..config::Config::default() })
+}
+
+/// Answers the flush, as the network thread would, and gives back all other errands.
+fn serve(mut errands: mpsc::Receiver<Errand>) -> std::thread::JoinHandle<Vec<Errand>> {
+    std::thread::spawn(move || {
+        let mut served = Vec::new();
+        while let Some(errand) = errands.blocking_recv() {
+            match errand {
+                Errand::Flush(done) => drop(done.send(())),
+                other @ (Errand::Send(_) | Errand::Host(_) | Errand::Resolve(..) | Errand::Ready) => {
+                    served.push(other);
+                }
+            }
+        }
+        served
+    })
+}
+
+#[test]
+fn a_stop_clears_every_session_and_waits_for_what_is_to_be_sent() {
+    let bench = bench("/nonexistent", false);
+    let served = serve(bench.errands);
+    bench.queue.send_blocking(Arrival::Stop(None));
+    assert_eq!(bench.control.run(config("pe")), Ok(()));
+    assert_eq!(bench.seen.borrow().inputs, ["configure", "request"]);
+    assert!(matches!(served.join().unwrap()[..], [Errand::Ready]));
+}
+
+#[test]
+fn a_first_configuration_that_is_refused_ends_the_run_with_its_reason() {
+    let bench = bench("/nonexistent", false);
+    assert_eq!(bench.control.run(config("bad")), Err("no such device".to_owned()));
+}
+
+#[test]
+fn ops_after_a_refused_one_are_still_applied_and_the_refusal_is_told() {
+    let mut bench = bench("/nonexistent", true);
+    let refusal = bench.control.configure(config("pe")).unwrap_err();
+    assert_eq!(refusal, "the dataplane refused: no such port");
+    assert_eq!(bench.seen.borrow().applied, [3, 1]);
+}
+
+#[test]
+fn counters_come_before_each_request_and_the_answer_reaches_who_asked() {
+    let mut bench = bench("/nonexistent", false);
+    let (reply, mut answer) = oneshot::channel();
+    bench.control.take(Arrival::Request(api::Request::ShowDrops, reply));
+    assert_eq!(bench.seen.borrow().inputs, ["counters", "request"]);
+    assert_eq!(answer.try_recv(), Ok(api::Response::Done { count: 1 }));
+}
+
+#[test]
+fn a_reload_of_a_file_that_is_not_there_configures_nothing_and_says_so() {
+    let mut bench = bench("/nonexistent/pe.conf", false);
+    let (reply, mut answer) = oneshot::channel();
+    bench.control.take(Arrival::Request(api::Request::Reload, reply));
+    let Ok(api::Response::Failed { error, hint }) = answer.try_recv() else { panic!("not refused") };
+    assert!(error.contains("/nonexistent/pe.conf"), "{error}");
+    assert!(hint.unwrap().contains("nothing was changed"));
+    assert!(!bench.seen.borrow().inputs.contains(&"configure".to_owned()));
+}
+
+#[test]
+fn a_neighbour_that_the_dataplane_wants_is_asked_of_the_kernel() {
+    let mut bench = bench("/nonexistent", false);
+    let address: IpAddr = "192.0.2.1".parse().unwrap();
+    bench.seen.borrow_mut().events.push_back(Event::Resolve(PortId(4), address));
+    bench.control.dataplane_events();
+    let Ok(Errand::Resolve(port, asked)) = bench.errands.try_recv() else { panic!("nobody asked") };
+    assert_eq!((port, asked), (PortId(4), address));
+    assert_eq!(bench.seen.borrow().inputs, ["event"]);
+}

@@ -1,0 +1,283 @@
+//! The network thread: sockets, netlink, signals and the operator's socket, on one runtime.
+
+mod guard;
+mod netlink;
+mod reconcile;
+mod sysctl;
+mod udp;
+mod unix;
+mod watch;
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use netlink_packet_route::RouteNetlinkMessage;
+use pe::{Device, Host, Input};
+use rtnetlink::MulticastGroup;
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_local};
+use tracing::{error, info, warn};
+
+use crate::control::Errand;
+use crate::queue::{Arrival, Queue};
+use netlink::Kernel;
+use udp::Sockets;
+use watch::Watch;
+
+/// How often neighbours in use are confirmed and the kernel is asked for what we may have missed.
+const REFRESH: Duration = Duration::from_secs(30);
+/// Changes of the kernel come in bursts.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Work for the task that sets the kernel side.
+enum Work {
+    Host(Host),
+    /// Something of ours changed under us.
+    Again,
+    Ready,
+}
+
+/// The network side before the control thread runs.
+pub(crate) struct Net {
+    kernel: Kernel,
+    listener: UnixListener,
+    changes: mpsc::UnboundedReceiver<RouteNetlinkMessage>,
+    /// Every device, for the first inputs of the box.
+    pub(crate) devices: Vec<Device>,
+}
+
+impl Net {
+    /// Subscribes before it lists, so that no change falls between. Needs a `LocalSet`.
+    pub(crate) async fn open(control: &Path) -> anyhow::Result<Self> {
+        let changes = subscribe().context("netlink")?;
+        let kernel = Kernel::connect().context("netlink")?;
+        let links = kernel.links().await.map_err(anyhow::Error::msg).context("listing devices")?;
+        let listener = unix::listen(control).with_context(|| format!("control socket {}", control.display()))?;
+        Ok(Self { kernel, listener, changes, devices: links.iter().filter_map(watch::device).collect() })
+    }
+
+    /// Serves until the control thread drops its errands.
+    pub(crate) async fn run(self, queue: Queue, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
+        signals(&queue).context("signals")?;
+        spawn_local(unix::serve(self.listener, queue.clone()));
+        let (work, waiting) = mpsc::unbounded_channel();
+        let side = Rc::new(Side {
+            kernel: self.kernel,
+            watch: RefCell::default(),
+            sockets: RefCell::new(Sockets::new(queue.clone())),
+            queue,
+            work,
+        });
+        side.resync().await;
+        spawn_local(Rc::clone(&side).follow(self.changes));
+        spawn_local(Rc::clone(&side).refresh());
+        spawn_local(Rc::clone(&side).set_kernel(waiting));
+        while let Some(errand) = errands.recv().await {
+            side.errand(errand);
+        }
+        Ok(())
+    }
+}
+
+fn subscribe() -> std::io::Result<mpsc::UnboundedReceiver<RouteNetlinkMessage>> {
+    let groups =
+        [MulticastGroup::Link, MulticastGroup::Neigh, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
+    let (connection, handle, mut messages) = rtnetlink::new_multicast_connection(&groups)?;
+    let (sender, changes) = mpsc::unbounded_channel();
+    spawn_local(connection);
+    spawn_local(async move {
+        // The connection ends when its last handle goes.
+        let _handle = handle;
+        while let Some((message, _)) = messages.next().await {
+            let message: NetlinkMessage<RouteNetlinkMessage> = message;
+            if let NetlinkPayload::InnerMessage(change) = message.payload
+                && sender.send(change).is_err()
+            {
+                return;
+            }
+        }
+    });
+    Ok(changes)
+}
+
+fn signals(queue: &Queue) -> std::io::Result<()> {
+    let mut reload = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let queue = queue.clone();
+    spawn_local(async move {
+        loop {
+            let arrival = tokio::select! {
+                _ = reload.recv() => Arrival::Reload,
+                _ = interrupt.recv() => Arrival::Stop(None),
+                _ = terminate.recv() => Arrival::Stop(None),
+            };
+            queue.send(arrival).await;
+        }
+    });
+    Ok(())
+}
+
+/// What the tasks of the network thread share.
+struct Side {
+    kernel: Kernel,
+    watch: RefCell<Watch>,
+    sockets: RefCell<Sockets>,
+    queue: Queue,
+    work: mpsc::UnboundedSender<Work>,
+}
+
+impl Side {
+    fn errand(self: &Rc<Self>, errand: Errand) {
+        match errand {
+            Errand::Send(datagram) => self.sockets.borrow_mut().send(&datagram),
+            Errand::Host(host) => self.todo(Work::Host(host)),
+            Errand::Ready => self.todo(Work::Ready),
+            Errand::Resolve(port, address) => {
+                let index = self.watch.borrow_mut().ask(port, address);
+                if let Some(index) = index {
+                    drop(self.ask(index, address));
+                }
+            }
+            // Datagrams leave at once, so everything before is done. Who waits may have gone.
+            Errand::Flush(done) => drop(done.send(())),
+        }
+    }
+
+    fn todo(&self, work: Work) {
+        // The task that does it lives as long as this thread.
+        let _ = self.work.send(work);
+    }
+
+    fn ask(self: &Rc<Self>, index: u32, address: std::net::IpAddr) -> JoinHandle<()> {
+        let side = Rc::clone(self);
+        spawn_local(async move {
+            if let Err(error) = side.kernel.ask(index, address).await {
+                warn!("neighbour {address}: {error}");
+            }
+        })
+    }
+
+    async fn tell(&self, inputs: impl IntoIterator<Item = Input>) {
+        for input in inputs {
+            self.queue.send(Arrival::Kernel(input)).await;
+        }
+    }
+
+    /// Devices and neighbours as they are, in case a change of them was lost.
+    async fn resync(&self) {
+        let links = self.kernel.links().await.unwrap_or_default();
+        let missing = self.watch.borrow().missing(&links);
+        let gone: Vec<_> = missing.iter().filter_map(|index| self.watch.borrow_mut().gone(*index)).collect();
+        self.tell(gone).await;
+        for link in links {
+            let (inputs, ours) = self.watch.borrow_mut().link(link);
+            self.tell(inputs).await;
+            if ours {
+                self.todo(Work::Again);
+            }
+        }
+        for known in self.kernel.neighbours().await.unwrap_or_default() {
+            let input = self.watch.borrow_mut().neighbour(known);
+            self.tell(input).await;
+        }
+    }
+
+    async fn refresh(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(REFRESH).await;
+            let asked = self.watch.borrow().asked();
+            for (index, address) in asked {
+                // One after the other: a burst of questions would be one of answers.
+                let _ = self.ask(index, address).await;
+            }
+            self.resync().await;
+        }
+    }
+
+    async fn follow(self: Rc<Self>, mut changes: mpsc::UnboundedReceiver<RouteNetlinkMessage>) {
+        while let Some(change) = changes.recv().await {
+            let (inputs, ours) = self.change(&change);
+            self.tell(inputs).await;
+            if ours {
+                self.todo(Work::Again);
+            }
+        }
+    }
+
+    /// Inputs for the box, and whether the kernel side of one of our ports must be set again.
+    fn change(&self, change: &RouteNetlinkMessage) -> (Vec<Input>, bool) {
+        let mut watch = self.watch.borrow_mut();
+        match change {
+            RouteNetlinkMessage::NewLink(message) => netlink::link(message).map(|link| watch.link(link)).unwrap_or_default(),
+            RouteNetlinkMessage::DelLink(message) => (watch.gone(message.header.index).into_iter().collect(), false),
+            RouteNetlinkMessage::NewNeighbour(message) => {
+                let input = netlink::neighbour(message).and_then(|known| watch.neighbour(known));
+                (input.into_iter().collect(), false)
+            }
+            RouteNetlinkMessage::DelNeighbour(message) => {
+                let known = netlink::neighbour(message).map(|known| netlink::Known { mac: None, ..known });
+                (known.and_then(|known| watch.neighbour(known)).into_iter().collect(), false)
+            }
+            RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message) => {
+                (Vec::new(), watch.owns(message.header.index))
+            }
+            _ => (Vec::new(), false),
+        }
+    }
+
+    /// One at a time, the newest only.
+    async fn set_kernel(self: Rc<Self>, mut waiting: mpsc::UnboundedReceiver<Work>) {
+        let mut host = Host::default();
+        let mut told = Vec::new();
+        while let Some(first) = waiting.recv().await {
+            tokio::time::sleep(SETTLE).await;
+            let mut ready = false;
+            let mut work = Some(first);
+            while let Some(one) = work {
+                match one {
+                    Work::Host(newer) => host = newer,
+                    Work::Again => {}
+                    Work::Ready => ready = true,
+                }
+                work = waiting.try_recv().ok();
+            }
+            let faults = self.set(&host).await;
+            if faults != told {
+                faults.iter().for_each(|fault| error!("kernel: {fault}"));
+                told = faults;
+            }
+            if ready {
+                announce();
+            }
+        }
+    }
+
+    async fn set(&self, host: &Host) -> Vec<String> {
+        self.watch.borrow_mut().host(host);
+        let outcome = reconcile::apply(&self.kernel, host).await;
+        let mut faults = outcome.faults;
+        if let Some(fault) = outcome.guard {
+            // The kernel might forward in clear what the dataplane drops.
+            self.queue.send(Arrival::Stop(Some(fault))).await;
+        }
+        let links = self.kernel.links().await.unwrap_or_default();
+        faults.extend(self.sockets.borrow_mut().reconcile(&reconcile::present(host, &links)));
+        self.resync().await;
+        faults
+    }
+}
+
+fn announce() {
+    info!("ready");
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        warn!("service manager: {error}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What the kernel may see of the packets on our ports: neighbour discovery, IKE and ICMP for local
+//! addresses. Everything else is the dataplane's alone, so that the kernel neither forwards in clear
+//! nor answers ESP with "protocol unreachable". The rules outlive the daemon.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+
+use pe::HostPort;
+use tokio::task::spawn_blocking;
+
+use crate::host::mark;
+
+/// Before every other ingress hook.
+const PRIORITY: i32 = -500;
+
+/// Replaces our table as a whole. `ports` must exist in the kernel.
+pub(crate) async fn install(ports: &[&HostPort]) -> Result<(), String> {
+    let script = script(ports);
+    spawn_blocking(move || run(&script)).await.map_err(|error| format!("nft: {error}"))?
+}
+
+fn run(script: &str) -> Result<(), String> {
+    let mut nft = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("the program nft cannot be run ({error}): install nftables"))?;
+    if let Some(mut input) = nft.stdin.take() {
+        // If nft is gone already its exit status says why.
+        let _ = input.write_all(script.as_bytes());
+    }
+    let done = nft.wait_with_output().map_err(|error| format!("nft: {error}"))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(format!("nft refused the guard rules: {}", String::from_utf8_lossy(&done.stderr).trim()))
+}
+
+/// The table is made if it is not there, so that it can be deleted and made anew in one transaction.
+fn script(ports: &[&HostPort]) -> String {
+    let chains: String = ports.iter().map(|port| chain(port)).collect();
+    format!("table netdev onramp\ndelete table netdev onramp\ntable netdev onramp {{\n{chains}}}\n")
+}
+
+fn chain(port: &HostPort) -> String {
+    let policy = if port.host { "accept" } else { "drop" };
+    let mut chain = format!(
+        "chain port{} {{\n type filter hook ingress device \"{}\" priority {PRIORITY}; policy {policy};\n \
+         meta mark set {}\n",
+        port.port.0,
+        port.device,
+        mark(port.vrf),
+    );
+    if !port.host {
+        chain.push_str(" meta protocol arp accept\n");
+        chain.push_str(" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n");
+        for address in &port.addresses {
+            local(&mut chain, port.ike, address.address);
+        }
+    }
+    chain.push_str("}\n");
+    chain
+}
+
+fn local(chain: &mut String, ike: bool, address: IpAddr) {
+    let (ip, later_fragment, icmp) = match address {
+        IpAddr::V4(_) => (
+            "ip",
+            "ip protocol udp ip frag-off & 0x1fff != 0",
+            "icmp type { echo-request, echo-reply, destination-unreachable, time-exceeded, parameter-problem }",
+        ),
+        IpAddr::V6(_) => (
+            "ip6",
+            "frag frag-off != 0 frag nexthdr udp",
+            "icmpv6 type { echo-request, echo-reply, destination-unreachable, packet-too-big, time-exceeded, \
+             parameter-problem }",
+        ),
+    };
+    let mut accepted = vec![icmp];
+    if ike {
+        // A fragment after the first has no UDP header; alone it reaches no socket.
+        accepted.extend(["udp dport 500", "udp dport 4500 @th,64,32 0x0", later_fragment]);
+    }
+    for what in accepted {
+        // Writing to a String cannot fail.
+        let _ = writeln!(chain, " {ip} daddr {address} {what} accept");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::tests::port;
+
+    #[test]
+    fn a_wire_lets_control_traffic_of_its_own_addresses_in_and_nothing_else() {
+        let wan = port(3, "wan0", 2, "192.0.2.1");
+        let script = script(&[&wan]);
+        assert!(script.starts_with("table netdev onramp\ndelete table netdev onramp\n"));
+        assert!(script.contains("hook ingress device \"wan0\" priority -500; policy drop;"));
+        assert!(script.contains("meta mark set 1000002"));
+        assert!(script.contains(" ip daddr 192.0.2.1 udp dport 500 accept"));
+        assert!(script.contains(" ip daddr 192.0.2.1 udp dport 4500 @th,64,32 0x0 accept"));
+        let unaddressed = script.lines().filter(|line| line.ends_with("accept") && !line.contains("daddr"));
+        assert_eq!(unaddressed.count(), 2, "ARP and neighbour discovery alone need no address of ours");
+    }
+
+    #[test]
+    fn a_port_without_ike_accepts_no_udp() {
+        let mut core = port(4, "core0", 0, "2001:db8::1");
+        core.ike = false;
+        assert!(!script(&[&core]).contains("udp"));
+    }
+
+    #[test]
+    fn a_tun_is_marked_and_passes_what_the_dataplane_sends_up() {
+        let tun = port(9, "tun-red", 5, "");
+        assert!(script(&[&tun]).contains("policy accept;\n meta mark set 1000005\n}"));
+    }
+}

@@ -1,0 +1,369 @@
+//! rtnetlink: what the kernel holds, as our own values, and the requests that change it.
+
+use std::io;
+use std::net::IpAddr;
+
+use base::{Family, Prefix};
+use futures_util::TryStreamExt;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
+};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use rtnetlink::{Error, Handle, IpVersion, LinkUnspec, RouteMessageBuilder};
+use tokio::task::spawn_local;
+
+use crate::host::{AddressOn, PROTOCOL, Route, Rule, Selector};
+
+/// A device of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) mtu: u32,
+    /// Administratively up.
+    pub(crate) enabled: bool,
+    /// Up, with carrier.
+    pub(crate) running: bool,
+    /// `None`: not Ethernet.
+    pub(crate) mac: Option<[u8; 6]>,
+}
+
+/// What the kernel knows of a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) index: u32,
+    pub(crate) address: IpAddr,
+    /// `None`: it does not answer.
+    pub(crate) mac: Option<[u8; 6]>,
+}
+
+/// An address and whether it is ours to remove.
+pub(crate) struct Present {
+    pub(crate) index: u32,
+    pub(crate) address: IpAddr,
+    pub(crate) length: u8,
+    pub(crate) ours: bool,
+    message: AddressMessage,
+}
+
+/// Requests and dumps.
+#[derive(Clone)]
+pub(crate) struct Kernel(Handle);
+
+type Result<T> = std::result::Result<T, String>;
+
+impl Kernel {
+    /// Needs a `LocalSet`.
+    pub(crate) fn connect() -> io::Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        spawn_local(connection);
+        Ok(Self(handle))
+    }
+
+    pub(crate) async fn links(&self) -> Result<Vec<Link>> {
+        let links: Vec<_> = self.0.link().get().execute().try_collect().await.map_err(why)?;
+        Ok(links.iter().filter_map(link).collect())
+    }
+
+    pub(crate) async fn neighbours(&self) -> Result<Vec<Known>> {
+        let known: Vec<_> = self.0.neighbours().get().execute().try_collect().await.map_err(why)?;
+        Ok(known.iter().filter_map(neighbour).collect())
+    }
+
+    /// Makes the kernel ask who has `address`, or confirm what it knows.
+    pub(crate) async fn ask(&self, index: u32, address: IpAddr) -> Result<()> {
+        let request = self.0.neighbours().add(index, address).replace();
+        request.state(NeighbourState::None).flags(NeighbourFlags::Use).execute().await.map_err(why)
+    }
+
+    /// Up, and its MTU if that differs.
+    pub(crate) async fn prepare(&self, link: &Link, mtu: u16) -> Result<()> {
+        let mtu = u32::from(mtu);
+        if link.enabled && link.mtu == mtu {
+            return Ok(());
+        }
+        let mut wanted = LinkUnspec::new_with_index(link.index).up();
+        if link.mtu != mtu {
+            wanted = wanted.mtu(mtu);
+        }
+        self.0.link().change(wanted.build()).execute().await.map_err(why)
+    }
+
+    pub(crate) async fn addresses(&self) -> Result<Vec<Present>> {
+        let present: Vec<_> = self.0.address().get().execute().try_collect().await.map_err(why)?;
+        Ok(present.into_iter().filter_map(address).collect())
+    }
+
+    pub(crate) async fn add_address(&self, index: u32, on: &AddressOn) -> Result<()> {
+        let mut request = self.0.address().add(index, on.address, on.length).replace();
+        let message = request.message_mut();
+        // The connected route goes to the table of the VRF, not where the kernel would put it; and an
+        // address must be ready to bind to when IKE opens its sockets.
+        message.header.flags |= AddressHeaderFlags::Nodad;
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute | AddressFlags::Nodad));
+        message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+        request.execute().await.map_err(why)
+    }
+
+    pub(crate) async fn remove_address(&self, present: &Present) -> Result<()> {
+        self.0.address().del(present.message.clone()).execute().await.map_err(why)
+    }
+
+    /// Ours alone.
+    pub(crate) async fn rules(&self) -> Result<Vec<Rule>> {
+        let mut rules = Vec::new();
+        for version in [IpVersion::V4, IpVersion::V6] {
+            let all: Vec<_> = self.0.rule().get(version).execute().try_collect().await.map_err(why)?;
+            rules.extend(all.iter().filter_map(rule));
+        }
+        Ok(rules)
+    }
+
+    pub(crate) async fn add_rule(&self, rule: &Rule) -> Result<()> {
+        let mut request = self.0.rule().add();
+        *request.message_mut() = rule_message(rule);
+        request.execute().await.map_err(why)
+    }
+
+    pub(crate) async fn remove_rule(&self, rule: &Rule) -> Result<()> {
+        self.0.rule().del(rule_message(rule)).execute().await.map_err(why)
+    }
+
+    /// Ours alone, by the names in `links`.
+    pub(crate) async fn routes(&self, links: &[Link]) -> Result<Vec<Route>> {
+        let mut routes = Vec::new();
+        for family in Family::BOTH {
+            let any = RouteMessageBuilder::<IpAddr>::new()
+                .destination_prefix(Prefix::any(family).address(), 0)
+                .map_err(|_| "a route of no family".to_owned())?;
+            let all: Vec<_> = self.0.route().get(any.build()).execute().try_collect().await.map_err(why)?;
+            routes.extend(all.iter().filter_map(|message| route(message, links)));
+        }
+        Ok(routes)
+    }
+
+    pub(crate) async fn add_route(&self, route: &Route, index: u32) -> Result<()> {
+        self.0.route().add(route_message(route, index)?).replace().execute().await.map_err(why)
+    }
+
+    pub(crate) async fn remove_route(&self, route: &Route, index: u32) -> Result<()> {
+        self.0.route().del(route_message(route, index)?).execute().await.map_err(why)
+    }
+}
+
+/// Never the Debug form: it prints whole messages.
+fn why(error: Error) -> String {
+    match error {
+        Error::NetlinkError(refusal) => refusal.to_io().to_string(),
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn link(message: &LinkMessage) -> Option<Link> {
+    let attributes = &message.attributes;
+    let name = attributes.iter().find_map(|it| if let LinkAttribute::IfName(name) = it { Some(name) } else { None })?;
+    let mtu = attributes.iter().find_map(|it| if let LinkAttribute::Mtu(mtu) = it { Some(*mtu) } else { None });
+    let mac = attributes.iter().find_map(|it| if let LinkAttribute::Address(mac) = it { Some(mac) } else { None });
+    let ethernet = message.header.link_layer_type == LinkLayerType::Ether;
+    let flags = message.header.flags;
+    Some(Link {
+        index: message.header.index,
+        name: name.clone(),
+        mtu: mtu.unwrap_or_default(),
+        enabled: flags.contains(LinkFlags::Up),
+        running: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        mac: mac.filter(|_| ethernet).and_then(|mac| mac.as_slice().try_into().ok()),
+    })
+}
+
+pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Known> {
+    let address = message.attributes.iter().find_map(|it| match it {
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(IpAddr::from(*address)),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => Some(IpAddr::from(*address)),
+        _ => None,
+    })?;
+    let mac = message.attributes.iter().find_map(|it| match it {
+        NeighbourAttribute::LinkLayerAddress(mac) => <[u8; 6]>::try_from(mac.as_slice()).ok(),
+        _ => None,
+    });
+    let answers = matches!(
+        message.header.state,
+        NeighbourState::Reachable
+            | NeighbourState::Stale
+            | NeighbourState::Delay
+            | NeighbourState::Probe
+            | NeighbourState::Permanent
+    );
+    Some(Known { index: message.header.ifindex, address, mac: mac.filter(|_| answers) })
+}
+
+fn address(message: AddressMessage) -> Option<Present> {
+    let local = message.attributes.iter().find_map(|it| match it {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    });
+    let any = message.attributes.iter().find_map(|it| match it {
+        AddressAttribute::Address(address) => Some(*address),
+        _ => None,
+    });
+    let ours = message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+    let (index, length) = (message.header.index, message.header.prefix_len);
+    local.or(any).map(|address| Present { index, address, length, ours, message })
+}
+
+const fn address_family(family: Family) -> AddressFamily {
+    match family {
+        Family::V4 => AddressFamily::Inet,
+        Family::V6 => AddressFamily::Inet6,
+    }
+}
+
+fn rule_message(rule: &Rule) -> RuleMessage {
+    let mut message = RuleMessage::default();
+    message.header.family = address_family(rule.family);
+    message.header.action = RuleAction::ToTable;
+    message.attributes = vec![
+        match &rule.selector {
+            Selector::Iif(device) => RuleAttribute::Iifname(device.clone()),
+            Selector::Oif(device) => RuleAttribute::Oifname(device.clone()),
+            Selector::Mark(mark) => RuleAttribute::FwMark(*mark),
+        },
+        RuleAttribute::Priority(rule.priority),
+        RuleAttribute::Table(rule.table),
+        RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL)),
+    ];
+    message
+}
+
+/// `None`: not one of ours.
+fn rule(message: &RuleMessage) -> Option<Rule> {
+    let attributes = &message.attributes;
+    if !attributes.contains(&RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL))) {
+        return None;
+    }
+    let selector = attributes.iter().find_map(|it| match it {
+        RuleAttribute::Iifname(device) => Some(Selector::Iif(device.clone())),
+        RuleAttribute::Oifname(device) => Some(Selector::Oif(device.clone())),
+        RuleAttribute::FwMark(mark) => Some(Selector::Mark(*mark)),
+        _ => None,
+    })?;
+    let number = |pick: fn(&RuleAttribute) -> Option<u32>| attributes.iter().find_map(pick);
+    Some(Rule {
+        family: if message.header.family == AddressFamily::Inet { Family::V4 } else { Family::V6 },
+        priority: number(|it| if let RuleAttribute::Priority(it) = it { Some(*it) } else { None })?,
+        selector,
+        table: number(|it| if let RuleAttribute::Table(it) = it { Some(*it) } else { None })?,
+    })
+}
+
+fn route_message(route: &Route, index: u32) -> Result<RouteMessage> {
+    let wrong = |_| format!("{}: gateway of another family", route.prefix);
+    let mut builder = RouteMessageBuilder::<IpAddr>::new()
+        .destination_prefix(route.prefix.address(), route.prefix.length())
+        .map_err(wrong)?
+        .table_id(route.table)
+        .protocol(RouteProtocol::Other(PROTOCOL))
+        .output_interface(index)
+        .priority(route.metric);
+    if let Some(gateway) = route.gateway {
+        // Whether it can be reached is for the configuration to say, not for another table.
+        builder = builder.gateway(gateway).map_err(wrong)?.onlink();
+    } else if route.prefix.family() == Family::V4 {
+        builder = builder.scope(netlink_packet_route::route::RouteScope::Link);
+    }
+    Ok(builder.build())
+}
+
+/// `None`: not one of ours, or out of a device that is not in `links`.
+fn route(message: &RouteMessage, links: &[Link]) -> Option<Route> {
+    if message.header.protocol != RouteProtocol::Other(PROTOCOL) {
+        return None;
+    }
+    let family = if message.header.address_family == AddressFamily::Inet { Family::V4 } else { Family::V6 };
+    let mut route = Route {
+        table: u32::from(message.header.table),
+        prefix: Prefix::any(family),
+        device: String::new(),
+        gateway: None,
+        metric: 0,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(to) => {
+                route.prefix = Prefix::new(ip(to)?, message.header.destination_prefix_length).ok()?;
+            }
+            RouteAttribute::Gateway(gateway) => route.gateway = Some(ip(gateway)?),
+            RouteAttribute::Oif(index) => {
+                route.device = links.iter().find(|link| link.index == *index)?.name.clone();
+            }
+            RouteAttribute::Priority(metric) => route.metric = *metric,
+            RouteAttribute::Table(table) => route.table = *table,
+            _ => {}
+        }
+    }
+    Some(route)
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::from(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::from(*address)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wan() -> Link {
+        Link { index: 5, name: "wan".into(), mtu: 1500, enabled: true, running: true, mac: Some([2; 6]) }
+    }
+
+    #[test]
+    fn a_route_is_what_it_was_when_the_kernel_gives_it_back() {
+        for (prefix, gateway) in
+            [("0.0.0.0/0", Some("192.0.2.1")), ("192.0.2.0/24", None), ("2001:db8::/64", None), ("::/0", Some("fe80::1"))]
+        {
+            let sent = Route {
+                table: 1002,
+                prefix: prefix.parse().unwrap(),
+                device: "wan".into(),
+                gateway: gateway.map(|it| it.parse().unwrap()),
+                metric: 20,
+            };
+            assert_eq!(route(&route_message(&sent, 5).unwrap(), &[wan()]), Some(sent));
+        }
+    }
+
+    #[test]
+    fn a_rule_is_what_it_was_and_rules_of_others_are_not_ours() {
+        for selector in [Selector::Iif("wan".into()), Selector::Oif("wan".into()), Selector::Mark(1_000_001)] {
+            let sent = Rule { family: Family::V6, priority: 1000, selector, table: 1001 };
+            let mut message = rule_message(&sent);
+            assert_eq!(rule(&message), Some(sent));
+            message.attributes.pop();
+            assert_eq!(rule(&message), None);
+        }
+    }
+
+    #[test]
+    fn a_neighbour_that_does_not_answer_has_no_link_address() {
+        let mut message = NeighbourMessage::default();
+        message.header.ifindex = 5;
+        message.header.state = NeighbourState::Stale;
+        message.attributes = vec![
+            NeighbourAttribute::Destination(NeighbourAddress::Inet([192, 0, 2, 1].into())),
+            NeighbourAttribute::LinkLayerAddress(vec![2, 0, 0, 0, 0, 1]),
+        ];
+        assert_eq!(neighbour(&message).unwrap().mac, Some([2, 0, 0, 0, 0, 1]));
+        message.header.state = NeighbourState::Failed;
+        assert_eq!(neighbour(&message).unwrap().mac, None);
+    }
+}

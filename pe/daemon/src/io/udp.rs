@@ -1,0 +1,192 @@
+//! IKE's sockets: ports 500 and 4500 of each local address, bound to the device, so that the same
+//! address in two VRFs is two sockets. Puts the non-ESP marker on and takes it off (RFC 3948 section 2.2).
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use base::VrfId;
+use ike::{Datagram, Path};
+use pe::HostPort;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::task::{AbortHandle, spawn_local};
+
+use crate::log::Tally;
+use crate::queue::Queue;
+
+const IKE: u16 = 500;
+const IKE_NAT: u16 = 4500;
+const MARKER: [u8; 4] = [0; 4];
+/// A burst of first messages from many peers waits in the kernel.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Where a socket stands; its device belongs to the key because an address may move between ports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    front: VrfId,
+    local: SocketAddr,
+    device: String,
+}
+
+struct Open {
+    socket: Rc<UdpSocket>,
+    receiver: AbortHandle,
+}
+
+pub(crate) struct Sockets {
+    open: BTreeMap<Place, Open>,
+    queue: Queue,
+    overflow: Rc<RefCell<Tally>>,
+    unsendable: Tally,
+}
+
+impl Sockets {
+    pub(crate) fn new(queue: Queue) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            queue,
+            overflow: Rc::new(RefCell::new(Tally::new("IKE datagrams dropped: the queue is full"))),
+            unsendable: Tally::new("IKE datagrams not sent: no socket or no buffer for them"),
+        }
+    }
+
+    /// Opens what is missing and closes what is not wanted; what stays is not touched. Returns what
+    /// could not be opened.
+    pub(crate) fn reconcile(&mut self, ports: &[&HostPort]) -> Vec<String> {
+        let wanted = places(ports);
+        self.open.retain(|place, open| {
+            let keep = wanted.contains(place);
+            if !keep {
+                open.receiver.abort();
+            }
+            keep
+        });
+        let mut faults = Vec::new();
+        for place in wanted {
+            if self.open.contains_key(&place) {
+                continue;
+            }
+            match open(&place) {
+                Ok(socket) => self.start(place, socket),
+                Err(error) => faults.push(format!("UDP {} on {}: {error}", place.local, place.device)),
+            }
+        }
+        faults
+    }
+
+    fn start(&mut self, place: Place, socket: UdpSocket) {
+        let socket = Rc::new(socket);
+        let (queue, overflow) = (self.queue.clone(), Rc::clone(&self.overflow));
+        let receiver =
+            spawn_local(receive(Rc::clone(&socket), place.front, place.local, queue, overflow)).abort_handle();
+        self.open.insert(place, Open { socket, receiver });
+    }
+
+    /// A datagram that cannot be sent now is lost, as on any network; IKE sends again.
+    pub(crate) fn send(&mut self, datagram: &Datagram) {
+        let path = &datagram.path;
+        let open = self.open.iter().find(|(place, _)| place.front == path.front && place.local == path.local);
+        let bytes = encode(path.marker, &datagram.bytes);
+        if open.is_none_or(|(_, open)| open.socket.try_send_to(&bytes, path.remote).is_err()) {
+            self.unsendable.add();
+        }
+    }
+}
+
+fn places(ports: &[&HostPort]) -> Vec<Place> {
+    let listening = ports.iter().filter(|port| port.ike);
+    let place = |port: &HostPort, address: IpAddr, udp| Place {
+        front: port.vrf,
+        local: SocketAddr::new(address, udp),
+        device: port.device.clone(),
+    };
+    listening
+        .flat_map(|port| {
+            port.addresses
+                .iter()
+                .flat_map(move |on| [IKE, IKE_NAT].map(|udp| place(port, on.address, udp)))
+        })
+        .collect()
+}
+
+fn open(place: &Place) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(place.local), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    // A smaller buffer than asked for will do.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind_device(Some(place.device.as_bytes()))?;
+    socket.bind(&place.local.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+async fn receive(
+    socket: Rc<UdpSocket>,
+    front: VrfId,
+    local: SocketAddr,
+    queue: Queue,
+    overflow: Rc<RefCell<Tally>>,
+) {
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let Ok((length, remote)) = socket.recv_from(&mut buffer).await else {
+            // An ICMP error of an earlier datagram, or a device that went; neither may spin.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let Some((marker, bytes)) = buffer.get(..length).and_then(|bytes| decode(local.port(), bytes)) else {
+            continue;
+        };
+        let path = Path { front, local, remote, marker };
+        if !queue.offer(Datagram { path, bytes: bytes.to_vec() }) {
+            overflow.borrow_mut().add();
+        }
+    }
+}
+
+/// The IKE message of a UDP payload and whether a marker stood before it. `None`: ESP, which the
+/// dataplane has seen, or a NAT keepalive.
+fn decode(port: u16, payload: &[u8]) -> Option<(bool, &[u8])> {
+    match port {
+        IKE_NAT => payload.strip_prefix(&MARKER).map(|message| (true, message)),
+        _ => Some((false, payload)),
+    }
+}
+
+fn encode(marker: bool, message: &[u8]) -> Vec<u8> {
+    let marker: &[u8] = if marker { &MARKER } else { &[] };
+    [marker, message].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::tests::port;
+
+    #[test]
+    fn the_marker_comes_off_port_4500_and_everything_else_there_is_not_ike() {
+        assert_eq!(decode(IKE_NAT, &[0, 0, 0, 0, 7, 8]), Some((true, [7, 8].as_slice())));
+        assert_eq!(decode(IKE_NAT, &[0, 0, 1, 0, 7, 8]), None, "an SPI: ESP");
+        assert_eq!(decode(IKE_NAT, &[0xff]), None, "a keepalive");
+        assert_eq!(decode(IKE, &[0, 0, 0, 0, 7]), Some((false, [0, 0, 0, 0, 7].as_slice())));
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_and_a_keepalive_goes_out_bare() {
+        assert_eq!(decode(IKE_NAT, &encode(true, &[1, 2])), Some((true, [1, 2].as_slice())));
+        assert_eq!(encode(false, &[0xff]), [0xff]);
+    }
+
+    #[test]
+    fn one_address_in_two_front_vrfs_is_four_sockets() {
+        let (one, two) = (port(1, "wan1", 1, "192.0.2.1"), port(2, "wan2", 2, "192.0.2.1"));
+        assert_eq!(places(&[&one, &two]).len(), 4);
+        let mut silent = port(3, "core", 0, "192.0.2.9");
+        silent.ike = false;
+        assert!(places(&[&silent]).is_empty());
+    }
+}

@@ -1,0 +1,153 @@
+//! Devices and neighbours: what the kernel says of them, turned into inputs for the box.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use base::PortId;
+use pe::{Device, Host, Input};
+
+use super::netlink::{Known, Link};
+
+/// What we know of the kernel's devices and of the neighbours that the dataplane asked for.
+#[derive(Default)]
+pub(crate) struct Watch {
+    links: BTreeMap<u32, Link>,
+    /// Wire ports by device name.
+    ports: BTreeMap<String, PortId>,
+    owned: BTreeSet<String>,
+    asked: BTreeSet<(PortId, IpAddr)>,
+}
+
+/// More next hops than any port has; what goes beyond is not refreshed.
+const ASKED: usize = 4096;
+
+impl Watch {
+    /// The ports changed. Neighbours of ports that went are forgotten.
+    pub(crate) fn host(&mut self, host: &Host) {
+        self.owned = host.ports.iter().map(|port| port.device.clone()).collect();
+        self.ports = host.ports.iter().filter(|p| !p.host).map(|p| (p.device.clone(), p.port)).collect();
+        let ports: BTreeSet<_> = self.ports.values().copied().collect();
+        self.asked.retain(|(port, _)| ports.contains(port));
+    }
+
+    /// What is new about a device, and whether the kernel side of one of ours must be set again.
+    pub(crate) fn link(&mut self, link: Link) -> (Vec<Input>, bool) {
+        let before = self.links.insert(link.index, link.clone());
+        if before.as_ref() == Some(&link) {
+            return (Vec::new(), false);
+        }
+        let mut inputs = Vec::new();
+        if let Some(before) = before && before.name != link.name {
+            inputs.push(Input::DeviceGone(before.name));
+        }
+        inputs.extend(device(&link).map(Input::Device));
+        (inputs, self.owned.contains(&link.name))
+    }
+
+    pub(crate) fn gone(&mut self, index: u32) -> Option<Input> {
+        self.links.remove(&index).map(|link| Input::DeviceGone(link.name))
+    }
+
+    /// Devices that a fresh list does not have any more.
+    pub(crate) fn missing(&self, present: &[Link]) -> Vec<u32> {
+        self.links.keys().copied().filter(|index| present.iter().all(|link| link.index != *index)).collect()
+    }
+
+    /// Whether a change of the addresses of this device concerns us.
+    pub(crate) fn owns(&self, index: u32) -> bool {
+        self.links.get(&index).is_some_and(|link| self.owned.contains(&link.name))
+    }
+
+    pub(crate) fn neighbour(&mut self, known: Known) -> Option<Input> {
+        let port = *self.ports.get(&self.links.get(&known.index)?.name)?;
+        if known.mac.is_none() {
+            self.asked.remove(&(port, known.address));
+        }
+        Some(Input::Neighbour { port, address: known.address, mac: known.mac })
+    }
+
+    /// The device to ask on; remembered, so that the answer is kept fresh.
+    pub(crate) fn ask(&mut self, port: PortId, address: IpAddr) -> Option<u32> {
+        let index = self.index(port)?;
+        if self.asked.len() < ASKED {
+            self.asked.insert((port, address));
+        }
+        Some(index)
+    }
+
+    /// Devices and addresses to confirm.
+    pub(crate) fn asked(&self) -> Vec<(u32, IpAddr)> {
+        self.asked.iter().filter_map(|(port, address)| Some((self.index(*port)?, *address))).collect()
+    }
+
+    fn index(&self, port: PortId) -> Option<u32> {
+        let (name, _) = self.ports.iter().find(|(_, id)| **id == port)?;
+        self.links.values().find(|link| link.name == *name).map(|link| link.index)
+    }
+}
+
+pub(crate) fn device(link: &Link) -> Option<Device> {
+    Some(Device {
+        name: link.name.clone(),
+        mac: link.mac?,
+        mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
+        up: link.running,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::tests::port;
+
+    fn link(index: u32, name: &str, running: bool) -> Link {
+        Link { index, name: name.into(), mtu: 70_000, enabled: true, running, mac: Some([2; 6]) }
+    }
+
+    fn watch() -> Watch {
+        let mut watch = Watch::default();
+        watch.host(&Host { ports: vec![port(7, "wan", 0, "192.0.2.1")], routes: Vec::new() });
+        watch.link(link(3, "wan", true));
+        watch
+    }
+
+    fn answered(mac: Option<[u8; 6]>) -> Known {
+        Known { index: 3, address: [192, 0, 2, 9].into(), mac }
+    }
+
+    #[test]
+    fn a_device_is_told_once_until_it_changes() {
+        let mut watch = watch();
+        assert!(watch.link(link(3, "wan", true)).0.is_empty());
+        let (inputs, ours) = watch.link(link(3, "wan", false));
+        let [Input::Device(device)] = &inputs[..] else { panic!("not one device") };
+        assert!(ours && !device.up);
+        assert_eq!(device.mtu, u16::MAX, "as much as an IP packet can have");
+    }
+
+    #[test]
+    fn a_renamed_device_is_gone_under_its_old_name() {
+        let (inputs, ours) = watch().link(link(3, "lan", true));
+        assert!(matches!(&inputs[..], [Input::DeviceGone(old), Input::Device(_)] if old == "wan"));
+        assert!(!ours);
+    }
+
+    #[test]
+    fn a_neighbour_is_kept_fresh_from_when_it_is_asked_for_until_it_stops_answering() {
+        let mut watch = watch();
+        assert_eq!(watch.ask(PortId(7), [192, 0, 2, 9].into()), Some(3));
+        assert!(watch.neighbour(answered(Some([1; 6]))).is_some());
+        assert_eq!(watch.asked().len(), 1);
+        let Some(Input::Neighbour { mac: None, port: PortId(7), .. }) = watch.neighbour(answered(None)) else {
+            panic!("silence must be told")
+        };
+        assert!(watch.asked().is_empty());
+    }
+
+    #[test]
+    fn neighbours_of_other_devices_are_nobodys_business() {
+        let mut watch = watch();
+        assert!(watch.neighbour(Known { index: 4, ..answered(None) }).is_none());
+        assert_eq!(watch.ask(PortId(8), [192, 0, 2, 9].into()), None);
+    }
+}

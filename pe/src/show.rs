@@ -1,0 +1,68 @@
+//! Answers every question an operator may ask, from what is known now and the counters last read.
+
+mod clear;
+mod interfaces;
+mod ipsec;
+mod isakmp;
+mod routes;
+mod session;
+
+use api::{DebugTopic, Request, Response};
+use base::{Instant, VrfId};
+use ike::Command;
+
+use crate::{Pe, trace};
+
+/// The facts, or the effect of an order.
+pub(crate) fn answer(pe: &mut Pe, now: Instant, request: Request) -> Response {
+    match request {
+        Request::Clear(what) => clear::clear(pe, now, what),
+        Request::Debug { topic, on } => debug(pe, now, topic, on),
+        question => fact(pe, now, question).unwrap_or_else(|error| error),
+    }
+}
+
+fn fact(pe: &Pe, now: Instant, request: Request) -> Result<Response, Response> {
+    Ok(match request {
+        Request::ShowIsakmpSa => Response::IsakmpSas(isakmp::sas(pe, now)),
+        Request::ShowIsakmpProfile => Response::IsakmpProfiles(isakmp::profiles(pe)),
+        Request::ShowIsakmpKey => Response::IsakmpKeys(isakmp::keys(pe)),
+        Request::ShowIsakmpPolicy => Response::IsakmpPolicies(isakmp::policies(pe)),
+        Request::ShowIpsecSa(filter) => Response::IpsecSas(ipsec::flows(pe, now, &filter)?),
+        Request::ShowSession => Response::Sessions(session::sessions(pe, now)),
+        Request::ShowRoutes { vrf, ipv6 } => Response::Routes(routes::tables(pe, vrf, ipv6)?),
+        Request::ShowVrfs => Response::Vrfs(routes::vrfs(pe)),
+        Request::ShowMplsForwarding { vrf } => Response::MplsForwarding(routes::labels(pe, vrf)?),
+        Request::ShowInterfaces { name } => Response::Interfaces(interfaces::interfaces(pe, name)?),
+        Request::ShowDrops => Response::Drops(interfaces::drops(pe)),
+        Request::ShowRunningConfig => Response::Text(config::print_hidden(&pe.config)),
+        Request::ShowLog => Response::Text(pe.log.text()),
+        Request::Trace(packet) => trace::trace(pe, &packet),
+        Request::Clear(_) | Request::Debug { .. } | Request::Reload => {
+            return Err(failed("not a question".to_owned(), None));
+        }
+    })
+}
+
+fn debug(pe: &mut Pe, now: Instant, topic: DebugTopic, on: bool) -> Response {
+    match topic {
+        DebugTopic::Isakmp => pe.command(now, Command::Debug(on)),
+        DebugTopic::Ipsec => pe.debug_ipsec(on),
+    }
+    Response::Done { count: 1 }
+}
+
+fn failed(error: String, hint: Option<&str>) -> Response {
+    Response::Failed { error, hint: hint.map(str::to_owned) }
+}
+
+/// The VRF of that name; `None` names the global table.
+fn vrf_of(pe: &Pe, name: Option<&str>) -> Result<VrfId, Response> {
+    let known = name.is_none_or(|name| pe.config.vrfs.contains_key(name));
+    let id = pe.ids.known_vrf(name).filter(|_| known);
+    id.ok_or_else(|| failed(format!("no VRF {}", name.unwrap_or_default()), Some("`show ip vrf` lists them")))
+}
+
+fn vrf_name(pe: &Pe, id: VrfId) -> Option<String> {
+    pe.ids.vrf_name(id).map(str::to_owned)
+}

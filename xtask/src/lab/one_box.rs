@@ -1,0 +1,71 @@
+//! The lab one-box: two customers with the same addresses, one public address, each into its own VPN.
+
+use anyhow::Result;
+
+use super::Lab;
+use super::capture::Capture;
+use super::customer::{self, Customer};
+use super::report::Report;
+use super::wire;
+
+const CUSTOMERS: [Customer; 2] = [
+    Customer {
+        name: "A",
+        vrf: "vpn1",
+        gateway: "cpe-a",
+        near: "host-a1",
+        far: "host-a2",
+        near_name: "site A1",
+        far_name: "site A2",
+        outer: "172.16.1.1",
+        transform: "esp-3des esp-sha-hmac",
+        listed: ["3DES_CBC", "HMAC_SHA1_96"],
+        udp: false,
+        mark: 0xaa,
+        labels: [201, 101],
+    },
+    Customer {
+        name: "B",
+        vrf: "vpn2",
+        gateway: "cpe-b",
+        near: "host-b1",
+        far: "host-b2",
+        near_name: "site B1",
+        far_name: "site B2",
+        outer: "10.1.1.1",
+        transform: "esp-aes esp-sha-hmac",
+        listed: ["AES_CBC-128", "HMAC_SHA1_96"],
+        udp: true,
+        mark: 0xbb,
+        labels: [202, 102],
+    },
+];
+
+/// The PE's public address.
+const PE: &str = "172.18.1.1";
+
+pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
+    let pe = lab.node("pe1")?;
+    report.stage("tunnels");
+    let core = Capture::start(lab.node("pe2")?, "eth1", &lab.out, "traffic")?;
+    let outside = Capture::start(lab.node("inet")?, "eth3", &lab.out, "traffic")?;
+    for customer in &CUSTOMERS {
+        customer.comes_up(lab, report);
+    }
+    report.stage("both customers at once, both ways");
+    customer::round_trips(lab, &CUSTOMERS, report);
+    let (core, outside) = (core.stop()?, outside.stop()?);
+    let mut agreed = Vec::new();
+    for customer in &CUSTOMERS {
+        agreed.extend(customer.both_ends_agree(lab, pe, report).map(|child| (customer, child)));
+    }
+    customer::tabulate_tunnels(&agreed, report);
+
+    report.stage("what the cables carried");
+    wire::core_is_labelled(&core, &CUSTOMERS, report);
+    wire::outside_is_opaque(&outside, report);
+    for (customer, child) in &agreed {
+        wire::opens_to_what_was_sent(&outside, customer, child, lab.node(customer.gateway)?, PE, report);
+    }
+    Ok(())
+}
