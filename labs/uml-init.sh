@@ -8,9 +8,9 @@ mount -t tmpfs run /run
 mount -t tmpfs tmp /tmp
 
 # The package keeps its modules where modprobe does not look; the kernel itself calls modprobe for ciphers.
-mkdir -p /tmp/root/lib
-ln -s /usr/lib/uml/modules /tmp/root/lib/modules
-printf '#!/bin/sh\nexec /sbin/modprobe -d /tmp/root "$@"\n' >/tmp/modprobe
+mkdir -p /tmp/base/lib
+ln -s /usr/lib/uml/modules /tmp/base/lib/modules
+printf '#!/bin/sh\nexec /sbin/modprobe -d /tmp/base "$@"\n' >/tmp/modprobe
 chmod +x /tmp/modprobe
 echo /tmp/modprobe >/proc/sys/kernel/modprobe
 /tmp/modprobe -a xfrm_user esp4 authenc echainiv cbc hmac sha1_generic des_generic aes_generic

@@ -4,6 +4,8 @@
 //! SA keeps its sequence number, window and counters.
 #![forbid(unsafe_code)]
 
+pub mod contract;
+
 mod counters;
 pub use counters::{Counters, DropCount, LabelCounters, PortCounters, SaCounters};
 
@@ -12,6 +14,9 @@ pub use event::Event;
 
 mod hop;
 pub use hop::{Hop, LabelAction};
+
+mod memory;
+pub use memory::Memory;
 
 mod object;
 pub use object::{Address, Key, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf};

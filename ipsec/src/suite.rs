@@ -149,9 +149,10 @@ impl fmt::Display for Integrity {
 
 impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.integrity {
-            Integrity::None => write!(f, "{}", self.cipher),
-            integrity => write!(f, "{} {integrity}", self.cipher),
+        if self.integrity == Integrity::None {
+            write!(f, "{}", self.cipher)
+        } else {
+            write!(f, "{} {}", self.cipher, self.integrity)
         }
     }
 }

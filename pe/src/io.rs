@@ -36,7 +36,11 @@ pub enum Input {
     /// A device is gone.
     DeviceGone(String),
     /// The kernel learnt or (`None`) lost a neighbour.
-    Neighbour { port: PortId, address: IpAddr, mac: Option<[u8; 6]> },
+    Neighbour {
+        port: PortId,
+        address: IpAddr,
+        mac: Option<[u8; 6]>,
+    },
     Request(RequestId, api::Request),
 }
 

@@ -27,40 +27,102 @@ pub struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Phase 1 came up.
-    SessionUp { peer: Peer, inside: Option<String>, identity: String, profile: Option<String>, initiator: bool },
+    SessionUp {
+        peer: Peer,
+        inside: Option<String>,
+        identity: String,
+        profile: Option<String>,
+        initiator: bool,
+    },
     /// Phase 1 ended.
-    SessionDown { peer: Peer, inside: Option<String>, identity: String, reason: DownReason },
+    SessionDown {
+        peer: Peer,
+        inside: Option<String>,
+        identity: String,
+        reason: DownReason,
+    },
     /// A negotiation came to nothing; `detail` says what to change.
-    Failed { peer: Peer, blame: Blame, what: &'static str, detail: String },
+    Failed {
+        peer: Peer,
+        blame: Blame,
+        what: &'static str,
+        detail: String,
+    },
     /// IKE packets were refused; told at the first, second, fourth, eighth … of a kind.
-    Ignored { peer: Peer, blame: Blame, what: &'static str, times: u64 },
+    Ignored {
+        peer: Peer,
+        blame: Blame,
+        what: &'static str,
+        times: u64,
+    },
     /// A pair of SAs carries traffic; `rekeyed` where it takes over from another.
-    ChildUp { peer: Peer, inside: Option<String>, flow: String, inbound: Spi, outbound: Spi, suite: String, rekeyed: bool },
-    ChildDown { peer: Peer, inside: Option<String>, inbound: Spi, reason: DownReason },
+    ChildUp {
+        peer: Peer,
+        inside: Option<String>,
+        flow: String,
+        inbound: Spi,
+        outbound: Spi,
+        suite: String,
+        rekeyed: bool,
+    },
+    ChildDown {
+        peer: Peer,
+        inside: Option<String>,
+        inbound: Spi,
+        reason: DownReason,
+    },
     /// ESP from a peer with an SPI that nothing here holds.
-    UnknownSpi { peer: Peer, local: IpAddr, spi: Spi },
+    UnknownSpi {
+        peer: Peer,
+        local: IpAddr,
+        spi: Spi,
+    },
     /// An interface of the configuration cannot be used; `problem` says why.
-    PortUnusable { interface: String, problem: String },
-    Link { interface: String, up: bool },
+    PortUnusable {
+        interface: String,
+        problem: String,
+    },
+    Link {
+        interface: String,
+        up: bool,
+    },
     /// A policy is not offered: no keys serve its authentication method.
-    ProposalLeftOut { priority: u16 },
+    ProposalLeftOut {
+        priority: u16,
+    },
     /// A crypto-map entry cannot negotiate; it protects nothing.
-    EntryIncomplete { interface: String, map: String, sequence: u32, missing: &'static str },
+    EntryIncomplete {
+        interface: String,
+        map: String,
+        sequence: u32,
+        missing: &'static str,
+    },
     /// A route or label binding that leads nowhere at the moment.
-    RouteUnusable { vrf: Option<String>, prefix: String, problem: String },
-    Configured { ops: usize },
+    RouteUnusable {
+        vrf: Option<String>,
+        prefix: String,
+        problem: String,
+    },
+    Configured {
+        ops: usize,
+    },
     /// A configuration was not applied; nothing changed.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
     /// Only while a `debug crypto` topic is on.
-    Debug { text: String },
+    Debug {
+        text: String,
+    },
 }
 
 impl Notice {
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::SessionUp { .. } | Self::SessionDown { .. } | Self::Link { .. } | Self::Configured { .. } => {
-                Severity::Notification
-            }
+            Self::SessionUp { .. }
+            | Self::SessionDown { .. }
+            | Self::Link { .. }
+            | Self::Configured { .. } => Severity::Notification,
             Self::ChildUp { .. } | Self::ChildDown { .. } => Severity::Informational,
             Self::Failed { .. }
             | Self::Ignored { .. }
@@ -123,11 +185,18 @@ impl fmt::Display for Notice {
             }
             Self::Ignored { peer, blame, what, times } => {
                 let blame = blame_text(*blame);
-                write!(f, "%CRYPTO-4-IKMP_REFUSED: packet from {peer} refused: {what} ({blame}), {times} so far")
+                write!(
+                    f,
+                    "%CRYPTO-4-IKMP_REFUSED: packet from {peer} refused: {what} ({blame}), {times} so far"
+                )
             }
             Self::ChildUp { peer, inside, flow, inbound, outbound, suite, rekeyed } => {
                 let how = if *rekeyed { "rekeyed" } else { "created" };
-                write!(f, "%CRYPTO-6-IPSEC_SA_UP: SAs {how}. Peer {peer} ivrf: {} Flow: {flow} ", vrf(inside))?;
+                write!(
+                    f,
+                    "%CRYPTO-6-IPSEC_SA_UP: SAs {how}. Peer {peer} ivrf: {} Flow: {flow} ",
+                    vrf(inside)
+                )?;
                 write!(f, "Inbound spi: {inbound} Outbound spi: {outbound} Transform: {suite}")
             }
             Self::ChildDown { peer, inside, inbound, reason } => {
@@ -150,7 +219,10 @@ impl fmt::Display for Notice {
                 f.write_str("no keys for its authentication method (use `authentication pre-share`)")
             }
             Self::EntryIncomplete { interface, map, sequence, missing } => {
-                write!(f, "%CRYPTO-4-MAP_INCOMPLETE: crypto map {map} {sequence} on {interface} lacks {missing}")
+                write!(
+                    f,
+                    "%CRYPTO-4-MAP_INCOMPLETE: crypto map {map} {sequence} on {interface} lacks {missing}"
+                )
             }
             Self::RouteUnusable { vrf, prefix, problem } => {
                 write!(f, "%ROUTING-4-UNUSABLE: {prefix} in vrf {}: {problem}", self::vrf(vrf))
@@ -182,7 +254,11 @@ fn session(
     inside: &Option<String>,
     identity: &str,
 ) -> fmt::Result {
-    write!(f, "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is {state}. Peer {peer} ivrf: {} Id: {identity}", vrf(inside))
+    write!(
+        f,
+        "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is {state}. Peer {peer} ivrf: {} Id: {identity}",
+        vrf(inside)
+    )
 }
 
 fn session_fields(peer: &Peer, inside: &Option<String>, identity: &str) -> Vec<(&'static str, String)> {
@@ -216,7 +292,7 @@ const fn reason_text(reason: DownReason) -> &'static str {
         DownReason::Expired => "lifetime ended",
         DownReason::PeerDeleted => "deleted by peer",
         DownReason::InitialContact => "peer restarted (INITIAL-CONTACT)",
-        DownReason::Cleared => "cleared by operator",
+        DownReason::Cleared => "cleared",
         DownReason::Reconfigured => "configuration changed",
         DownReason::PeerSilent => "peer does not answer",
         DownReason::Superseded => "replaced by a rekey",

@@ -148,6 +148,7 @@ impl Pe {
     /// Puts new tables in force; how many ops that took.
     fn settle(&mut self, now: Instant, tables: Tables) -> usize {
         let before = std::mem::replace(&mut self.tables, tables);
+        self.neighbours.retain(|(port, _), _| self.tables.ports.contains_key(port));
         let wanted = plan::whole(&self.tables, &self.tunnels, &self.neighbours);
         let ops = self.plan.toward(&wanted);
         let count = ops.len();
@@ -159,7 +160,10 @@ impl Pe {
             self.outputs.push_back(Output::Host(host));
         }
         let problems = self.tables.problems.clone();
-        problems.into_iter().filter(|new| !before.problems.contains(new)).for_each(|new| self.notice(now, new));
+        problems
+            .into_iter()
+            .filter(|new| !before.problems.contains(new))
+            .for_each(|new| self.notice(now, new));
         count
     }
 
@@ -187,11 +191,12 @@ impl Pe {
     }
 
     fn neighbour(&mut self, port: PortId, address: IpAddr, mac: Option<[u8; 6]>) {
+        let mac = mac.filter(|_| self.tables.ports.contains_key(&port));
         match mac {
             Some(mac) => self.neighbours.insert((port, address), mac),
             None => self.neighbours.remove(&(port, address)),
         };
-        let op = plan::meet(&mut self.plan, &self.tables, port, address, mac);
+        let op = plan::meet(&mut self.plan, port, address, mac);
         self.apply(op.into_iter().collect());
     }
 
@@ -242,6 +247,10 @@ impl Pe {
                     self.ike.handle(now, ike::Input::Answer(id, answer));
                 }
                 ike::Output::Ask(_, Ask::ReleaseSpi(spi)) => self.tunnels.release(spi),
+                ike::Output::ChildReady(child) => {
+                    self.tunnels.ready(&child);
+                    self.raise(child.id);
+                }
                 ike::Output::ChildUp(child) => self.child_up(now, None, &child),
                 ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), &new),
                 ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),
@@ -255,21 +264,29 @@ impl Pe {
             Some(old) => self.tunnels.replaced(old, child),
             None => self.tunnels.up(child),
         }
-        let ops = plan::raise(&mut self.plan, &self.tables, &self.tunnels, child.id);
-        self.apply(ops);
+        self.raise(child.id);
         self.notice(now, ike_to_notice::child_up(child, old.is_some(), &self.ids));
+    }
+
+    fn raise(&mut self, id: ike::ChildId) {
+        let ops = plan::raise(&mut self.plan, &self.tables, &self.tunnels, id);
+        self.apply(ops);
     }
 
     fn child_down(&mut self, now: Instant, id: ike::ChildId, reason: ike::DownReason) {
         let Some(pair) = self.tunnels.down(id) else { return };
         let ops = plan::lower(&mut self.plan, &self.tables, &self.tunnels, &pair);
         self.apply(ops);
-        self.notice(now, ike_to_notice::child_down(&pair, reason, &self.ids));
+        if pair.up {
+            self.notice(now, ike_to_notice::child_down(&pair, reason, &self.ids));
+        }
     }
 
     fn ike_notice(&mut self, now: Instant, notice: ike::Notice) {
         let times = match &notice {
-            ike::Notice::Ignored { what, .. } => self.refusals.entry(what).and_modify(|n| *n += 1).or_insert(1),
+            ike::Notice::Ignored { what, .. } => {
+                self.refusals.entry(what).and_modify(|n| *n += 1).or_insert(1)
+            }
             ike::Notice::SessionUp { .. }
             | ike::Notice::SessionDown { .. }
             | ike::Notice::Failed { .. }

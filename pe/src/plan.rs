@@ -18,22 +18,22 @@ pub(crate) type Neighbours = BTreeMap<(PortId, IpAddr), [u8; 6]>;
 pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours) -> Plan {
     let vrfs = tables.vrfs.iter().map(|id| Object::Vrf(Vrf { id: *id, ttl: tables.ttl }));
     let ports = tables.ports.values().cloned().map(Object::Port);
-    let neighbours = neighbours.iter().filter(|((port, _), _)| tables.ports.contains_key(port));
-    let neighbours = neighbours.map(|((port, address), mac)| neighbour(*port, *address, *mac));
-    let sas = tunnels.pairs().flat_map(|pair| [pair.inbound.clone(), pair.outbound.clone()]).map(Object::Sa);
+    let neighbours = neighbours.iter().map(|((port, address), mac)| neighbour(*port, *address, *mac));
+    let sas = tunnels.pairs().flat_map(Pair::sas).cloned().map(Object::Sa);
     let policies = tables.policies.keys().filter_map(|id| policy(tables, tunnels, *id)).map(Object::Policy);
     let labels =
         tables.labels.iter().map(|(label, action)| Object::Label { label: *label, action: action.clone() });
-    let routes = tables.routes().map(|(vrf, prefix, hop)| Object::Route(Route { vrf, prefix, hop: hop.clone() }));
+    let routes =
+        tables.routes().map(|(vrf, prefix, hop)| Object::Route(Route { vrf, prefix, hop: hop.clone() }));
     vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
 }
 
-/// A pair came up: its SAs before the policy that sends through them.
+/// A pair came up, or may receive: its SAs before the policy that sends through them.
 pub(crate) fn raise(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, child: ChildId) -> Vec<Op> {
     let Some(pair) = tunnels.pair(child) else { return Vec::new() };
-    let sas = [pair.inbound.clone(), pair.outbound.clone()].map(Object::Sa);
+    let sas = pair.sas().cloned().map(Object::Sa);
     let policy = policy(tables, tunnels, pair.policy).map(Object::Policy);
-    sas.into_iter().chain(policy).filter_map(|object| plan.set(object)).collect()
+    sas.chain(policy).filter_map(|object| plan.set(object)).collect()
 }
 
 /// A pair went down: no policy sends through its SAs any more, then they go.
@@ -44,17 +44,11 @@ pub(crate) fn lower(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, pair: &
     set.into_iter().chain(keys.into_iter().filter_map(|key| plan.unset(key))).collect()
 }
 
-/// The kernel learnt or lost a link address.
-pub(crate) fn meet(
-    plan: &mut Plan,
-    tables: &Tables,
-    port: PortId,
-    address: IpAddr,
-    mac: Option<[u8; 6]>,
-) -> Option<Op> {
+/// The kernel learnt or lost a link address on a port that exists.
+pub(crate) fn meet(plan: &mut Plan, port: PortId, address: IpAddr, mac: Option<[u8; 6]>) -> Option<Op> {
     match mac {
-        Some(mac) if tables.ports.contains_key(&port) => plan.set(neighbour(port, address, mac)),
-        Some(_) | None => plan.unset(Key::Neighbour(port, address)),
+        Some(mac) => plan.set(neighbour(port, address, mac)),
+        None => plan.unset(Key::Neighbour(port, address)),
     }
 }
 

@@ -15,14 +15,10 @@ use crate::{Pe, trace};
 
 /// The facts, or the effect of an order.
 pub(crate) fn answer(pe: &mut Pe, now: Instant, request: Request) -> Response {
-    match request {
-        Request::Clear(what) => clear::clear(pe, now, what),
-        Request::Debug { topic, on } => debug(pe, now, topic, on),
-        question => fact(pe, now, question).unwrap_or_else(|error| error),
-    }
+    respond(pe, now, request).unwrap_or_else(|refusal| refusal)
 }
 
-fn fact(pe: &Pe, now: Instant, request: Request) -> Result<Response, Response> {
+fn respond(pe: &mut Pe, now: Instant, request: Request) -> Result<Response, Response> {
     Ok(match request {
         Request::ShowIsakmpSa => Response::IsakmpSas(isakmp::sas(pe, now)),
         Request::ShowIsakmpProfile => Response::IsakmpProfiles(isakmp::profiles(pe)),
@@ -37,10 +33,10 @@ fn fact(pe: &Pe, now: Instant, request: Request) -> Result<Response, Response> {
         Request::ShowDrops => Response::Drops(interfaces::drops(pe)),
         Request::ShowRunningConfig => Response::Text(config::print_hidden(&pe.config)),
         Request::ShowLog => Response::Text(pe.log.text()),
-        Request::Trace(packet) => trace::trace(pe, &packet),
-        Request::Clear(_) | Request::Debug { .. } | Request::Reload => {
-            return Err(failed("not a question".to_owned(), None));
-        }
+        Request::Clear(what) => clear::clear(pe, now, what)?,
+        Request::Debug { topic, on } => debug(pe, now, topic, on),
+        Request::Trace(packet) => trace::trace(pe, &packet)?,
+        Request::Reload => return Err(failed("only the daemon can read the file".to_owned(), None)),
     })
 }
 
@@ -57,7 +53,7 @@ fn failed(error: String, hint: Option<&str>) -> Response {
 }
 
 /// The VRF of that name; `None` names the global table.
-fn vrf_of(pe: &Pe, name: Option<&str>) -> Result<VrfId, Response> {
+pub(crate) fn vrf_of(pe: &Pe, name: Option<&str>) -> Result<VrfId, Response> {
     let known = name.is_none_or(|name| pe.config.vrfs.contains_key(name));
     let id = pe.ids.known_vrf(name).filter(|_| known);
     id.ok_or_else(|| failed(format!("no VRF {}", name.unwrap_or_default()), Some("`show ip vrf` lists them")))

@@ -7,17 +7,14 @@ use base::{Family, Label, PortId, VrfId};
 use dataplane::{Hop, Key, Link, Object, Port};
 use ipsec::{Flow, Policy, Sa, Verdict};
 
-use crate::Pe;
+use crate::{Pe, show};
 
 /// Follows one packet until it leaves the box or dies. Drops have the names of `show drops`.
-pub(crate) fn trace(pe: &Pe, request: &api::Trace) -> Response {
-    let Some(vrf) = pe.ids.known_vrf(request.vrf.as_deref()) else {
-        let error = format!("no VRF {}", request.vrf.as_deref().unwrap_or_default());
-        return Response::Failed { error, hint: Some("`show ip vrf` lists them".to_owned()) };
-    };
+pub(crate) fn trace(pe: &Pe, request: &api::Trace) -> Result<Response, Response> {
+    let vrf = show::vrf_of(pe, request.vrf.as_deref())?;
     let mut walk = Walk { pe, steps: Vec::new(), size: usize::from(request.size) };
     walk.packet(vrf, request);
-    Response::Trace(walk.steps)
+    Ok(Response::Trace(walk.steps))
 }
 
 struct Walk<'a> {
@@ -56,11 +53,18 @@ impl<'a> Walk<'a> {
                 None
             }
             Hop::Drop => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
-            Hop::Out { port, gateway, push } => {
-                self.exit(vrf, &format!("{prefix} in vrf {name}"), *port, gateway.unwrap_or(destination), push)
-            }
+            Hop::Out { port, gateway, push } => self.exit(
+                vrf,
+                &format!("{prefix} in vrf {name}"),
+                *port,
+                gateway.unwrap_or(destination),
+                push,
+            ),
             Hop::Lookup(other) => {
-                self.step("route", format!("{prefix} in vrf {name}: look up in vrf {}", self.vrf_name(*other)));
+                self.step(
+                    "route",
+                    format!("{prefix} in vrf {name}: look up in vrf {}", self.vrf_name(*other)),
+                );
                 if *other == vrf { None } else { self.route(*other, destination) }
             }
             Hop::Protect(policy) => {
@@ -168,7 +172,10 @@ impl<'a> Walk<'a> {
     }
 
     fn fit(&mut self, exit: &Exit<'_>, room: usize) {
-        let text = format!("{} bytes of the packet, {room} fit on {} (mtu {})", self.size, exit.port.name, exit.port.mtu);
+        let text = format!(
+            "{} bytes of the packet, {room} fit on {} (mtu {})",
+            self.size, exit.port.name, exit.port.mtu
+        );
         match room.checked_sub(self.size) {
             Some(left) => self.step("mtu", format!("{text}: {left} left")),
             None => self.step("mtu", format!("{text}: it is fragmented, or dies as too-big with DF set")),
@@ -190,7 +197,9 @@ impl<'a> Walk<'a> {
 
     fn entry_name(&self, policy: &Policy) -> String {
         let entry = self.pe.ids.entry(policy.id);
-        entry.map_or_else(String::new, |entry| format!("crypto map {} {} on {}", entry.map, entry.sequence, entry.interface))
+        entry.map_or_else(String::new, |entry| {
+            format!("crypto map {} {} on {}", entry.map, entry.sequence, entry.interface)
+        })
     }
 }
 

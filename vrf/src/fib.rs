@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use base::{Family, Prefix};
 
-/// Longest prefix match over both families. Empty, it owns no memory; each node is 2 KB, and a prefix
+/// Longest prefix match over both families. Empty, it owns no memory; each node is 3 KB, and a prefix
 /// needs at most one node for each eight bits of its length, shared with its neighbours.
 #[derive(Clone)]
 pub struct Fib<T> {
@@ -215,7 +215,7 @@ impl Trie {
     fn descend(&mut self, node: usize, octet: u8) -> usize {
         if self.nodes[node][usize::from(octet)].child == 0 {
             let child = self.new_node();
-            // A node takes 2 KB: memory ends long before 32 bits do.
+            // A node takes 3 KB: memory ends long before 32 bits do.
             self.nodes[node][usize::from(octet)].child = u32::try_from(child + 1).unwrap_or(0);
             self.used[node] += 1;
         }

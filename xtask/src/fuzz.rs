@@ -72,7 +72,7 @@ fn targets() -> Result<Vec<String>> {
 /// The target triple is named so that the flags do not reach build scripts and macros.
 fn compile() -> Result<()> {
     let status = build::cargo()
-        .args(["build", "--quiet", "--release", "--bins", "--target", HOST, "--manifest-path"])
+        .args(["build", "--quiet", "--release", "--bins", "--target", &host(), "--manifest-path"])
         .arg(home().join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", output())
         .env("RUSTFLAGS", FLAGS)
@@ -81,7 +81,9 @@ fn compile() -> Result<()> {
     Ok(())
 }
 
-const HOST: &str = "x86_64-unknown-linux-gnu";
+fn host() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
 
 fn output() -> PathBuf {
     build::target().join("fuzz")
@@ -93,7 +95,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<bool> {
     let (grown, faults) = (output().join("corpus").join(target), output().join("artifacts").join(target));
     std::fs::create_dir_all(&grown)?;
     std::fs::create_dir_all(&faults)?;
-    let mut fuzzer = Command::new(output().join(HOST).join("release").join(target));
+    let mut fuzzer = Command::new(output().join(host()).join("release").join(target));
     fuzzer.arg(&grown).args(seeds(target)).args([
         "-timeout=10",
         "-rss_limit_mb=2048",

@@ -79,7 +79,11 @@ impl Source {
             || path.file_stem().is_some_and(|stem| stem == "tests");
         Ok(Self {
             path: path.to_owned(),
-            first: text.lines().find(|line| !line.starts_with("#!")).unwrap_or_default().to_owned(),
+            first: text
+                .lines()
+                .find(|line| !line.starts_with("#!") && !line.is_empty())
+                .unwrap_or_default()
+                .to_owned(),
             test,
             lines: body.lines().count(),
             functions: functions(&text),

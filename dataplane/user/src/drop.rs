@@ -25,6 +25,7 @@ macro_rules! drops {
 }
 
 drops! {
+    Unfit "unfit" "A frame arrived cut off, too long, or as many in one of an unknown kind: look at the device's MTU and offloads."
     Malformed "malformed" "The packet is shorter than its headers say, or they contradict each other."
     Checksum "checksum" "The IPv4 header's checksum is wrong: look at the link it came by."
     NotOurs "not-ours" "The frame is addressed to another station on the link."
@@ -63,7 +64,7 @@ drops! {
 }
 
 /// One counter a reason.
-pub struct Drops([u64; Drop::ALL.len()]);
+pub(crate) struct Drops([u64; Drop::ALL.len()]);
 
 impl Default for Drops {
     fn default() -> Self {
@@ -72,13 +73,17 @@ impl Default for Drops {
 }
 
 impl Drops {
-    pub fn count(&mut self, drop: Drop) {
+    pub(crate) fn count(&mut self, drop: Drop) {
+        self.add(drop, 1);
+    }
+
+    pub(crate) fn add(&mut self, drop: Drop, packets: u64) {
         if let Some(count) = self.0.get_mut(drop as usize) {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(packets);
         }
     }
 
-    pub fn rows(&self) -> Vec<DropCount> {
+    pub(crate) fn rows(&self) -> Vec<DropCount> {
         let row = |(drop, packets): (&Drop, &u64)| DropCount {
             name: drop.name(),
             meaning: drop.meaning(),

@@ -167,13 +167,14 @@ pub struct Batch {
     frames: VecDeque<Frame>,
     spare: Vec<Frame>,
     limit: usize,
+    lost: u64,
 }
 
 impl Batch {
     pub const LIMIT: usize = 64;
 
     pub fn new(limit: usize) -> Self {
-        Self { frames: VecDeque::with_capacity(limit), spare: Vec::new(), limit }
+        Self { frames: VecDeque::with_capacity(limit), spare: Vec::new(), limit, lost: 0 }
     }
 
     /// A buffer to receive into: a spare one, or a new one if none is left.
@@ -191,6 +192,17 @@ impl Batch {
         if self.spare.len() < 1024 && frame.buffer.len() == standard {
             self.spare.push(frame);
         }
+    }
+
+    /// Takes back the buffer of a frame that a NIC could not receive whole or that a link did not take.
+    pub fn lose(&mut self, frame: Frame) {
+        self.lost = self.lost.saturating_add(1);
+        self.recycle(frame);
+    }
+
+    /// How many frames were lost since the last call.
+    pub fn take_lost(&mut self) -> u64 {
+        core::mem::take(&mut self.lost)
     }
 
     pub fn is_full(&self) -> bool {

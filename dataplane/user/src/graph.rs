@@ -16,7 +16,7 @@ use crate::{Drop, Frame};
 
 /// Where a packet goes next. A stage returns one and calls no other stage.
 #[derive(Clone, Copy)]
-pub enum Next<'t> {
+pub(crate) enum Next<'t> {
     EthernetIn,
     IpInput,
     Reassemble,
@@ -49,28 +49,28 @@ pub enum Next<'t> {
 
 /// The policy and SA that protect a packet.
 #[derive(Clone, Copy)]
-pub struct Seal<'t> {
+pub(crate) struct Seal<'t> {
     pub policy: &'t Policy,
     pub sa: SaId,
 }
 
 /// Where the pieces of a packet go.
 #[derive(Clone, Copy)]
-pub enum After<'t> {
+pub(crate) enum After<'t> {
     Out(Out<'t>),
     Seal(Seal<'t>),
 }
 
 /// The next station on a link.
 #[derive(Clone, Copy)]
-pub struct Via<'t> {
+pub(crate) struct Via<'t> {
     pub port: &'t Port,
     pub address: IpAddr,
 }
 
 /// What its sender is told of a packet that dies.
 #[derive(Clone, Copy)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     pub problem: Problem,
     pub drop: Drop,
     /// Whether the packet still has its label stack.
@@ -78,16 +78,18 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub const TTL: Self = Self { problem: Problem::TtlExceeded, drop: Drop::TtlExpired, labelled: false };
-    pub const NO_ROUTE: Self = Self { problem: Problem::NoRoute, drop: Drop::NoRoute, labelled: false };
+    pub(crate) const TTL: Self =
+        Self { problem: Problem::TtlExceeded, drop: Drop::TtlExpired, labelled: false };
+    pub(crate) const NO_ROUTE: Self =
+        Self { problem: Problem::NoRoute, drop: Drop::NoRoute, labelled: false };
 
     /// `mtu` in bytes of the packet as its sender knows it.
-    pub fn too_big(mtu: usize) -> Self {
+    pub(crate) fn too_big(mtu: usize) -> Self {
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
         Self { problem: Problem::TooBig(mtu), drop: Drop::TooBig, labelled: false }
     }
 
-    pub const fn labelled(self) -> Self {
+    pub(crate) const fn labelled(self) -> Self {
         Self { labelled: true, ..self }
     }
 }
@@ -99,7 +101,7 @@ impl From<Drop> for Next<'_> {
 }
 
 /// One packet's walk, with those it gives birth to: fragments, and errors told to senders.
-pub struct Walk<'t, 's> {
+pub(crate) struct Walk<'t, 's> {
     pub tables: &'t Tables,
     pub state: &'s mut State,
     pub now: Instant,
@@ -110,12 +112,12 @@ pub struct Walk<'t, 's> {
 const STEPS: u8 = 60;
 
 impl<'t, 's> Walk<'t, 's> {
-    pub fn new(tables: &'t Tables, state: &'s mut State, now: Instant) -> Self {
+    pub(crate) fn new(tables: &'t Tables, state: &'s mut State, now: Instant) -> Self {
         Self { tables, state, now, children: VecDeque::new() }
     }
 
     /// Leads `frame`, and every packet that comes of it, to its end.
-    pub fn run(&mut self, frame: Frame, next: Next<'t>) {
+    pub(crate) fn run(&mut self, frame: Frame, next: Next<'t>) {
         self.lead(frame, next);
         while let Some((frame, next)) = self.children.pop_front() {
             self.lead(frame, next);
@@ -123,14 +125,14 @@ impl<'t, 's> Walk<'t, 's> {
     }
 
     /// A new packet that goes on from here in the place of, or because of, `parent`.
-    pub fn child(&mut self, parent: &Frame) -> Frame {
+    pub(crate) fn child(&mut self, parent: &Frame) -> Frame {
         let mut child = self.state.batch.buffer();
         (child.port, child.vrf, child.origin, child.steps) =
             (parent.port, parent.vrf, parent.origin, parent.steps);
         child
     }
 
-    pub fn later(&mut self, child: Frame, next: Next<'t>) {
+    pub(crate) fn later(&mut self, child: Frame, next: Next<'t>) {
         self.children.push_back((child, next));
     }
 

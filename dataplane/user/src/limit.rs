@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base::Instant;
 
 /// Lets each key through once in a period.
-pub struct Once<K> {
+pub(crate) struct Once<K> {
     period: Duration,
     last: BTreeMap<K, Instant>,
 }
@@ -15,11 +15,11 @@ impl<K: Ord> Once<K> {
     /// Keys remembered; when they are all recent, no other key gets through.
     const KEYS: usize = 4096;
 
-    pub fn every(period: Duration) -> Self {
+    pub(crate) fn every(period: Duration) -> Self {
         Self { period, last: BTreeMap::new() }
     }
 
-    pub fn allows(&mut self, key: K, now: Instant) -> bool {
+    pub(crate) fn allows(&mut self, key: K, now: Instant) -> bool {
         if self.last.get(&key).is_some_and(|last| now.since(*last) < self.period) {
             return false;
         }
@@ -36,7 +36,7 @@ impl<K: Ord> Once<K> {
 }
 
 /// A token bucket: bursts of `burst`, then one each `period`.
-pub struct Bucket {
+pub(crate) struct Bucket {
     period: Duration,
     burst: u32,
     /// When the bucket is full again.
@@ -44,11 +44,11 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    pub fn new(period: Duration, burst: u32) -> Self {
+    pub(crate) fn new(period: Duration, burst: u32) -> Self {
         Self { period, burst, full_at: Instant::START }
     }
 
-    pub fn allows(&mut self, now: Instant) -> bool {
+    pub(crate) fn allows(&mut self, now: Instant) -> bool {
         let base = self.full_at.max(now);
         let missing = base.since(now);
         let allowed = missing < self.period.saturating_mul(self.burst);

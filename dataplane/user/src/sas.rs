@@ -8,7 +8,7 @@ use dataplane::SaCounters;
 use ipsec::{Direction, Sa, Sad};
 
 /// An SA at work in one direction.
-pub struct Live<C> {
+pub(crate) struct Live<C> {
     pub sa: Sa,
     pub cipher: C,
     pub counters: SaCounters,
@@ -17,11 +17,11 @@ pub struct Live<C> {
     pub expired: bool,
 }
 
-pub type Inbound = Live<esp::Inbound>;
-pub type Outbound = Live<esp::Outbound>;
+pub(crate) type Inbound = Live<esp::Inbound>;
+pub(crate) type Outbound = Live<esp::Outbound>;
 
 #[derive(Default)]
-pub struct Sas {
+pub(crate) struct Sas {
     /// By slot of the SPI. SPIs that share a slot share the bucket; the whole key decides.
     inbound: Vec<Vec<Inbound>>,
     outbound: HashMap<SaId, Outbound>,
@@ -29,20 +29,29 @@ pub struct Sas {
     spis: HashMap<SaId, Spi>,
 }
 
+/// The working half of an SA that is put in.
+pub(crate) enum Cipher {
+    In(Box<esp::Inbound>),
+    Out(Box<esp::Outbound>),
+}
+
 /// What of its end an SA has to announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Near,
     Reached,
 }
 
 impl<C> Live<C> {
-    fn new(sa: Sa, cipher: C) -> Self {
-        Self { sa, cipher, counters: SaCounters::default(), expiring: false, expired: false }
+    fn after(old: Option<Self>, sa: Sa, cipher: C) -> Self {
+        match old {
+            Some(old) => Self { sa, ..old },
+            None => Self { sa, cipher, counters: SaCounters::default(), expiring: false, expired: false },
+        }
     }
 
     /// Counts a packet that passed.
-    pub fn count(&mut self, bytes: usize, sequence: u64, now: Instant) {
+    pub(crate) fn count(&mut self, bytes: usize, sequence: u64, now: Instant) {
         let counters = &mut self.counters;
         counters.packets = counters.packets.saturating_add(1);
         counters.bytes = counters.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -50,19 +59,12 @@ impl<C> Live<C> {
         counters.last_used = now.as_micros();
     }
 
-    pub fn count_error(&mut self) {
+    pub(crate) fn count_error(&mut self) {
         self.counters.errors = self.counters.errors.saturating_add(1);
     }
 
-    /// Whether the agreed volume is used up: nothing passes any more.
-    pub fn is_spent(&self) -> bool {
-        self.sa.kilobytes.is_some_and(|limit| self.counters.bytes >= volume(limit))
-    }
-
-    /// Each end is announced once. `near` says what the sequence number says.
-    pub fn end(&mut self, near: bool, spent: bool) -> Option<End> {
-        let tenth_left = |limit| self.counters.bytes >= volume(limit).saturating_sub(volume(limit) / 10);
-        let near = near || self.sa.kilobytes.is_some_and(tenth_left);
+    /// Each end is announced once.
+    pub(crate) fn end(&mut self, near: bool, spent: bool) -> Option<End> {
         if spent && !core::mem::replace(&mut self.expired, true) {
             return Some(End::Reached);
         }
@@ -70,60 +72,61 @@ impl<C> Live<C> {
     }
 }
 
+impl Cipher {
+    pub(crate) fn of(sa: &Sa) -> Result<Self, esp::BadKey> {
+        match sa.direction {
+            Direction::In => esp::Inbound::new(sa).map(Box::new).map(Self::In),
+            Direction::Out => esp::Outbound::new(sa).map(Box::new).map(Self::Out),
+        }
+    }
+}
+
 impl Sas {
     /// The inbound SA of a packet: the front VRF is part of the key.
-    pub fn open(&mut self, front: VrfId, local: IpAddr, spi: Spi) -> Option<&mut Inbound> {
+    pub(crate) fn open(&mut self, front: VrfId, local: IpAddr, spi: Spi) -> Option<&mut Inbound> {
         let bucket = self.inbound.get_mut(slot(spi))?;
-        bucket.iter_mut().find(|live| {
-            live.sa.spi == spi && live.sa.front == front && live.sa.local == local
-        })
+        bucket.iter_mut().find(|live| live.sa.spi == spi && live.sa.front == front && live.sa.local == local)
     }
 
-    pub fn seal(&mut self, id: SaId) -> Option<&mut Outbound> {
+    pub(crate) fn seal(&mut self, id: SaId) -> Option<&mut Outbound> {
         self.outbound.get_mut(&id)
     }
 
     /// Puts an SA in. If one of this id has the same keys, its sequence numbers, window and counters go
     /// on (a NAT may have moved the peer; starting a counter again under one key would break the cipher);
     /// else it starts anew.
-    pub fn set(&mut self, sa: Sa) {
-        match sa.direction {
-            Direction::In => self.set_inbound(sa),
-            Direction::Out => self.set_outbound(sa),
+    pub(crate) fn set(&mut self, sa: Sa, cipher: Cipher) {
+        match cipher {
+            Cipher::In(cipher) => self.set_inbound(sa, *cipher),
+            Cipher::Out(cipher) => self.set_outbound(sa, *cipher),
         }
     }
 
-    fn set_inbound(&mut self, sa: Sa) {
-        let live = match self.take_inbound(sa.id).filter(|old| is_same_cipher(&old.sa, &sa)) {
-            Some(old) => Live { sa, ..old },
-            None => Live::new(sa.clone(), esp::Inbound::new(&sa)),
-        };
-        self.outbound.remove(&live.sa.id);
-        self.spis.insert(live.sa.id, live.sa.spi);
-        let slot = slot(live.sa.spi);
+    fn set_inbound(&mut self, sa: Sa, cipher: esp::Inbound) {
+        self.outbound.remove(&sa.id);
+        let old = self.take_inbound(sa.id).filter(|old| is_same_cipher(&old.sa, &sa));
+        self.spis.insert(sa.id, sa.spi);
+        let slot = slot(sa.spi);
         if self.inbound.len() <= slot {
             self.inbound.resize_with(slot.saturating_add(1), Vec::new);
         }
         if let Some(bucket) = self.inbound.get_mut(slot) {
-            bucket.push(live);
+            bucket.push(Live::after(old, sa, cipher));
         }
     }
 
-    fn set_outbound(&mut self, sa: Sa) {
+    fn set_outbound(&mut self, sa: Sa, cipher: esp::Outbound) {
         self.take_inbound(sa.id);
-        let live = match self.outbound.remove(&sa.id).filter(|old| is_same_cipher(&old.sa, &sa)) {
-            Some(old) => Live { sa, ..old },
-            None => Live::new(sa.clone(), esp::Outbound::new(&sa)),
-        };
-        self.outbound.insert(live.sa.id, live);
+        let old = self.outbound.remove(&sa.id).filter(|old| is_same_cipher(&old.sa, &sa));
+        self.outbound.insert(sa.id, Live::after(old, sa, cipher));
     }
 
-    pub fn unset(&mut self, id: SaId) {
+    pub(crate) fn unset(&mut self, id: SaId) {
         self.outbound.remove(&id);
         self.take_inbound(id);
     }
 
-    pub fn counters(&self) -> impl Iterator<Item = (SaId, SaCounters)> {
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (SaId, SaCounters)> {
         let inbound = self.inbound.iter().flatten().map(|live| (live.sa.id, live.counters));
         inbound.chain(self.outbound.values().map(|live| (live.sa.id, live.counters)))
     }
@@ -139,10 +142,10 @@ fn slot(spi: Spi) -> usize {
     usize::try_from(Sad::slot(spi)).unwrap_or(usize::MAX)
 }
 
-const fn volume(kilobytes: u32) -> u64 {
-    (kilobytes as u64).saturating_mul(1024)
-}
-
 fn is_same_cipher(a: &Sa, b: &Sa) -> bool {
-    a.direction == b.direction && a.spi == b.spi && a.suite == b.suite && a.keys == b.keys && a.replay == b.replay
+    a.direction == b.direction
+        && a.spi == b.spi
+        && a.suite == b.suite
+        && a.keys == b.keys
+        && a.replay == b.replay
 }

@@ -8,7 +8,7 @@ use ipsec::{Flow, Policy, Selector};
 use vrf::Fib;
 
 #[derive(Default)]
-pub struct Spd {
+pub(crate) struct Spd {
     /// Every line of every entry, in the order they are tried.
     lines: Vec<Line>,
     /// For each remote prefix that a line names, the lines whose remote prefix covers it, in order.
@@ -24,7 +24,7 @@ struct Line {
 
 impl Spd {
     /// `entries` in the order they are tried.
-    pub fn new(entries: &[&Policy]) -> Self {
+    pub(crate) fn new(entries: &[&Policy]) -> Self {
         let lines: Vec<Line> = entries.iter().flat_map(|policy| lines(policy)).collect();
         let mut at: BTreeMap<Prefix, Vec<u32>> = BTreeMap::new();
         for (number, line) in (0_u32..).zip(&lines) {
@@ -38,7 +38,7 @@ impl Spd {
     }
 
     /// The first entry whose first matching line permits `flow`, and that line's index in it.
-    pub fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
+    pub(crate) fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
         let mut denied = None;
         for number in self.by_remote.lookup(flow.remote)? {
             let line = self.lines.get(usize::try_from(*number).ok()?)?;

@@ -15,7 +15,7 @@ use crate::stage::neighbour::Waiting;
 use crate::stage::reassemble::Pieces;
 use crate::{Batch, Drop, Frame};
 
-pub struct State {
+pub(crate) struct State {
     pub sas: Sas,
     pub drops: Drops,
     pub labels: BTreeMap<Label, LabelCounters>,
@@ -31,7 +31,7 @@ pub struct State {
 }
 
 /// What is told at most so often.
-pub struct Limits {
+pub(crate) struct Limits {
     pub acquire: Once<(PolicyId, usize)>,
     pub unknown_spi: Once<(VrfId, IpAddr)>,
     pub resolve: Once<(PortId, IpAddr)>,
@@ -52,14 +52,14 @@ impl Default for Limits {
 
 impl Limits {
     /// Whether another ICMP error may be sent in a VRF: a hundred a second, fifty at once.
-    pub fn icmp(&mut self, vrf: VrfId, now: Instant) -> bool {
+    pub(crate) fn icmp(&mut self, vrf: VrfId, now: Instant) -> bool {
         let fresh = || Bucket::new(Duration::from_millis(10), 50);
         self.icmp.entry(vrf).or_insert_with(fresh).allows(now)
     }
 }
 
 impl State {
-    pub fn new(events: Sender<Event>) -> Self {
+    pub(crate) fn new(events: Sender<Event>) -> Self {
         Self {
             sas: Sas::default(),
             drops: Drops::default(),
@@ -75,39 +75,39 @@ impl State {
     }
 
     /// Tells the control plane; when it does not keep up, the event is lost: each comes again.
-    pub fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         let _full = self.events.try_send(event);
     }
 
     /// A fresh IPv4 identification for a packet of our own.
-    pub fn ident(&mut self) -> u16 {
+    pub(crate) fn ident(&mut self) -> u16 {
         self.ident = self.ident.wrapping_add(1);
         self.ident
     }
 
-    pub fn count_label(&mut self, label: Label, bytes: usize) {
+    pub(crate) fn count_label(&mut self, label: Label, bytes: usize) {
         let counters = self.labels.entry(label).or_default();
         counters.packets = counters.packets.saturating_add(1);
         counters.bytes = counters.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    pub fn send(&mut self, port: PortId, frame: Frame) {
+    pub(crate) fn send(&mut self, port: PortId, frame: Frame) {
         self.outgoing.entry(port).or_default().push(frame);
     }
 
     /// The end of a packet that dies.
-    pub fn bury(&mut self, frame: Frame, drop: Drop) {
+    pub(crate) fn bury(&mut self, frame: Frame, drop: Drop) {
         self.drops.count(drop);
         self.batch.recycle(frame);
     }
 
     /// Everything that is ready for ports, emptied by the caller.
-    pub fn outgoing(&mut self) -> (&mut BTreeMap<PortId, Vec<Frame>>, &mut Batch, &mut Drops) {
+    pub(crate) fn outgoing(&mut self) -> (&mut BTreeMap<PortId, Vec<Frame>>, &mut Batch, &mut Drops) {
         (&mut self.outgoing, &mut self.batch, &mut self.drops)
     }
 
     /// Time passed: what waited too long dies.
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         for frame in self.waiting.expired(now) {
             self.bury(frame, Drop::NeighbourTimeout);
         }

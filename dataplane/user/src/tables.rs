@@ -9,15 +9,18 @@ use std::sync::Arc;
 use base::{Label, PolicyId, PortId, VrfId};
 use dataplane::{Hop, Key, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel};
 use ipsec::{Flow, Policy, Verdict};
+use mpls::Lfib;
 use vrf::Fib;
+use wire::ethernet::Mac;
 
 use crate::spd::Spd;
 
 #[derive(Clone, Default)]
-pub struct Tables {
+pub(crate) struct Tables {
     vrfs: BTreeMap<VrfId, Arc<VrfTable>>,
-    ports: BTreeMap<PortId, Arc<PortTable>>,
-    labels: Arc<BTreeMap<Label, LabelAction>>,
+    ports: BTreeMap<PortId, Arc<Port>>,
+    neighbours: Arc<BTreeMap<(PortId, IpAddr), Mac>>,
+    labels: Arc<Lfib<LabelAction>>,
     policies: Arc<BTreeMap<PolicyId, Arc<Policy>>>,
     /// The policies of each port by inside VRF, ready for lookup.
     spds: BTreeMap<(PortId, VrfId), Arc<Spd>>,
@@ -26,7 +29,7 @@ pub struct Tables {
 }
 
 #[derive(Clone, Default)]
-pub struct VrfTable {
+pub(crate) struct VrfTable {
     pub ttl: TtlModel,
     pub fib: Fib<Hop>,
     /// Our own addresses in this VRF, sorted.
@@ -35,15 +38,9 @@ pub struct VrfTable {
     pub host: Option<PortId>,
 }
 
-#[derive(Clone)]
-pub struct PortTable {
-    pub port: Port,
-    neighbours: BTreeMap<IpAddr, [u8; 6]>,
-}
-
 /// Where a route leads, after every lookup in another VRF is done.
 #[derive(Clone, Copy)]
-pub enum Way<'t> {
+pub(crate) enum Way<'t> {
     Local(VrfId),
     Drop,
     Out(Out<'t>),
@@ -53,7 +50,7 @@ pub enum Way<'t> {
 
 /// Out of a port, to a next hop, under labels.
 #[derive(Clone, Copy)]
-pub struct Out<'t> {
+pub(crate) struct Out<'t> {
     pub port: &'t Port,
     /// `None`: the destination itself.
     pub gateway: Option<IpAddr>,
@@ -63,30 +60,30 @@ pub struct Out<'t> {
 
 /// What a port's policies say of a flow.
 #[derive(Clone, Copy)]
-pub struct Ruling<'t> {
+pub(crate) struct Ruling<'t> {
     pub policy: &'t Policy,
     pub verdict: Verdict,
 }
 
 impl Out<'_> {
     /// The labels that really go on the wire.
-    pub fn labels(&self) -> impl DoubleEndedIterator<Item = Label> {
+    pub(crate) fn labels(&self) -> impl DoubleEndedIterator<Item = Label> {
         self.push.iter().copied().filter(|label| *label != Label::IMPLICIT_NULL)
     }
 
     /// The longest IP packet that fits the port under the labels.
-    pub fn mtu(&self) -> usize {
+    pub(crate) fn mtu(&self) -> usize {
         usize::from(self.port.mtu).saturating_sub(self.labels().count().saturating_mul(4))
     }
 }
 
 impl VrfTable {
-    pub fn is_local(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_local(&self, address: IpAddr) -> bool {
         self.locals.binary_search(&address).is_ok()
     }
 
     /// An own address of the same family as `like`.
-    pub fn own(&self, like: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn own(&self, like: IpAddr) -> Option<IpAddr> {
         self.locals.iter().copied().find(|local| local.is_ipv4() == like.is_ipv4())
     }
 
@@ -95,36 +92,30 @@ impl VrfTable {
     }
 }
 
-impl PortTable {
-    pub fn neighbour(&self, address: IpAddr) -> Option<[u8; 6]> {
-        self.neighbours.get(&address).copied()
-    }
-}
-
 impl Tables {
-    pub fn vrf(&self, id: VrfId) -> Option<&VrfTable> {
+    pub(crate) fn vrf(&self, id: VrfId) -> Option<&VrfTable> {
         self.vrfs.get(&id).map(Arc::as_ref)
     }
 
-    pub fn port(&self, id: PortId) -> Option<&PortTable> {
+    pub(crate) fn port(&self, id: PortId) -> Option<&Port> {
         self.ports.get(&id).map(Arc::as_ref)
     }
 
-    pub fn label(&self, label: Label) -> Option<&LabelAction> {
-        self.labels.get(&label)
+    pub(crate) fn neighbour(&self, port: PortId, address: IpAddr) -> Option<Mac> {
+        self.neighbours.get(&(port, address)).copied()
     }
 
-    pub fn policy(&self, id: PolicyId) -> Option<&Policy> {
+    pub(crate) fn label(&self, label: Label) -> Option<&LabelAction> {
+        self.labels.lookup(label)
+    }
+
+    pub(crate) fn policy(&self, id: PolicyId) -> Option<&Policy> {
         self.policies.get(&id).map(Arc::as_ref)
-    }
-
-    pub fn is_local(&self, vrf: VrfId, address: IpAddr) -> bool {
-        self.vrf(vrf).is_some_and(|table| table.is_local(address))
     }
 
     /// What the policies of `port` say of a flow of the VRF `inside`, as judged on its way out;
     /// `None`: no entry speaks of it.
-    pub fn judge(&self, port: PortId, inside: VrfId, flow: &Flow) -> Option<Ruling<'_>> {
+    pub(crate) fn judge(&self, port: PortId, inside: VrfId, flow: &Flow) -> Option<Ruling<'_>> {
         let (id, rule) = self.spds.get(&(port, inside))?.permitting(flow)?;
         let policy = self.policy(id)?;
         let bundle = policy.bundles.iter().find(|bundle| bundle.selector.matches(flow));
@@ -133,7 +124,7 @@ impl Tables {
     }
 
     /// The longest match for `address` in `vrf`, followed through other VRFs.
-    pub fn way(&self, vrf: VrfId, address: IpAddr) -> Way<'_> {
+    pub(crate) fn way(&self, vrf: VrfId, address: IpAddr) -> Way<'_> {
         let mut vrf = vrf;
         for _ in 0..Self::LOOKUPS {
             let Some(table) = self.vrf(vrf) else { return Way::None };
@@ -153,20 +144,20 @@ impl Tables {
     const LOOKUPS: usize = 4;
 
     /// Where a hop leads that is not a lookup; a lookup leads nowhere.
-    pub fn follow<'t>(&'t self, vrf: VrfId, hop: &'t Hop) -> Way<'t> {
+    pub(crate) fn follow<'t>(&'t self, vrf: VrfId, hop: &'t Hop) -> Way<'t> {
         match hop {
             Hop::Local => Way::Local(vrf),
             Hop::Drop => Way::Drop,
             Hop::Protect(policy) => Way::Protect(*policy),
             Hop::Lookup(_) => Way::None,
-            Hop::Out { port, gateway, push } => self.port(*port).map_or(Way::None, |table| {
-                Way::Out(Out { port: &table.port, gateway: *gateway, push })
-            }),
+            Hop::Out { port, gateway, push } => {
+                self.port(*port).map_or(Way::None, |port| Way::Out(Out { port, gateway: *gateway, push }))
+            }
         }
     }
 
     /// The next version of the tables; SAs are not theirs.
-    pub fn apply<'o>(&mut self, ops: impl IntoIterator<Item = &'o Op>) {
+    pub(crate) fn apply<'o>(&mut self, ops: impl IntoIterator<Item = &'o Op>) {
         for op in ops {
             match op {
                 Op::Set(object) => self.set(object),
@@ -182,7 +173,9 @@ impl Tables {
         match object {
             Object::Vrf(vrf) => self.vrf_mut(vrf.id).ttl = vrf.ttl,
             Object::Port(port) => self.set_port(port),
-            Object::Neighbour(neighbour) => self.set_neighbour(neighbour),
+            Object::Neighbour(Neighbour { port, address, mac }) => {
+                Arc::make_mut(&mut self.neighbours).insert((*port, *address), *mac);
+            }
             Object::Sa(_) => {}
             Object::Policy(policy) => self.set_policy(policy),
             Object::Label { label, action } => {
@@ -199,14 +192,12 @@ impl Tables {
             Key::Vrf(vrf) => self.unset_vrf(vrf),
             Key::Port(port) => self.unset_port(port),
             Key::Neighbour(port, address) => {
-                if let Some(table) = self.ports.get_mut(&port) {
-                    Arc::make_mut(table).neighbours.remove(&address);
-                }
+                Arc::make_mut(&mut self.neighbours).remove(&(port, address));
             }
             Key::Sa(_) => {}
             Key::Policy(policy) => self.unset_policy(policy),
             Key::Label(label) => {
-                Arc::make_mut(&mut self.labels).remove(&label);
+                Arc::make_mut(&mut self.labels).remove(label);
             }
             Key::Route(vrf, prefix) => {
                 if let Some(table) = self.vrfs.get_mut(&vrf) {
@@ -230,24 +221,22 @@ impl Tables {
     }
 
     fn set_port(&mut self, port: &Port) {
-        let old = self.ports.remove(&port.id);
-        let neighbours = old.as_ref().map(|old| old.neighbours.clone()).unwrap_or_default();
-        self.ports.insert(port.id, Arc::new(PortTable { port: port.clone(), neighbours }));
-        if let Some(old) = old.filter(|old| old.port.vrf != port.vrf) {
-            self.collect_own(old.port.vrf);
+        let old = self.ports.insert(port.id, Arc::new(port.clone()));
+        if let Some(old) = old.filter(|old| old.vrf != port.vrf) {
+            self.collect_own(old.vrf);
         }
         self.collect_own(port.vrf);
     }
 
     fn unset_port(&mut self, id: PortId) {
         if let Some(old) = self.ports.remove(&id) {
-            self.collect_own(old.port.vrf);
+            self.collect_own(old.vrf);
         }
     }
 
     /// Gathers what the ports of a VRF say of it: own addresses and the way to the kernel.
     fn collect_own(&mut self, id: VrfId) {
-        let ports = self.ports.values().filter(|table| table.port.vrf == id).map(|table| &table.port);
+        let ports = self.ports.values().filter(|port| port.vrf == id);
         let mut locals: Vec<IpAddr> =
             ports.clone().flat_map(|port| &port.addresses).map(|own| own.address).collect();
         locals.sort_unstable();
@@ -255,12 +244,6 @@ impl Tables {
         let host = ports.clone().find(|port| port.link == Link::Host).map(|port| port.id);
         let table = self.vrf_mut(id);
         (table.locals, table.host) = (locals, host);
-    }
-
-    fn set_neighbour(&mut self, neighbour: &Neighbour) {
-        if let Some(table) = self.ports.get_mut(&neighbour.port) {
-            Arc::make_mut(table).neighbours.insert(neighbour.address, neighbour.mac);
-        }
     }
 
     fn set_policy(&mut self, policy: &Policy) {

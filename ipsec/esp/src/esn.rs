@@ -68,12 +68,12 @@ mod tests {
         let (high, tl, low) = (top >> 32, top & 0xffff_ffff, u64::from(low));
         let high = if tl >= window - 1 {
             if low + window > tl { high } else { high + 1 }
-        } else if low >= (tl + (1 << 32)) - window + 1 {
+        } else if low + window > tl + (1 << 32) {
             high.checked_sub(1)?
         } else {
             high
         };
-        (high < 1 << 32).then(|| high << 32 | low)
+        (high < 1 << 32).then_some(high << 32 | low)
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Replay {
 
 /// Where in the ring a block of numbers lives.
 const fn slot(block: u64) -> usize {
-    (block & (BLOCKS as u64 - 1)) as usize
+    (block & MASK) as usize
 }
 
 /// The widest window in numbers.
@@ -107,6 +107,7 @@ const LARGEST: u64 = 1024;
 /// A power of two, with at least one block more than the widest window covers, so that the block
 /// being filled is never one still needed.
 const BLOCKS: usize = 32;
+const MASK: u64 = BLOCKS as u64 - 1;
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,8 @@ pub(crate) enum Asker {
 pub(crate) enum Event {
     /// Phase 1 is complete.
     Established(SessionId),
+    /// It is time for a successor.
+    RekeyDue(SessionId),
     /// The peer has no other SAs with us.
     InitialContact(SessionId),
     /// The peer deleted its inbound SAs with these SPIs.

@@ -28,11 +28,11 @@ impl Refusal {
         Self { blame, what, detail, notify: None, fatal: false }
     }
 
-    pub(crate) const fn telling(self, notify: u16) -> Self {
+    pub(crate) fn telling(self, notify: u16) -> Self {
         Self { notify: Some(notify), ..self }
     }
 
-    pub(crate) const fn fatal(self) -> Self {
+    pub(crate) fn fatal(self) -> Self {
         Self { fatal: true, ..self }
     }
 }

@@ -2,11 +2,32 @@
 //! questions and child SAs out.
 #![forbid(unsafe_code)]
 
+mod agenda;
+mod auth;
+mod child;
+mod command;
 pub mod config;
 pub use config::Config;
 
+mod core;
+mod demux;
+mod engine;
+pub use engine::Ike;
+
+mod error;
 mod io;
 pub use io::{Answer, Ask, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId, Target};
 
+mod natt;
 mod notice;
 pub use notice::{Blame, Notice};
+
+mod policy;
+mod selector;
+mod status;
+pub use status::{ChildState, SessionState, Stage};
+
+mod v1;
+mod want;
+mod window;
+mod wire;

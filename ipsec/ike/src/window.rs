@@ -15,7 +15,7 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
     Hash::Sha256.digest(&[bytes])
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Window {
     accepted: Option<Digest>,
     sent: Option<Vec<u8>>,
@@ -40,6 +40,15 @@ pub(crate) enum Due {
 }
 
 impl Window {
+    pub(crate) const fn new() -> Self {
+        Self { accepted: None, sent: None, timer: None }
+    }
+
+    /// Nothing is expected any more; duplicates are still answered.
+    pub(crate) const fn stop(&mut self) {
+        self.timer = None;
+    }
+
     /// A message moved the exchange on: our last one has arrived.
     pub(crate) fn accept(&mut self, digest: Digest) {
         *self = Self { accepted: Some(digest), sent: None, timer: None };
@@ -90,7 +99,7 @@ mod tests {
     #[test]
     fn intervals_double_and_the_peer_is_given_up_after_the_last() {
         let timers = Timers { tries: 2, ..Timers::default() };
-        let mut window = Window::default();
+        let mut window = Window::new();
         window.send_until_answered(vec![1], Instant::START, &timers);
         let mut at = Vec::new();
         loop {
@@ -106,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_accepted_message_stops_the_timer_and_forgets_what_was_sent() {
-        let mut window = Window::default();
+        let mut window = Window::new();
         window.send_until_answered(vec![1], Instant::START, &Timers::default());
         window.accept(digest(b"answer"));
         assert_eq!(window.deadline(), None);

@@ -32,9 +32,8 @@ pub fn report(file: &str, text: &str, findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings {
         // It fails only for a span outside the text, which then still has its message.
-        if term::emit_into_string(&mut out, &style, &source, &diagnostic(finding)).is_err() {
-            out.push_str(&format!("{file}: {}\n", finding.message));
-        }
+        let shown = term::emit_into_string(&style, &source, &diagnostic(finding));
+        out.push_str(&shown.unwrap_or_else(|_| format!("{file}: {}\n", finding.message)));
     }
     out
 }

@@ -23,8 +23,9 @@ pub struct Config {
     pub proposals: BTreeMap<u16, Proposal>,
     /// `crypto isakmp default policy`: IOS's built-in last resort exists only when asked for.
     pub default_policy: bool,
-    /// `crypto isakmp identity`.
+    /// `crypto isakmp identity`. A host name is the text of `hostname`.
     pub identity: Identity,
+    // `crypto isakmp invalid-spi-recovery` has no field: configured static peers always get it.
     /// `crypto isakmp nat keepalive`; `None`: the default of 20 seconds.
     pub nat_keepalive: Option<Duration>,
     /// `crypto isakmp key … address`.
@@ -99,7 +100,10 @@ pub struct StaticRoute {
     pub target: RouteHop,
     /// 1 to 255, default 1.
     pub distance: u8,
+    /// Zero: none.
     pub tag: u32,
+    /// For people only.
+    pub name: Option<String>,
 }
 
 /// Where a static route points.
@@ -117,6 +121,8 @@ pub enum RouteHop {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessList {
+    /// `ipv6 access-list NAME`.
+    pub ipv6: bool,
     /// In order; the implicit deny at the end is not stored.
     pub rules: Vec<AclRule>,
 }
@@ -207,7 +213,8 @@ pub struct CryptoMap {
 }
 
 /// `crypto map NAME SEQ ipsec-isakmp`. An entry without peer, transform set or access list is
-/// incomplete: accepted with a warning, protects nothing and lets nothing of its VRF out.
+/// incomplete: accepted with a warning, protects nothing and lets nothing of its VRF out. So is one whose
+/// access list does not exist: the only name that may refer to nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MapEntry {
     pub description: Option<String>,
@@ -270,5 +277,20 @@ impl Default for Mpls {
 impl Targets {
     pub fn is_empty(&self) -> bool {
         self.import.is_empty() && self.export.is_empty()
+    }
+}
+
+impl Vrf {
+    /// A VRF of which nothing but the name is written.
+    pub fn new(style: VrfStyle) -> Self {
+        let ipv4 = (style == VrfStyle::Ip).then(Targets::default);
+        Self { style, description: None, rd: None, targets: Targets::default(), ipv4, ipv6: None }
+    }
+}
+
+impl Profile {
+    /// A profile of which nothing but the name is written.
+    pub const fn new(name: String) -> Self {
+        Self { name, description: None, vrf: None, keyrings: Vec::new(), matches: Vec::new(), self_identity: None }
     }
 }

@@ -68,7 +68,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Invocatio
 
 fn port(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, device)) if !name.is_empty() && !device.is_empty() => Ok((name.to_owned(), device.to_owned())),
+        Some((name, device)) if !name.is_empty() && !device.is_empty() => {
+            Ok((name.to_owned(), device.to_owned()))
+        }
         Some(_) | None => Err(format!("--port wants NAME=DEV, not {text:?}")),
     }
 }
@@ -105,7 +107,10 @@ mod tests {
         };
         assert_eq!(args.config, PathBuf::from("a.conf"));
         assert_eq!(args.ports, [("Gi0/0".into(), "eth0".into()), ("Gi0/1".into(), "eth1".into())]);
-        assert_eq!((args.control, args.json, args.level, args.check), ("/tmp/s".into(), true, "debug".into(), true));
+        assert_eq!(
+            (args.control, args.json, args.level, args.check),
+            ("/tmp/s".into(), true, "debug".into(), true)
+        );
     }
 
     #[test]

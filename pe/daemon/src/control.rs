@@ -2,12 +2,14 @@
 //! side and the operator. No locks, no await.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Engine, PortId};
+use config::Config;
 use crypto::dh::Job;
 use dataplane::{Dataplane, Event, Op};
-use pe::{Input, Output, RequestId, Summary};
+use pe::{Device, Input, Output, RequestId, Summary};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -77,7 +79,10 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     }
 
     /// Runs until told to stop. The error is why it had to.
-    pub(crate) fn run(mut self, config: std::sync::Arc<config::Config>) -> Result<(), String> {
+    pub(crate) fn run(mut self, devices: Vec<Device>, config: Arc<Config>) -> Result<(), String> {
+        for device in devices {
+            self.feed(Input::Device(device));
+        }
         let changed = self.configure(config)?;
         info!(changes = changed, "configuration in force");
         self.errand(Errand::Ready);
@@ -234,7 +239,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     }
 
     /// How many things changed.
-    fn configure(&mut self, config: std::sync::Arc<config::Config>) -> Result<usize, String> {
+    fn configure(&mut self, config: Arc<Config>) -> Result<usize, String> {
         self.refused.clear();
         self.configured = None;
         self.engine.handle(self.now(), Input::Configure(config));

@@ -38,8 +38,11 @@ fn load(path: &Path, text: &str, ports: &[(String, String)]) -> Result<Loaded, S
             .ok_or_else(|| format!("--port {name}={device}: {file} has no interface {name}"))?;
         interface.device = Some(device.clone());
     }
-    let warnings =
-        if parsed.warnings.is_empty() { String::new() } else { config::report(&file, text, &parsed.warnings) };
+    let warnings = if parsed.warnings.is_empty() {
+        String::new()
+    } else {
+        config::report(&file, text, &parsed.warnings)
+    };
     Ok(Loaded { config: Arc::new(config), warnings })
 }
 

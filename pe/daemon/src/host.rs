@@ -105,7 +105,9 @@ impl Wanted {
                 address: address.address,
                 length: address.length,
             });
-            if let Ok(prefix) = Prefix::new(address.address, address.length) && !prefix.is_host() {
+            if let Ok(prefix) = Prefix::new(address.address, address.length)
+                && !prefix.is_host()
+            {
                 self.route(table(port.vrf), prefix, port, None);
             }
         }
@@ -162,12 +164,16 @@ pub(crate) mod tests {
             }],
         };
         let wanted = Wanted::of(&host);
-        let places: Vec<_> = wanted.routes.iter().map(|r| (r.table, r.prefix.to_string(), r.device.as_str())).collect();
-        assert_eq!(places, [
-            (1001, "192.0.2.0/24".to_owned(), "wan1"),
-            (1002, "0.0.0.0/0".to_owned(), "wan2"),
-            (1002, "192.0.2.0/24".to_owned(), "wan2"),
-        ]);
+        let places: Vec<_> =
+            wanted.routes.iter().map(|r| (r.table, r.prefix.to_string(), r.device.as_str())).collect();
+        assert_eq!(
+            places,
+            [
+                (1001, "192.0.2.0/24".to_owned(), "wan1"),
+                (1002, "0.0.0.0/0".to_owned(), "wan2"),
+                (1002, "192.0.2.0/24".to_owned(), "wan2"),
+            ]
+        );
         assert_eq!(wanted.rules.len(), 8, "iif and oif, two families, two devices");
         assert!(wanted.rules.iter().all(|rule| match &rule.selector {
             Selector::Iif(device) | Selector::Oif(device) => {

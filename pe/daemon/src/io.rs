@@ -59,7 +59,8 @@ impl Net {
         let changes = subscribe().context("netlink")?;
         let kernel = Kernel::connect().context("netlink")?;
         let links = kernel.links().await.map_err(anyhow::Error::msg).context("listing devices")?;
-        let listener = unix::listen(control).with_context(|| format!("control socket {}", control.display()))?;
+        let listener =
+            unix::listen(control).with_context(|| format!("control socket {}", control.display()))?;
         Ok(Self { kernel, listener, changes, devices: links.iter().filter_map(watch::device).collect() })
     }
 
@@ -215,22 +216,24 @@ impl Side {
     /// Inputs for the box, and whether the kernel side of one of our ports must be set again.
     fn change(&self, change: &RouteNetlinkMessage) -> (Vec<Input>, bool) {
         let mut watch = self.watch.borrow_mut();
-        match change {
-            RouteNetlinkMessage::NewLink(message) => netlink::link(message).map(|link| watch.link(link)).unwrap_or_default(),
-            RouteNetlinkMessage::DelLink(message) => (watch.gone(message.header.index).into_iter().collect(), false),
-            RouteNetlinkMessage::NewNeighbour(message) => {
-                let input = netlink::neighbour(message).and_then(|known| watch.neighbour(known));
-                (input.into_iter().collect(), false)
-            }
-            RouteNetlinkMessage::DelNeighbour(message) => {
-                let known = netlink::neighbour(message).map(|known| netlink::Known { mac: None, ..known });
-                (known.and_then(|known| watch.neighbour(known)).into_iter().collect(), false)
-            }
-            RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message) => {
-                (Vec::new(), watch.owns(message.header.index))
-            }
-            _ => (Vec::new(), false),
+        if let RouteNetlinkMessage::NewLink(message) = change {
+            return netlink::link(message).map(|link| watch.link(link)).unwrap_or_default();
         }
+        if let RouteNetlinkMessage::DelLink(message) = change {
+            return (watch.gone(message.header.index).into_iter().collect(), false);
+        }
+        if let RouteNetlinkMessage::NewNeighbour(message) = change {
+            let input = netlink::neighbour(message).and_then(|known| watch.neighbour(known));
+            return (input.into_iter().collect(), false);
+        }
+        if let RouteNetlinkMessage::DelNeighbour(message) = change {
+            let gone = netlink::neighbour(message).map(|known| netlink::Known { mac: None, ..known });
+            return (gone.and_then(|gone| watch.neighbour(gone)).into_iter().collect(), false);
+        }
+        if let RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message) = change {
+            return (Vec::new(), watch.owns(message.header.index));
+        }
+        (Vec::new(), false)
     }
 
     /// One at a time, the newest only.

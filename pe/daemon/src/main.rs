@@ -15,7 +15,6 @@ use std::process::ExitCode;
 use std::thread::Builder;
 
 use anyhow::{Context as _, anyhow};
-use base::Engine as _;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tracing::{error, info, warn};
@@ -72,15 +71,13 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         let (queue, arrivals) = queue::queue();
         let (errands, waiting) = mpsc::channel(ERRANDS);
         let jobs = worker::start(queue.clone()).context("the Diffie-Hellman thread")?;
-        let mut engine = pe::Pe::new(seed().context("/dev/urandom")?);
-        for device in net.devices.drain(..) {
-            engine.handle(base::Instant::START, pe::Input::Device(device));
-        }
+        let engine = pe::Pe::new(seed().context("/dev/urandom")?);
+        let devices = std::mem::take(&mut net.devices);
         let dataplane = dp_user::User::start(dp_user::nic::open);
         let box_itself = Control::new(engine, dataplane, source, arrivals, errands, jobs);
         let control = Builder::new()
             .name("control".to_owned())
-            .spawn(move || box_itself.run(loaded.config))
+            .spawn(move || box_itself.run(devices, loaded.config))
             .context("the control thread")?;
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         net.run(queue, waiting).await?;

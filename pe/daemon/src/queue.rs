@@ -114,7 +114,9 @@ mod tests {
         assert_eq!(kept, DATAGRAMS);
         queue.send_blocking(Arrival::Reload);
         for number in 0..DATAGRAMS {
-            let Next::Arrived(Arrival::Ike(first)) = arrivals.next(Duration::ZERO) else { panic!("lost {number}") };
+            let Next::Arrived(Arrival::Ike(first)) = arrivals.next(Duration::ZERO) else {
+                panic!("lost {number}")
+            };
             assert_eq!(first.bytes, number.to_be_bytes());
         }
         assert!(matches!(arrivals.next(Duration::ZERO), Next::Arrived(Arrival::Reload)));

@@ -10,18 +10,14 @@ use super::{failed, ipsec, vrf_of};
 use crate::Pe;
 
 /// Says how many things went.
-pub(super) fn clear(pe: &mut Pe, now: Instant, what: ClearSa) -> Response {
+pub(super) fn clear(pe: &mut Pe, now: Instant, what: ClearSa) -> Result<Response, Response> {
     if what == ClearSa::Counters {
         pe.cleared = pe.counters.sas.clone();
-        return Response::Done { count: pe.cleared.len() };
+        return Ok(Response::Done { count: pe.cleared.len() });
     }
-    match targets(pe, now, &what) {
-        Ok((targets, count)) => {
-            targets.into_iter().for_each(|target| pe.command(now, Command::Clear(target)));
-            Response::Done { count }
-        }
-        Err(response) => response,
-    }
+    let (targets, count) = targets(pe, now, &what)?;
+    targets.into_iter().for_each(|target| pe.command(now, Command::Clear(target)));
+    Ok(Response::Done { count })
 }
 
 type Targets = (Vec<Target>, usize);
@@ -35,7 +31,9 @@ fn targets(pe: &Pe, now: Instant, what: &ClearSa) -> Result<Targets, Response> {
             let front = vrf_of(pe, front.as_deref())?;
             Ok(sessions_with(pe, now, front, *remote))
         }
-        ClearSa::Isakmp { connection: None } => Ok(listed(pe.ike.sessions(now).iter().map(|session| session.id))),
+        ClearSa::Isakmp { connection: None } => {
+            Ok(listed(pe.ike.sessions(now).iter().map(|session| session.id)))
+        }
         ClearSa::Isakmp { connection: Some(id) } => connection(pe, now, *id),
         ClearSa::Counters => Ok((Vec::new(), 0)),
     }
@@ -52,7 +50,8 @@ fn children(pe: &Pe, filter: &SaFilter) -> Result<Targets, Response> {
         }
         SaFilter::Peer { front, address } => {
             let front = vrf_of(pe, front.as_deref())?;
-            let concerned = pairs().filter(|pair| pair.inbound.front == front && ipsec::is_peer(pair, *address));
+            let concerned =
+                pairs().filter(|pair| pair.inbound.front == front && ipsec::is_peer(pair, *address));
             (vec![Target::PeerChildren { front, remote: *address }], concerned.count())
         }
         SaFilter::Interface(_) | SaFilter::Map(_) => {

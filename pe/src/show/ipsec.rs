@@ -42,7 +42,7 @@ impl<'a> Overview<'a> {
     pub(super) fn new(pe: &'a Pe, now: Instant) -> Self {
         let mut pairs: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for child in pe.ike.children(now) {
-            if let Some(pair) = pe.tunnels.pair(child.id) {
+            if let Some(pair) = pe.tunnels.pair(child.id).filter(|pair| pair.up) {
                 let known = Child { session: child.session, left: child.left };
                 pairs.entry(pair.policy).or_default().push((pair, known));
             }
@@ -61,7 +61,8 @@ impl<'a> Overview<'a> {
         let mut pairs: Vec<_> = pairs.iter().filter(|(pair, _)| pair.inbound.selector == *selector).collect();
         pairs.sort_by_key(|(pair, _)| std::cmp::Reverse(pair.outbound.id));
         let newest = pairs.first();
-        let peer = newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.entry.peers.first().copied())?;
+        let peer =
+            newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.entry.peers.first().copied())?;
         let (encaps, encaps_bytes, send_errors) = self.sum(pairs.iter().map(|(pair, _)| pair.outbound.id));
         let (decaps, decaps_bytes, recv_errors) = self.sum(pairs.iter().map(|(pair, _)| pair.inbound.id));
         Some(IpsecFlow {

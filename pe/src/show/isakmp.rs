@@ -7,7 +7,8 @@ use ike::config::{Authentication, Encryption, Hash, Proposal};
 
 use super::vrf_name;
 use crate::Pe;
-use crate::wiring::{config_to_ike, config_to_ipsec};
+use crate::wiring::config_to_ike;
+use crate::wiring::config_to_ipsec::{self, Placed};
 
 pub(super) fn sas(pe: &Pe, now: Instant) -> Vec<IsakmpSa> {
     pe.ike.sessions(now).iter().map(|session| sa(pe, session)).collect()
@@ -38,8 +39,10 @@ pub(super) fn sa(pe: &Pe, session: &ike::SessionState) -> IsakmpSa {
     }
 }
 
+/// With the interfaces whose crypto maps use them.
 pub(super) fn profiles(pe: &Pe) -> Vec<IsakmpProfile> {
-    pe.config.profiles.iter().map(|of| profile(pe, of)).collect()
+    let placed = config_to_ipsec::placed(&pe.config, &mut pe.ids.clone());
+    pe.config.profiles.iter().map(|of| profile(of, &placed)).collect()
 }
 
 pub(super) fn keys(pe: &Pe) -> Vec<IsakmpKey> {
@@ -54,23 +57,17 @@ pub(super) fn policies(pe: &Pe) -> Vec<IsakmpPolicy> {
     config_to_ike::all_proposals(&pe.config).map(|proposal| policy(&proposal)).collect()
 }
 
-fn profile(pe: &Pe, profile: &Profile) -> IsakmpProfile {
+fn profile(profile: &Profile, placed: &[Placed<'_>]) -> IsakmpProfile {
+    let using = placed.iter().filter(|entry| entry.profile.is_some_and(|of| of.name == profile.name));
+    let mut bindings: Vec<_> = using.map(|entry| entry.name.interface.clone()).collect();
+    bindings.dedup();
     IsakmpProfile {
         name: profile.name.clone(),
         vrf: profile.vrf.clone(),
         identities: profile.matches.iter().map(identity).collect(),
         keyrings: profile.keyrings.clone(),
-        bindings: bindings(pe, profile),
+        bindings,
     }
-}
-
-/// The interfaces whose crypto maps use the profile.
-fn bindings(pe: &Pe, profile: &Profile) -> Vec<String> {
-    let placed = config_to_ipsec::placed(&pe.config, &mut pe.ids.clone());
-    let using = placed.iter().filter(|entry| entry.profile.is_some_and(|of| of.name == profile.name));
-    let mut names: Vec<_> = using.map(|entry| entry.name.interface.clone()).collect();
-    names.dedup();
-    names
 }
 
 /// As it stands after `match identity`.

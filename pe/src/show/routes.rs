@@ -40,7 +40,7 @@ fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: &Chosen) -> RouteEntry {
         Hop::Drop => (None, Some("Null0".to_owned()), [].as_slice()),
         Hop::Protect(_) | Hop::Lookup(_) => (None, None, [].as_slice()),
     };
-    let global = matches!(chosen.candidate.to, To::Gateway { vrf: VrfId::GLOBAL, .. } if vrf != VrfId::GLOBAL);
+    let global = matches!(chosen.candidate.to, To::Gateway { vrf: VrfId::GLOBAL, .. } | To::Labelled { .. });
     RouteEntry {
         prefix: prefix.to_string(),
         code: chosen.candidate.source.code().to_owned(),
@@ -49,7 +49,7 @@ fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: &Chosen) -> RouteEntry {
         tag: chosen.candidate.tag,
         next_hop,
         interface,
-        global,
+        global: global && vrf != VrfId::GLOBAL,
         labels: labels.iter().map(|label| label.value()).collect(),
     }
 }
@@ -59,14 +59,16 @@ fn port_name(pe: &Pe, port: base::PortId) -> Option<String> {
 }
 
 fn local_port(pe: &Pe, vrf: VrfId, prefix: Prefix) -> Option<String> {
-    let has = |addresses: &[dataplane::Address]| addresses.iter().any(|held| held.address == prefix.address());
+    let has =
+        |addresses: &[dataplane::Address]| addresses.iter().any(|held| held.address == prefix.address());
     let port = pe.tables.ports.values().find(|port| port.vrf == vrf && has(&port.addresses))?;
     Some(port.name.clone())
 }
 
 fn summary(pe: &Pe, name: &str, vrf: &Vrf) -> VrfSummary {
     let targets = || [Some(&vrf.targets), vrf.ipv4.as_ref(), vrf.ipv6.as_ref()].into_iter().flatten();
-    let interfaces = pe.config.interfaces.iter().filter(|(_, interface)| interface.vrf.as_deref() == Some(name));
+    let interfaces =
+        pe.config.interfaces.iter().filter(|(_, interface)| interface.vrf.as_deref() == Some(name));
     VrfSummary {
         name: name.to_owned(),
         rd: vrf.rd.map(|rd| rd.to_string()),

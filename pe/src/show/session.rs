@@ -16,7 +16,12 @@ pub(super) fn sessions(pe: &Pe, now: Instant) -> Vec<Session> {
     overview.placed.iter().filter_map(|placed| session(pe, &overview, placed, &states)).collect()
 }
 
-fn session(pe: &Pe, overview: &Overview<'_>, placed: &Placed<'_>, states: &[SessionState]) -> Option<Session> {
+fn session(
+    pe: &Pe,
+    overview: &Overview<'_>,
+    placed: &Placed<'_>,
+    states: &[SessionState],
+) -> Option<Session> {
     let flows = overview.flows_of(placed);
     let states = concerning(placed, &flows, states);
     let leading = states.iter().find(|state| state.established).or_else(|| states.first());

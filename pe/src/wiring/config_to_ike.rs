@@ -12,7 +12,7 @@ use crate::ids::Ids;
 
 /// IKE's configuration, and what of the operator's wishes it cannot carry out.
 pub(crate) fn ike_config(config: &Config, ids: &mut Ids) -> (ike::Config, Vec<Notice>) {
-    let (proposals, left_out) = all_proposals(config).partition(|proposal| usable(proposal));
+    let (proposals, left_out) = all_proposals(config).partition(usable);
     let placed = config_to_ipsec::placed(config, ids);
     let notices = left_out_notices(left_out).chain(incomplete_notices(&placed)).collect();
     let ike = ike::Config {

@@ -75,8 +75,7 @@ fn place_entry<'a>(
 ) -> Option<Placed<'a>> {
     let entry = map.entries.get(&name.sequence)?;
     let profile_name = entry.profile.as_ref().or(map.profile.as_ref());
-    let profile =
-        profile_name.and_then(|name| config.profiles.iter().find(|profile| profile.name == *name));
+    let profile = profile_name.and_then(|name| config.profiles.iter().find(|profile| profile.name == *name));
     let front = ids.vrf(interface.vrf.as_deref());
     let inside = profile.and_then(|profile| profile.vrf.as_deref());
     Some(Placed {

@@ -14,16 +14,34 @@ use crate::Notice;
 use crate::ids::Ids;
 use crate::tables::Tables;
 
-/// Where a candidate leads, before its gateway is found.
+/// Where a candidate leads, before its gateway is found. Between equals the earlier kind wins, so that
+/// a label binding is never passed by on an unlabelled route of the same prefix.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum To {
     /// This box.
     Local,
+    /// A label binding of the global table, resolved: what other next hops may be found through.
+    Lsp {
+        port: PortId,
+        gateway: Option<IpAddr>,
+        push: Label,
+    },
+    /// A label binding of a VRF: its next hop is found in the global table.
+    Labelled {
+        gateway: IpAddr,
+        push: Option<Label>,
+    },
     /// `Null0`.
     Discard,
-    Port { port: PortId, gateway: Option<IpAddr> },
+    Port {
+        port: PortId,
+        gateway: Option<IpAddr>,
+    },
     /// Through a next hop found in the table of `vrf`, which may be another than the route's own (VRF-29).
-    Gateway { vrf: VrfId, gateway: IpAddr, push: Option<Label> },
+    Gateway {
+        vrf: VrfId,
+        gateway: IpAddr,
+    },
 }
 
 /// A prefix's best candidate that resolves.
@@ -45,29 +63,103 @@ type Ribs = BTreeMap<VrfId, Rib<To>>;
 
 /// Routes over ports that are absent or down are left out; what depends on them falls back or goes.
 pub(crate) fn routing(config: &Config, ids: &mut Ids, ports: &Ports) -> Routing {
-    let mut ribs = Ribs::new();
-    let (mut configured, mut unusable) = (Vec::new(), Vec::new());
+    let mut draft = Draft { ribs: Ribs::new(), ports, configured: Vec::new(), unusable: Vec::new() };
     for port in ports.ports.values().filter(|port| ports.up.contains(&port.id)) {
-        connect(&mut ribs, port);
+        connect(&mut draft.ribs, port);
     }
     for route in &config.routes {
         let vrf = ids.vrf(route.vrf.as_deref());
         match static_candidate(route, vrf, ids, ports) {
-            Some(candidate) => configured.push((vrf, route.prefix, candidate)),
-            None => unusable.push((vrf, route.prefix, "its interface is absent or down".to_owned())),
+            Some(candidate) => draft.add(vrf, route.prefix, candidate),
+            None => draft.unusable.push((vrf, route.prefix, "its interface is absent or down".to_owned())),
         }
     }
-    for binding in &config.mpls.bindings {
-        let vrf = ids.vrf(binding.vrf.as_deref());
-        configured.extend(label_candidate(binding).map(|candidate| (vrf, binding.prefix, candidate)));
+    let (global, inside): (Vec<_>, Vec<_>) = config.mpls.bindings.iter().partition(|b| b.vrf.is_none());
+    for binding in global.into_iter().chain(inside) {
+        draft.bind(ids.vrf(binding.vrf.as_deref()), binding);
     }
-    for (vrf, prefix, candidate) in &configured {
-        ribs.entry(*vrf).or_default().insert(*prefix, candidate.clone());
+    draft.finish()
+}
+
+/// Routing while it is put together.
+struct Draft<'a> {
+    ribs: Ribs,
+    ports: &'a Ports,
+    configured: Vec<(VrfId, Prefix, Candidate<To>)>,
+    unusable: Vec<(VrfId, Prefix, String)>,
+}
+
+impl Draft<'_> {
+    fn add(&mut self, vrf: VrfId, prefix: Prefix, candidate: Candidate<To>) {
+        self.ribs.entry(vrf).or_default().insert(prefix, candidate.clone());
+        self.configured.push((vrf, prefix, candidate));
     }
-    unusable.extend(configured.iter().filter_map(|(vrf, prefix, candidate)| {
-        Some((*vrf, *prefix, hop(&ribs, ports, (*vrf, *prefix), candidate).err()?))
-    }));
-    Routing { chosen: choose(&ribs, ports), unusable }
+
+    /// Those of the global table come first: their labels go outside those of the VRFs.
+    fn bind(&mut self, vrf: VrfId, binding: &StaticBinding) {
+        let Binding::Output { next_hop, label } = binding.direction else { return };
+        let push = (label != Label::IMPLICIT_NULL).then_some(label);
+        let labelled = candidate(Source::Static, 1, To::Labelled { gateway: next_hop, push });
+        let at = (vrf, binding.prefix);
+        match (self.hop(at, &labelled), push) {
+            (Ok(Hop::Out { port, gateway, .. }), Some(push)) if vrf == VrfId::GLOBAL => {
+                self.add(vrf, binding.prefix, candidate(Source::Static, 1, To::Lsp { port, gateway, push }));
+            }
+            (Ok(_), _) => self.add(vrf, binding.prefix, labelled),
+            (Err(problem), _) => self.unusable.push((vrf, binding.prefix, problem)),
+        }
+    }
+
+    fn finish(mut self) -> Routing {
+        let problems = self.configured.iter().filter_map(|(vrf, prefix, candidate)| {
+            Some((*vrf, *prefix, self.hop((*vrf, *prefix), candidate).err()?))
+        });
+        let problems: Vec<_> = problems.collect();
+        self.unusable.extend(problems);
+        Routing { chosen: self.choose(), unusable: self.unusable }
+    }
+
+    fn choose(&self) -> BTreeMap<(VrfId, Prefix), Chosen> {
+        let routes = self.ribs.iter().flat_map(|(vrf, rib)| rib.iter().map(|route| (*vrf, route)));
+        let best = routes.filter_map(|(vrf, (prefix, candidates))| {
+            let at = (vrf, prefix);
+            let usable = candidates.iter().filter(|candidate| candidate.is_usable());
+            let best = usable.into_iter().find_map(|candidate| {
+                Some(Chosen { candidate: candidate.clone(), hop: self.hop(at, candidate).ok()? })
+            });
+            Some((at, best?))
+        });
+        best.collect()
+    }
+
+    /// Where a candidate leads in the end, or why nowhere.
+    fn hop(&self, at: (VrfId, Prefix), candidate: &Candidate<To>) -> Result<Hop, String> {
+        let end = vrf::resolve(&|vrf| self.ribs.get(&vrf), &via, at, candidate);
+        let end = end.ok_or_else(|| "its next hop is not reachable".to_owned())?;
+        let (port, gateway, outer) = match &end.direct.to {
+            To::Local if candidate.to == To::Local => return Ok(Hop::Local),
+            To::Local => return Err("its next hop is this box itself".to_owned()),
+            To::Discard => return Ok(Hop::Drop),
+            To::Port { port, gateway } => (*port, *gateway, None),
+            To::Lsp { port, gateway, push } => (*port, *gateway, Some(*push)),
+            To::Labelled { .. } | To::Gateway { .. } => {
+                return Err("its next hop is not reachable".to_owned());
+            }
+        };
+        let inner = match candidate.to {
+            To::Labelled { push, .. } => push,
+            To::Local | To::Lsp { .. } | To::Discard | To::Port { .. } | To::Gateway { .. } => None,
+        };
+        self.out(port, gateway.or(end.gateway), outer.into_iter().chain(inner).collect())
+    }
+
+    fn out(&self, port: PortId, gateway: Option<IpAddr>, push: Vec<Label>) -> Result<Hop, String> {
+        let exit = self.ports.ports.get(&port).ok_or_else(|| "its interface is absent".to_owned())?;
+        if !push.is_empty() && !exit.mpls {
+            return Err(format!("its label cannot leave by {}: `mpls ip` is missing there", exit.name));
+        }
+        Ok(Hop::Out { port, gateway, push })
+    }
 }
 
 impl Routing {
@@ -82,7 +174,8 @@ impl Routing {
 
     /// The routes in use of one VRF and family, by prefix.
     pub(crate) fn of(&self, vrf: VrfId, family: Family) -> impl Iterator<Item = (Prefix, &Chosen)> {
-        let routes = self.chosen.iter().filter(move |((of, prefix), _)| *of == vrf && prefix.family() == family);
+        let routes =
+            self.chosen.iter().filter(move |((of, prefix), _)| *of == vrf && prefix.family() == family);
         routes.map(|((_, prefix), chosen)| (*prefix, chosen))
     }
 }
@@ -96,9 +189,9 @@ impl Tables {
     /// The longest match.
     pub(crate) fn lookup(&self, vrf: VrfId, address: IpAddr) -> Option<(Prefix, &Hop)> {
         let lengths = (0..=Family::of(address).bits()).rev();
-        lengths.filter_map(|length| Prefix::new(address, length).ok()).find_map(|prefix| {
-            self.routing.chosen.get(&(vrf, prefix)).map(|chosen| (prefix, &chosen.hop))
-        })
+        lengths
+            .filter_map(|length| Prefix::new(address, length).ok())
+            .find_map(|prefix| self.routing.chosen.get(&(vrf, prefix)).map(|chosen| (prefix, &chosen.hop)))
     }
 }
 
@@ -118,8 +211,8 @@ fn connect(ribs: &mut Ribs, port: &Port) {
 /// `None` where its interface is absent or down.
 fn static_candidate(route: &StaticRoute, vrf: VrfId, ids: &Ids, ports: &Ports) -> Option<Candidate<To>> {
     let to = match &route.target {
-        RouteHop::Gateway(gateway) => To::Gateway { vrf, gateway: *gateway, push: None },
-        RouteHop::GlobalGateway(gateway) => To::Gateway { vrf: VrfId::GLOBAL, gateway: *gateway, push: None },
+        RouteHop::Gateway(gateway) => To::Gateway { vrf, gateway: *gateway },
+        RouteHop::GlobalGateway(gateway) => To::Gateway { vrf: VrfId::GLOBAL, gateway: *gateway },
         RouteHop::Interface { name, gateway } => {
             let port = ids.known_port(name).filter(|port| ports.up.contains(port))?;
             To::Port { port, gateway: *gateway }
@@ -129,65 +222,14 @@ fn static_candidate(route: &StaticRoute, vrf: VrfId, ids: &Ids, ports: &Ports) -
     Some(Candidate { tag: route.tag, ..candidate(Source::Static, route.distance, to) })
 }
 
-/// A binding's next hop is a neighbour of the core: it is found in the global table.
-fn label_candidate(binding: &StaticBinding) -> Option<Candidate<To>> {
-    match binding.direction {
-        Binding::Input(_) => None,
-        Binding::Output { next_hop, label } => {
-            let push = (label != Label::IMPLICIT_NULL).then_some(label);
-            let to = To::Gateway { vrf: VrfId::GLOBAL, gateway: next_hop, push };
-            Some(candidate(Source::Static, 1, to))
-        }
-    }
-}
-
 const fn candidate(source: Source, distance: u8, to: To) -> Candidate<To> {
     Candidate { distance, metric: 0, source, to, tag: 0 }
 }
 
-fn choose(ribs: &Ribs, ports: &Ports) -> BTreeMap<(VrfId, Prefix), Chosen> {
-    let mut chosen = BTreeMap::new();
-    for (vrf, rib) in ribs {
-        for (prefix, candidates) in rib.iter() {
-            let usable = candidates.iter().filter(|candidate| candidate.is_usable());
-            let best = usable.into_iter().find_map(|candidate| {
-                let hop = hop(ribs, ports, (*vrf, prefix), candidate).ok()?;
-                Some(Chosen { candidate: candidate.clone(), hop })
-            });
-            chosen.extend(best.map(|best| ((*vrf, prefix), best)));
-        }
-    }
-    chosen
-}
-
-/// Where a candidate leads in the end, or why nowhere.
-fn hop(ribs: &Ribs, ports: &Ports, at: (VrfId, Prefix), candidate: &Candidate<To>) -> Result<Hop, String> {
-    let end = vrf::resolve(&|vrf| ribs.get(&vrf), &via, at, candidate);
-    let end = end.ok_or_else(|| "its next hop is not reachable".to_owned())?;
-    match (&end.direct.to, &candidate.to) {
-        (To::Local, To::Local) => Ok(Hop::Local),
-        (To::Local, _) => Err("its next hop is this box itself".to_owned()),
-        (To::Discard, _) => Ok(Hop::Drop),
-        (To::Port { port, gateway }, to) => out(ports, *port, gateway.or(end.gateway), to),
-        (To::Gateway { .. }, _) => Err("its next hop is not reachable".to_owned()),
-    }
-}
-
-fn out(ports: &Ports, port: PortId, gateway: Option<IpAddr>, to: &To) -> Result<Hop, String> {
-    let push = match to {
-        To::Gateway { push, .. } => Vec::from_iter(*push),
-        To::Local | To::Discard | To::Port { .. } => Vec::new(),
-    };
-    let exit = ports.ports.get(&port).ok_or_else(|| "its interface is absent".to_owned())?;
-    if !push.is_empty() && !exit.mpls {
-        return Err(format!("its label cannot leave by {}: `mpls ip` is missing there", exit.name));
-    }
-    Ok(Hop::Out { port, gateway, push })
-}
-
 fn via(to: &To) -> Via {
     match to {
-        To::Local | To::Discard | To::Port { .. } => Via::Direct,
-        To::Gateway { vrf, gateway, .. } => Via::Gateway { vrf: *vrf, gateway: *gateway },
+        To::Local | To::Lsp { .. } | To::Discard | To::Port { .. } => Via::Direct,
+        To::Labelled { gateway, .. } => Via::Gateway { vrf: VrfId::GLOBAL, gateway: *gateway },
+        To::Gateway { vrf, gateway } => Via::Gateway { vrf: *vrf, gateway: *gateway },
     }
 }

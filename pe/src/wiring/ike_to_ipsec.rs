@@ -24,6 +24,15 @@ pub(crate) struct Pair {
     pub(crate) policy: PolicyId,
     pub(crate) inbound: Sa,
     pub(crate) outbound: Sa,
+    /// Whether it is up; until then only the inbound SA is in force.
+    pub(crate) up: bool,
+}
+
+impl Pair {
+    /// The SAs in force.
+    pub(crate) fn sas(&self) -> impl Iterator<Item = &Sa> {
+        [Some(&self.inbound), self.up.then_some(&self.outbound)].into_iter().flatten()
+    }
 }
 
 impl Tunnels {
@@ -37,17 +46,29 @@ impl Tunnels {
         self.sad.release(spi);
     }
 
-    /// A new pair; it carries outbound traffic ahead of older ones.
-    pub(crate) fn up(&mut self, child: &Child) {
+    /// A pair that may receive already; nothing if it is known.
+    pub(crate) fn ready(&mut self, child: &Child) {
+        if self.pairs.contains_key(&child.id) {
+            return;
+        }
         let (inbound, outbound) = (self.number(child.id), self.number(child.id));
         let pair = Pair {
             policy: child.policy,
             inbound: sa(child, inbound, Direction::In),
             outbound: sa(child, outbound, Direction::Out),
+            up: false,
         };
-        let bundle = Bundle { selector: child.selector, outbound };
-        self.bundles.entry(child.policy).or_default().insert(0, bundle);
         self.pairs.insert(child.id, pair);
+    }
+
+    /// The pair carries outbound traffic, ahead of older ones.
+    pub(crate) fn up(&mut self, child: &Child) {
+        self.ready(child);
+        self.silence(child.id);
+        let Some(pair) = self.pairs.get_mut(&child.id) else { return };
+        pair.up = true;
+        let bundle = Bundle { selector: child.selector, outbound: pair.outbound.id };
+        self.bundles.entry(child.policy).or_default().insert(0, bundle);
     }
 
     /// As `up`; and the old pair sends no more, but receives until it goes down.

@@ -14,19 +14,18 @@ use crate::{Notice, Peer};
 /// `times`: how often this was met, for what is counted.
 pub(crate) fn named(notice: ike::Notice, times: u64, ids: &Ids) -> Notice {
     match notice {
-        ike::Notice::SessionUp { front, inside, remote, identity, profile, initiator, .. } => Notice::SessionUp {
-            peer: peer(front, remote, ids),
-            inside: vrf(inside, ids),
-            identity,
-            profile,
-            initiator,
-        },
-        ike::Notice::SessionDown { front, inside, remote, identity, reason, .. } => Notice::SessionDown {
-            peer: peer(front, remote, ids),
-            inside: vrf(inside, ids),
-            identity,
-            reason,
-        },
+        ike::Notice::SessionUp { front, inside, remote, identity, profile, initiator, .. } => {
+            Notice::SessionUp {
+                peer: peer(front, remote, ids),
+                inside: vrf(inside, ids),
+                identity,
+                profile,
+                initiator,
+            }
+        }
+        ike::Notice::SessionDown { front, inside, remote, identity, reason, .. } => {
+            Notice::SessionDown { peer: peer(front, remote, ids), inside: vrf(inside, ids), identity, reason }
+        }
         ike::Notice::Failed { front, remote, blame, what, detail, .. } => {
             Notice::Failed { peer: peer(front, remote, ids), blame, what, detail }
         }

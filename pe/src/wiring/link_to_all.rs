@@ -145,7 +145,8 @@ fn host_device(vrf: VrfId, name: Option<&str>) -> String {
 
 fn vrfs_in_use(config: &Config, ids: &mut Ids) -> BTreeSet<VrfId> {
     let interfaces = config.interfaces.values().map(|interface| &interface.vrf);
-    let labelled = config.mpls.bindings.iter().filter(|binding| matches!(binding.direction, Binding::Input(_)));
+    let labelled =
+        config.mpls.bindings.iter().filter(|binding| matches!(binding.direction, Binding::Input(_)));
     let names = interfaces.chain(labelled.map(|binding| &binding.vrf));
     names.map(|name| ids.vrf(name.as_deref())).collect()
 }
@@ -162,7 +163,8 @@ mod tests {
     #[test]
     fn a_host_device_fits_the_kernel_and_no_two_vrfs_share_one() {
         let names = ["red", "global", "a-name-far-too-long", "another-too-long", "sl/ash"];
-        let devices: BTreeSet<_> = (1..).zip(names).map(|(id, name)| host_device(VrfId(id), Some(name))).collect();
+        let devices: BTreeSet<_> =
+            (1..).zip(names).map(|(id, name)| host_device(VrfId(id), Some(name))).collect();
         assert_eq!(devices.len(), names.len());
         assert!(devices.contains("onr-red"));
         assert!(devices.iter().all(|device| device.len() <= 15 && !device.contains('/')));

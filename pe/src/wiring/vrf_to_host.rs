@@ -20,7 +20,8 @@ pub(crate) fn host(tables: &Tables) -> Host {
         let way = direct.or_else(|| through_dataplane(&doors, vrf, hop));
         routes.extend(way.map(|way| ((vrf, prefix), way)));
     }
-    let detours = protected.iter().filter_map(|(vrf, prefix)| Some(((*vrf, *prefix), (*doors.get(vrf)?, None))));
+    let detours =
+        protected.iter().filter_map(|(vrf, prefix)| Some(((*vrf, *prefix), (*doors.get(vrf)?, None))));
     routes.extend(detours);
     routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
     let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };

@@ -1,3 +1,5 @@
+//! The stride table against a prefix trie.
+
 use super::*;
 use ipnetwork::IpNetwork;
 use prefix_trie::joint::JointPrefixMap;

@@ -1,3 +1,5 @@
+//! ICMP errors, byte by byte.
+
 use super::*;
 use base::Label;
 

@@ -108,7 +108,7 @@ pub(crate) fn tabulate_tunnels(agreed: &[(&Customer, Child)], report: &mut Repor
 /// Pings and TCP of all customers at the same time, from both ends; each host must answer with its own name.
 pub(crate) fn round_trips(lab: &Lab, customers: &[Customer], report: &mut Report) {
     report.row("Round trips", &["from", "to", "answer", "pings", "mean"].map(str::to_owned));
-    let ways: Vec<Way> = customers.iter().flat_map(Way::both).collect();
+    let ways: Vec<Way<'_>> = customers.iter().flat_map(Way::both).collect();
     let results: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = ways.iter().map(|way| scope.spawn(|| way.travel(lab))).collect();
         threads.into_iter().map(joined).collect()

@@ -3,13 +3,13 @@
 mod capture;
 mod console;
 mod customer;
-//mod front_vrf;
+mod front_vrf;
 mod inject;
 mod node;
 mod one_box;
 mod ours;
-//mod recovery;
-//mod refusals;
+mod recovery;
+mod refusals;
 mod report;
 mod swan;
 mod topology;
@@ -20,7 +20,7 @@ pub(crate) use inject::run as inject;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
@@ -40,19 +40,17 @@ pub(crate) struct Lab {
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
 pub(crate) fn run(name: &str, keep: bool) -> Result<bool> {
     let checks = match name {
-        "one-box" | "ssdebug" => one_box::run,
-        //"front-vrf" => front_vrf::run,
+        "one-box" => one_box::run,
+        "front-vrf" => front_vrf::run,
         _ => bail!("no lab {name}; there are one-box and front-vrf"),
     };
     crate::setup::packages()?;
     println!("building");
-    if name != "ssdebug" {
-        crate::build::build_programs()?;
-    }
+    crate::build::build_programs()?;
     let mut report = Report::new();
     let topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(name))?;
     report.stage(&format!("{name}: {} nodes, {} cables", topology.nodes.len(), topology.links.len()));
-    let lab = Lab::up(&topology)?;
+    let lab = Lab::up(&topology, &report)?;
     let outcome = checks(&lab, &mut report);
     lab.save_logs();
     if let Err(error) = outcome {
@@ -66,7 +64,7 @@ pub(crate) fn run(name: &str, keep: bool) -> Result<bool> {
 }
 
 impl Lab {
-    fn up(topology: &Topology) -> Result<Self> {
+    fn up(topology: &Topology, report: &Report) -> Result<Self> {
         let out = topology.directory.join("out");
         let _ = std::fs::remove_dir_all(&out);
         std::fs::create_dir_all(&out)?;
@@ -76,6 +74,7 @@ impl Lab {
         }
         topology.links.iter().try_for_each(|link| plug(link, &nodes))?;
         boot(&mut nodes, topology)?;
+        report.stage("starting what the nodes run");
         nodes.values().try_for_each(Node::start)?;
         each(nodes.values(), Node::exec)?;
         Ok(Self { nodes, out })
@@ -138,7 +137,7 @@ fn each<T: Send>(nodes: impl Iterator<Item = T>, work: impl Fn(T) -> Result<()> 
     let work = &work;
     thread::scope(|scope| {
         let threads: Vec<_> = nodes.map(|node| scope.spawn(move || work(node))).collect();
-        threads.into_iter().map(joined).collect()
+        threads.into_iter().try_for_each(joined)
     })
 }
 
@@ -155,9 +154,4 @@ fn until(seconds: u64, mut question: impl FnMut() -> Result<bool>) -> Result<std
         thread::sleep(std::time::Duration::from_millis(100));
     }
     Ok(start.elapsed())
-}
-
-/// A file that a command writes or reads, in `DIRECTORY`.
-fn file(directory: &Path, name: &str) -> String {
-    directory.join(name).to_string_lossy().into_owned()
 }

@@ -1,12 +1,13 @@
 //! The lab one-box: two customers with the same addresses, one public address, each into its own VPN.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::Lab;
 use super::capture::Capture;
 use super::customer::{self, Customer};
+use super::refusals::{self, Impostor, Wire};
 use super::report::Report;
-use super::wire;
+use super::{recovery, traffic, wire};
 
 const CUSTOMERS: [Customer; 2] = [
     Customer {
@@ -54,6 +55,11 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
     }
     report.stage("both customers at once, both ways");
     customer::round_trips(lab, &CUSTOMERS, report);
+    report.check("A: reaches 10.1.1.1, B's public address, in its own far site", || {
+        let answer = traffic::name_of(lab.node("host-a1")?, "10.1.1.1")?;
+        ensure!(answer == "site A2", "{answer} answered");
+        Ok(answer)
+    });
     let (core, outside) = (core.stop()?, outside.stop()?);
     let mut agreed = Vec::new();
     for customer in &CUSTOMERS {
@@ -67,5 +73,46 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
     for (customer, child) in &agreed {
         wire::opens_to_what_was_sent(&outside, customer, child, lab.node(customer.gateway)?, PE, report);
     }
+    refuse(lab, report)?;
+    recover(lab, report)
+}
+
+fn refuse(lab: &Lab, report: &mut Report) -> Result<()> {
+    let pe = lab.node("pe1")?;
+    report.stage("what must be refused");
+    let wire = Wire { node: "inet", port: "eth3", pe };
+    for customer in &CUSTOMERS {
+        refusals::forged_esp(lab, &wire, customer, report);
+    }
+    for impostor in &IMPOSTORS {
+        refusals::impostor(lab, pe, &CUSTOMERS[1], impostor, report);
+    }
     Ok(())
 }
+
+fn recover(lab: &Lab, report: &mut Report) -> Result<()> {
+    let pe = lab.node("pe1")?;
+    report.stage("rekeys and restarts");
+    for customer in &CUSTOMERS {
+        recovery::rekey(lab, customer, report);
+    }
+    recovery::pe_restarts(lab, pe, &CUSTOMERS, report);
+    for customer in &CUSTOMERS {
+        recovery::gateway_restarts(lab, customer, report);
+    }
+    recovery::we_retry(lab, pe, &CUSTOMERS[1], report);
+    Ok(())
+}
+
+const IMPOSTORS: [Impostor; 2] = [
+    Impostor {
+        what: "a wrong key",
+        spoil: "s/secret = .*/secret = wrong/",
+        notice: "pre-shared-key-mismatch",
+    },
+    Impostor {
+        what: "a wrong identity",
+        spoil: "0,/id = .*/s//id = 10.9.9.9/",
+        notice: "no-profile-matches",
+    },
+];

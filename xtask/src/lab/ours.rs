@@ -15,18 +15,12 @@ pub(crate) fn ask(node: &Node, words: &str) -> Result<Response> {
 
 /// The flows of `show crypto ipsec sa` for one inside VRF.
 pub(crate) fn flows(node: &Node, inside: &str) -> Result<Vec<IpsecFlow>> {
-    match ask(node, "show crypto ipsec sa")? {
-        Response::IpsecSas(flows) => {
-            Ok(flows.into_iter().filter(|flow| flow.inside.as_deref() == Some(inside)).collect())
-        }
-        other => bail!("not a list of SAs: {other:?}"),
-    }
+    let Response::IpsecSas(flows) = ask(node, "show crypto ipsec sa")? else { bail!("not a list of SAs") };
+    Ok(flows.into_iter().filter(|flow| flow.inside.as_deref() == Some(inside)).collect())
 }
 
 /// `show drops`: packets by name.
 pub(crate) fn drops(node: &Node) -> Result<BTreeMap<String, u64>> {
-    match ask(node, "show drops")? {
-        Response::Drops(drops) => Ok(drops.into_iter().map(|drop| (drop.name, drop.packets)).collect()),
-        other => bail!("not a list of drops: {other:?}"),
-    }
+    let Response::Drops(drops) = ask(node, "show drops")? else { bail!("not a list of drops") };
+    Ok(drops.into_iter().map(|drop| (drop.name, drop.packets)).collect())
 }

@@ -9,6 +9,8 @@ use super::node::Node;
 /// One pair of SAs as strongSwan lists it. SPIs and counters from its side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Child {
+    /// Later ones are greater.
+    pub(crate) number: u64,
     pub(crate) spi_in: u32,
     pub(crate) spi_out: u32,
     pub(crate) encryption: String,
@@ -21,27 +23,43 @@ pub(crate) struct Child {
     pub(crate) udp: bool,
 }
 
-/// `swanctl --list-sas`: the children that are installed.
+/// `swanctl --list-sas`: the children that are installed, oldest first.
 pub(crate) fn children(node: &Node) -> Result<Vec<Child>> {
-    let text = node.demand("swanctl --list-sas --raw")?;
     let mut found = Vec::new();
-    for event in text.lines().filter(|line| line.starts_with("list-sa event")) {
-        let tree = parse(event.trim_start_matches("list-sa event"))?;
+    for tree in events(node)? {
         collect(&tree, &mut found)?;
     }
+    found.sort_by_key(|child: &Child| child.number);
     Ok(found)
 }
 
-/// How many IKE SAs are established.
-pub(crate) fn established(node: &Node) -> Result<usize> {
-    Ok(node.demand("swanctl --list-sas")?.lines().filter(|line| line.contains(" ESTABLISHED,")).count())
+/// What names the newest IKE SA: both sides' cookies.
+pub(crate) fn cookies(node: &Node) -> Result<String> {
+    let mut newest = (0, String::new());
+    for tree in events(node)? {
+        let Tree::Section(connections) = tree else { continue };
+        for connection in
+            connections.values().filter(|one| value(one, "state").is_ok_and(|state| state == "ESTABLISHED"))
+        {
+            let number: u32 = value(connection, "uniqueid")?.parse()?;
+            let cookies =
+                [value(connection, "initiator-spi")?, value(connection, "responder-spi")?].join(" ");
+            newest = newest.max((number, cookies));
+        }
+    }
+    Ok(newest.1)
+}
+
+fn events(node: &Node) -> Result<Vec<Tree>> {
+    let text = node.demand("swanctl --list-sas --raw")?;
+    text.lines().filter_map(|line| line.strip_prefix("list-sa event")).map(parse).collect()
 }
 
 /// A message of strongSwan's control interface as `--raw` prints it: sections and values by name.
 #[derive(Debug, PartialEq, Eq)]
 enum Tree {
     Value(String),
-    Section(BTreeMap<String, Tree>),
+    Section(BTreeMap<String, Self>),
 }
 
 fn collect(tree: &Tree, found: &mut Vec<Child>) -> Result<()> {
@@ -57,6 +75,7 @@ fn child(tree: &Tree) -> Result<Child> {
     let spi = |name| value(tree, name).and_then(|text| Ok(u32::from_str_radix(text, 16)?));
     let keysize = value(tree, "encr-keysize").map(|bits| format!("-{bits}")).unwrap_or_default();
     Ok(Child {
+        number: number("uniqueid")?,
         spi_in: spi("spi-in")?,
         spi_out: spi("spi-out")?,
         encryption: value(tree, "encr-alg")?.to_owned() + &keysize,
@@ -120,9 +139,11 @@ mod tests {
     #[test]
     fn a_list_of_strongswan_is_read() {
         let tree = parse(
-            " {pe {uniqueid=1 state=ESTABLISHED tasks-active=[x y] child-sas {site-1 {name=site state=INSTALLED \
-             encap=yes spi-in=c0ffee01 spi-out=0a encr-alg=AES_CBC encr-keysize=128 integ-alg=HMAC_SHA1_96 \
-             bytes-in=5 packets-in=1 bytes-out=6 packets-out=2 local-ts=[10.2.0.0/16]}}}}",
+            " {pe {uniqueid=1 version=1 state=ESTABLISHED local-id=10.1.1.1 nat-any=yes encr-alg=AES_CBC \
+             initiator-spi=879f06389c1d9845 tasks-active=[QUICK_MODE] rekey-time=12942 child-sas {site-1 {name=site \
+             uniqueid=1 state=INSTALLED encap=yes spi-in=c0ffee01 spi-out=0000000a encr-alg=AES_CBC encr-keysize=128 \
+             integ-alg=HMAC_SHA1_96 bytes-in=0 packets-in=0 bytes-out=2184 packets-out=26 use-out=1 \
+             local-ts=[10.2.0.0/16] remote-ts=[10.1.0.0/16]}}}}",
         );
         let mut found = Vec::new();
         collect(&tree.unwrap(), &mut found).unwrap();

@@ -76,6 +76,9 @@ pub(crate) fn read(directory: &Path) -> Result<Topology> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("no lab: {}", path.display()))?;
     let file: File =
         serde_saphyr::from_str(&text).with_context(|| format!("{} is faulty", path.display()))?;
+    for (name, spec) in &file.topology.nodes {
+        ensure!(spec.kind == "linux", "node {name} is of kind {}: we know linux only", spec.kind);
+    }
     let links = file.topology.links.iter().map(|link| ends(link, &file.topology.nodes));
     Ok(Topology {
         directory: directory.to_owned(),

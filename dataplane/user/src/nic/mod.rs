@@ -1,5 +1,16 @@
 //! Where frames come in and go out: one trait, and one file for each kind of port.
 
+mod memory;
+pub use memory::{Memory, pair};
+
+mod offload;
+
+mod packet;
+pub use packet::Packet;
+
+mod tap;
+pub use tap::Tap;
+
 use std::os::fd::BorrowedFd;
 
 use crate::Batch;
@@ -14,11 +25,11 @@ pub struct Capabilities {
 /// One port's way to its link. Neither call blocks.
 pub trait Nic: Send {
     /// Moves received frames into `batch` until it is full or nothing waits.
-    /// Buffers come from [`Batch::buffer`].
+    /// Buffers come from [`Batch::buffer`]; those of frames that are not fit go to [`Batch::lose`].
     fn receive(&mut self, batch: &mut Batch);
 
     /// Sends every frame of `batch`, oldest first, and gives the buffers to [`Batch::recycle`].
-    /// What the link does not take is dropped.
+    /// What the link does not take goes to [`Batch::lose`].
     fn send(&mut self, batch: &mut Batch);
 
     fn capabilities(&self) -> Capabilities;

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use ::esp::Refusal;
 use base::{Family, SaId, VrfId};
 use dataplane::Event;
 use ipsec::Encap;
@@ -46,9 +47,8 @@ fn open(walk: &mut Walk<'_, '_>, frame: &mut Frame) -> Result<VrfId, Drop> {
         live.count_error();
         return Err(Drop::WrongEncap);
     }
-    let (id, inside, spent) = (live.sa.id, live.sa.inside, live.is_spent());
-    let opened = if spent { Err(Drop::Exhausted) } else { live.cipher.open(frame.bytes_mut()).map_err(refusal) };
-    let checked = opened.and_then(|opened| {
+    let (id, inside) = (live.sa.id, live.sa.inside);
+    let checked = live.cipher.open(frame.bytes_mut()).map_err(refusal).and_then(|opened| {
         frame.keep(opened.payload).then_some(()).ok_or(Drop::EspMalformed)?;
         inner(frame, opened.next_header, outer.ecn, &live.sa)
     });
@@ -57,7 +57,7 @@ fn open(walk: &mut Walk<'_, '_>, frame: &mut Frame) -> Result<VrfId, Drop> {
         Err(Drop::Dummy) => {}
         Err(_) => live.count_error(),
     }
-    let end = live.end(live.cipher.nearly_spent(), spent);
+    let end = live.end(live.cipher.nearly_spent(), checked == Err(Drop::Exhausted));
     tell_end(walk, id, end);
     checked.map(|()| inside)
 }
@@ -141,13 +141,13 @@ const fn congestion(inner: u8, outer: u8) -> Option<u8> {
     }
 }
 
-fn refusal(refusal: ::esp::Refusal) -> Drop {
+const fn refusal(refusal: Refusal) -> Drop {
     match refusal {
-        ::esp::Refusal::Malformed => Drop::EspMalformed,
-        ::esp::Refusal::Replayed => Drop::Replayed,
-        ::esp::Refusal::TooOld => Drop::TooOld,
-        ::esp::Refusal::BadIcv => Drop::BadIcv,
-        ::esp::Refusal::BadPadding => Drop::BadPadding,
-        ::esp::Refusal::Exhausted => Drop::Exhausted,
+        Refusal::Truncated | Refusal::Misaligned | Refusal::NoRoom => Drop::EspMalformed,
+        Refusal::Replayed => Drop::Replayed,
+        Refusal::TooOld => Drop::TooOld,
+        Refusal::Unauthentic => Drop::BadIcv,
+        Refusal::BadPadding => Drop::BadPadding,
+        Refusal::SequenceExhausted | Refusal::VolumeExhausted => Drop::Exhausted,
     }
 }

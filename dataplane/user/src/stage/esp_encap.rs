@@ -96,9 +96,8 @@ fn close(
         Family::V4 => IP_IN_IP,
         Family::V6 => IPV6_IN_IP,
     };
-    let spent = live.is_spent();
     let (room, range) = frame.room();
-    let sealed = if spent { None } else { live.cipher.seal(room, range, next_header).ok() };
+    let sealed = live.cipher.seal(room, range, next_header).ok();
     match &sealed {
         Some(_) => live.count(length, live.cipher.sequence(), walk.now),
         None => live.count_error(),
@@ -140,7 +139,8 @@ fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
                 udp::fill_checksum(frame.bytes_mut(), src.into(), dst.into()).ok()?;
             }
             frame.prepend(&[0; ipv6::HEADER]).then_some(())?;
-            let header = ipv6::Header { traffic_class: outer.tos, hop_limit: TTL, next: protocol, src, dst, length };
+            let header =
+                ipv6::Header { traffic_class: outer.tos, hop_limit: TTL, next: protocol, src, dst, length };
             header.emit(frame.bytes_mut()).ok()
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,

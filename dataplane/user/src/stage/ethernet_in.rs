@@ -7,9 +7,9 @@ use crate::graph::{Next, Walk};
 use crate::{Drop, Frame, Origin};
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
-    let Some(table) = walk.tables.port(frame.port) else { return Drop::UnknownPort.into() };
-    frame.vrf = table.port.vrf;
-    match table.port.link {
+    let Some(port) = walk.tables.port(frame.port) else { return Drop::UnknownPort.into() };
+    frame.vrf = port.vrf;
+    match port.link {
         Link::Host => {
             frame.origin = Origin::Own;
             Next::IpInput

@@ -29,7 +29,12 @@ pub(crate) fn fit<'t>(frame: &Frame, out: Out<'t>) -> Next<'t> {
 
 /// Pieces of at most `limit` bytes, as equal in size as eight-byte units allow, so that none is cut
 /// again further on.
-pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, limit: usize, after: After<'t>) -> Next<'t> {
+pub(crate) fn run<'t>(
+    walk: &mut Walk<'t, '_>,
+    frame: &mut Frame,
+    limit: usize,
+    after: After<'t>,
+) -> Next<'t> {
     let ident = u32::from(walk.state.ident());
     let Some(cut) = Cut::of(frame.bytes(), limit, ident) else { return Drop::TooBig.into() };
     for number in 0..cut.count {

@@ -91,7 +91,7 @@ fn vrf_of(walk: &Walk<'_, '_>, frame: &Frame, stack: &[mpls::Entry]) -> Option<V
 
 /// An address of the VRF; of the port that the packet came by, if the VRF has none.
 fn own_address(walk: &Walk<'_, '_>, frame: &Frame, vrf: VrfId, asker: IpAddr) -> Option<IpAddr> {
-    let port = walk.tables.port(frame.port).map(|table| &table.port);
+    let port = walk.tables.port(frame.port);
     let of_port = || {
         let mut addresses = port?.addresses.iter().map(|own| own.address);
         addresses.find(|own| own.is_ipv4() == asker.is_ipv4())

@@ -20,16 +20,28 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         return if frame.origin == Origin::Wire { Next::Kernel } else { Drop::Multicast.into() };
     }
     let Some(vrf) = walk.tables.vrf(frame.vrf) else { return Drop::UnknownVrf.into() };
-    let next = if vrf.is_local(packet.dst) { for_us(&packet, frame.origin) } else { through(walk, frame, &packet) };
+    let next = if vrf.is_local(packet.dst) {
+        for_us(&packet, frame.origin)
+    } else if let Some(drop) = forbidden(walk, frame, &packet) {
+        drop.into()
+    } else if frame.origin == Origin::Own {
+        Next::IpLookup
+    } else {
+        frame.truncate(length);
+        return through(frame, ttl);
+    };
     frame.truncate(length);
-    match next {
-        Next::IpLookup if frame.origin == Origin::Own => Next::IpLookup,
-        Next::IpLookup if ttl <= 1 => Next::Icmp(Trouble::TTL),
-        Next::IpLookup => match ip::set_ttl(frame.bytes_mut(), ttl.saturating_sub(1)) {
-            Ok(()) => Next::IpLookup,
-            Err(_) => Drop::Malformed.into(),
-        },
-        other => other,
+    next
+}
+
+/// One hop less, and on.
+fn through<'t>(frame: &mut Frame, ttl: u8) -> Next<'t> {
+    if ttl <= 1 {
+        return Next::Icmp(Trouble::TTL);
+    }
+    match ip::set_ttl(frame.bytes_mut(), ttl.saturating_sub(1)) {
+        Ok(()) => Next::IpLookup,
+        Err(_) => Drop::Malformed.into(),
     }
 }
 
@@ -65,18 +77,13 @@ fn carries_esp(packet: &Packet<'_>) -> bool {
 
 /// What a crypto-map entry would protect on its way back must not come in clear by that port
 /// (RFC 4301 section 5.2, step 3a).
-fn through<'t>(walk: &Walk<'t, '_>, frame: &Frame, packet: &Packet<'_>) -> Next<'t> {
-    let Some(table) = walk.tables.port(frame.port) else { return Next::IpLookup };
-    if frame.origin != Origin::Wire || !table.port.crypto {
-        return Next::IpLookup;
+fn forbidden(walk: &Walk<'_, '_>, frame: &Frame, packet: &Packet<'_>) -> Option<Drop> {
+    let port = walk.tables.port(frame.port)?;
+    if frame.origin != Origin::Wire || !port.crypto {
+        return None;
     }
-    match inbound_flow(packet) {
-        Some(flow) if walk.tables.judge(frame.port, frame.vrf, &flow).is_some() => {
-            Drop::ClearButProtected.into()
-        }
-        Some(_) => Next::IpLookup,
-        None => Drop::Malformed.into(),
-    }
+    let Some(flow) = inbound_flow(packet) else { return Some(Drop::Malformed) };
+    walk.tables.judge(frame.port, frame.vrf, &flow).map(|_| Drop::ClearButProtected)
 }
 
 /// The flow of a packet that came in, as policies see it: the source is remote.

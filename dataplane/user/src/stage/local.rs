@@ -21,7 +21,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
     }
     let host = walk.tables.vrf(frame.vrf).and_then(|vrf| vrf.host);
     match host.and_then(|host| walk.tables.port(host)) {
-        Some(host) => Next::Send(&host.port),
+        Some(host) => Next::Send(host),
         None => Drop::NoHost.into(),
     }
 }

@@ -2,8 +2,8 @@
 
 use base::{Label, VrfId};
 use dataplane::{Hop, LabelAction, TtlModel};
-use wire::mpls::{self, Entry};
 use wire::ip;
+use wire::mpls::{self, Entry};
 
 use crate::graph::{Next, Trouble, Via, Walk};
 use crate::tables::{Out, Way};
@@ -13,8 +13,8 @@ use crate::{Drop, Frame, Origin};
 const NULLS: usize = 2;
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
-    let Some(table) = walk.tables.port(frame.port) else { return Drop::UnknownPort.into() };
-    if !table.port.mpls {
+    let Some(port) = walk.tables.port(frame.port) else { return Drop::UnknownPort.into() };
+    if !port.mpls {
         return Drop::MplsDisabled.into();
     }
     for _ in 0..=NULLS {
@@ -24,7 +24,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         }
         match entry.label {
             Label::IPV4_EXPLICIT_NULL | Label::IPV6_EXPLICIT_NULL if entry.bottom => {
-                return pop(walk, frame, entry, table.port.vrf);
+                return pop(walk, frame, entry, port.vrf);
             }
             // RFC 4182: explicit null may stand above other labels.
             Label::IPV4_EXPLICIT_NULL | Label::IPV6_EXPLICIT_NULL => {
@@ -53,7 +53,8 @@ fn pop<'t>(walk: &Walk<'t, '_>, frame: &mut Frame, entry: Entry, vrf: VrfId) -> 
     let model = walk.tables.vrf(vrf).map(|table| table.ttl).unwrap_or_default();
     match model {
         TtlModel::Pipe => Next::IpInput,
-        TtlModel::Uniform => lower_ttl(frame, entry.ttl).map_or(Drop::Malformed.into(), |()| Next::IpInput),
+        TtlModel::Uniform if lower_ttl(frame, entry.ttl).is_none() => Drop::Malformed.into(),
+        TtlModel::Uniform => Next::IpInput,
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) 
         return Next::Send(via.port);
     }
     let port = via.port.id;
-    if let Some(mac) = walk.tables.port(port).and_then(|table| table.neighbour(via.address)) {
+    if let Some(mac) = walk.tables.neighbour(port, via.address) {
         return Next::EthernetOut(via.port, mac);
     }
     if walk.state.limits.resolve.allows((port, via.address), walk.now) {
@@ -33,7 +33,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) 
 
 /// Packets whose next hop is being asked for.
 #[derive(Default)]
-pub struct Waiting(BTreeMap<(PortId, IpAddr), VecDeque<(Instant, Frame)>>);
+pub(crate) struct Waiting(BTreeMap<(PortId, IpAddr), VecDeque<(Instant, Frame)>>);
 
 impl Waiting {
     const EACH: usize = 16;
@@ -52,12 +52,12 @@ impl Waiting {
     }
 
     /// The packets that a newly known station frees, oldest first.
-    pub fn release(&mut self, port: PortId, address: IpAddr) -> impl Iterator<Item = Frame> + use<> {
+    pub(crate) fn release(&mut self, port: PortId, address: IpAddr) -> impl Iterator<Item = Frame> + use<> {
         self.0.remove(&(port, address)).into_iter().flatten().map(|(_, frame)| frame)
     }
 
     /// The packets that waited long enough.
-    pub fn expired(&mut self, now: Instant) -> Vec<Frame> {
+    pub(crate) fn expired(&mut self, now: Instant) -> Vec<Frame> {
         let mut dead = Vec::new();
         for queue in self.0.values_mut() {
             while queue.front().is_some_and(|(since, _)| now.since(*since) >= Self::PATIENCE) {
@@ -66,10 +66,5 @@ impl Waiting {
         }
         self.0.retain(|_, queue| !queue.is_empty());
         dead
-    }
-
-    /// What has waited longest; `None` if nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

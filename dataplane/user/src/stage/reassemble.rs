@@ -39,7 +39,7 @@ struct Key {
 
 /// Packets of which pieces are missing.
 #[derive(Default)]
-pub struct Pieces(BTreeMap<Key, Puzzle>);
+pub(crate) struct Pieces(BTreeMap<Key, Puzzle>);
 
 struct Puzzle {
     since: Instant,
@@ -97,10 +97,6 @@ impl Pieces {
         let before = self.0.len();
         self.0.retain(|_, puzzle| now.since(puzzle.since) < Self::PATIENCE);
         before.saturating_sub(self.0.len())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     fn has_room(&self, key: Key, more: usize) -> bool {

@@ -92,6 +92,8 @@ pub(crate) struct Established {
     /// The last block of main mode: seed of every later IV.
     pub(crate) last_block: Vec<u8>,
     pub(crate) proposal: Proposal,
+    /// Our lifetime undercuts the offer.
+    pub(crate) shortened: bool,
     pub(crate) key: Key,
     pub(crate) identity: Name,
     pub(crate) nat: Nat,
@@ -205,6 +207,7 @@ impl Secured {
             keys: self.keys.clone(),
             last_block,
             proposal,
+            shortened: self.agreed.chosen.shortened,
             key: self.agreed.key.clone(),
             identity,
             nat: self.values.nat,

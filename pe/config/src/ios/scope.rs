@@ -157,6 +157,11 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// The same, standing in another place.
+    pub(crate) fn enter<'b>(&'b mut self, place: &'b Place) -> Scope<'b> {
+        Scope { config: self.config, memory: self.memory, place }
+    }
+
     pub(crate) fn vrf(&mut self) -> &mut Vrf {
         let blank = || Vrf::new(VrfStyle::Definition);
         self.config.vrfs.entry(self.place.name.clone()).or_insert_with(blank)

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use base::VrfId;
 use dataplane::{Counters, Rejected};
@@ -129,7 +128,7 @@ fn a_stop_clears_every_session_and_waits_for_what_is_to_be_sent() {
     let bench = bench("/nonexistent", false);
     let served = serve(bench.errands);
     bench.queue.send_blocking(Arrival::Stop(None));
-    assert_eq!(bench.control.run(config("pe")), Ok(()));
+    assert_eq!(bench.control.run(Vec::new(), config("pe")), Ok(()));
     assert_eq!(bench.seen.borrow().inputs, ["configure", "request"]);
     assert!(matches!(served.join().unwrap()[..], [Errand::Ready]));
 }
@@ -137,7 +136,7 @@ fn a_stop_clears_every_session_and_waits_for_what_is_to_be_sent() {
 #[test]
 fn a_first_configuration_that_is_refused_ends_the_run_with_its_reason() {
     let bench = bench("/nonexistent", false);
-    assert_eq!(bench.control.run(config("bad")), Err("no such device".to_owned()));
+    assert_eq!(bench.control.run(Vec::new(), config("bad")), Err("no such device".to_owned()));
 }
 
 #[test]

@@ -159,17 +159,21 @@ impl Kernel {
 
 /// Never the Debug form: it prints whole messages.
 fn why(error: Error) -> String {
-    match error {
-        Error::NetlinkError(refusal) => refusal.to_io().to_string(),
-        other => other.to_string(),
+    if let Error::NetlinkError(refusal) = error {
+        return refusal.to_io().to_string();
     }
+    "the netlink request failed".to_owned()
 }
 
 pub(crate) fn link(message: &LinkMessage) -> Option<Link> {
     let attributes = &message.attributes;
-    let name = attributes.iter().find_map(|it| if let LinkAttribute::IfName(name) = it { Some(name) } else { None })?;
-    let mtu = attributes.iter().find_map(|it| if let LinkAttribute::Mtu(mtu) = it { Some(*mtu) } else { None });
-    let mac = attributes.iter().find_map(|it| if let LinkAttribute::Address(mac) = it { Some(mac) } else { None });
+    let name = attributes
+        .iter()
+        .find_map(|it| if let LinkAttribute::IfName(name) = it { Some(name) } else { None })?;
+    let mtu =
+        attributes.iter().find_map(|it| if let LinkAttribute::Mtu(mtu) = it { Some(*mtu) } else { None });
+    let mac =
+        attributes.iter().find_map(|it| if let LinkAttribute::Address(mac) = it { Some(mac) } else { None });
     let ethernet = message.header.link_layer_type == LinkLayerType::Ether;
     let flags = message.header.flags;
     Some(Link {
@@ -183,15 +187,16 @@ pub(crate) fn link(message: &LinkMessage) -> Option<Link> {
 }
 
 pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Known> {
-    let address = message.attributes.iter().find_map(|it| match it {
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(IpAddr::from(*address)),
-        NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => Some(IpAddr::from(*address)),
-        _ => None,
-    })?;
-    let mac = message.attributes.iter().find_map(|it| match it {
-        NeighbourAttribute::LinkLayerAddress(mac) => <[u8; 6]>::try_from(mac.as_slice()).ok(),
-        _ => None,
-    });
+    let (mut address, mut mac) = (None, None);
+    for attribute in &message.attributes {
+        if let NeighbourAttribute::Destination(NeighbourAddress::Inet(four)) = attribute {
+            address = Some(IpAddr::from(*four));
+        } else if let NeighbourAttribute::Destination(NeighbourAddress::Inet6(six)) = attribute {
+            address = Some(IpAddr::from(*six));
+        } else if let NeighbourAttribute::LinkLayerAddress(link) = attribute {
+            mac = <[u8; 6]>::try_from(link.as_slice()).ok();
+        }
+    }
     let answers = matches!(
         message.header.state,
         NeighbourState::Reachable
@@ -200,18 +205,18 @@ pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Known> {
             | NeighbourState::Probe
             | NeighbourState::Permanent
     );
-    Some(Known { index: message.header.ifindex, address, mac: mac.filter(|_| answers) })
+    address.map(|address| Known { index: message.header.ifindex, address, mac: mac.filter(|_| answers) })
 }
 
 fn address(message: AddressMessage) -> Option<Present> {
-    let local = message.attributes.iter().find_map(|it| match it {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    });
-    let any = message.attributes.iter().find_map(|it| match it {
-        AddressAttribute::Address(address) => Some(*address),
-        _ => None,
-    });
+    let (mut local, mut any) = (None, None);
+    for attribute in &message.attributes {
+        if let AddressAttribute::Local(address) = attribute {
+            local = Some(*address);
+        } else if let AddressAttribute::Address(address) = attribute {
+            any = Some(*address);
+        }
+    }
     let ours = message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
     let (index, length) = (message.header.index, message.header.prefix_len);
     local.or(any).map(|address| Present { index, address, length, ours, message })
@@ -247,19 +252,22 @@ fn rule(message: &RuleMessage) -> Option<Rule> {
     if !attributes.contains(&RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL))) {
         return None;
     }
-    let selector = attributes.iter().find_map(|it| match it {
-        RuleAttribute::Iifname(device) => Some(Selector::Iif(device.clone())),
-        RuleAttribute::Oifname(device) => Some(Selector::Oif(device.clone())),
-        RuleAttribute::FwMark(mark) => Some(Selector::Mark(*mark)),
-        _ => None,
-    })?;
-    let number = |pick: fn(&RuleAttribute) -> Option<u32>| attributes.iter().find_map(pick);
-    Some(Rule {
-        family: if message.header.family == AddressFamily::Inet { Family::V4 } else { Family::V6 },
-        priority: number(|it| if let RuleAttribute::Priority(it) = it { Some(*it) } else { None })?,
-        selector,
-        table: number(|it| if let RuleAttribute::Table(it) = it { Some(*it) } else { None })?,
-    })
+    let (mut selector, mut priority, mut table) = (None, None, None);
+    for attribute in attributes {
+        if let RuleAttribute::Iifname(device) = attribute {
+            selector = Some(Selector::Iif(device.clone()));
+        } else if let RuleAttribute::Oifname(device) = attribute {
+            selector = Some(Selector::Oif(device.clone()));
+        } else if let RuleAttribute::FwMark(mark) = attribute {
+            selector = Some(Selector::Mark(*mark));
+        } else if let RuleAttribute::Priority(number) = attribute {
+            priority = Some(*number);
+        } else if let RuleAttribute::Table(number) = attribute {
+            table = Some(*number);
+        }
+    }
+    let family = if message.header.family == AddressFamily::Inet { Family::V4 } else { Family::V6 };
+    Some(Rule { family, priority: priority?, selector: selector?, table: table? })
 }
 
 fn route_message(route: &Route, index: u32) -> Result<RouteMessage> {
@@ -294,28 +302,26 @@ fn route(message: &RouteMessage, links: &[Link]) -> Option<Route> {
         metric: 0,
     };
     for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(to) => {
-                route.prefix = Prefix::new(ip(to)?, message.header.destination_prefix_length).ok()?;
-            }
-            RouteAttribute::Gateway(gateway) => route.gateway = Some(ip(gateway)?),
-            RouteAttribute::Oif(index) => {
-                route.device = links.iter().find(|link| link.index == *index)?.name.clone();
-            }
-            RouteAttribute::Priority(metric) => route.metric = *metric,
-            RouteAttribute::Table(table) => route.table = *table,
-            _ => {}
+        if let RouteAttribute::Destination(to) = attribute {
+            route.prefix = Prefix::new(ip(to)?, message.header.destination_prefix_length).ok()?;
+        } else if let RouteAttribute::Gateway(gateway) = attribute {
+            route.gateway = Some(ip(gateway)?);
+        } else if let RouteAttribute::Oif(index) = attribute {
+            route.device.clone_from(&links.iter().find(|link| link.index == *index)?.name);
+        } else if let RouteAttribute::Priority(metric) = attribute {
+            route.metric = *metric;
+        } else if let RouteAttribute::Table(table) = attribute {
+            route.table = *table;
         }
     }
     Some(route)
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some(IpAddr::from(*address)),
-        RouteAddress::Inet6(address) => Some(IpAddr::from(*address)),
-        _ => None,
+    if let RouteAddress::Inet(four) = address {
+        return Some(IpAddr::from(*four));
     }
+    if let RouteAddress::Inet6(six) = address { Some(IpAddr::from(*six)) } else { None }
 }
 
 #[cfg(test)]
@@ -328,9 +334,12 @@ mod tests {
 
     #[test]
     fn a_route_is_what_it_was_when_the_kernel_gives_it_back() {
-        for (prefix, gateway) in
-            [("0.0.0.0/0", Some("192.0.2.1")), ("192.0.2.0/24", None), ("2001:db8::/64", None), ("::/0", Some("fe80::1"))]
-        {
+        for (prefix, gateway) in [
+            ("0.0.0.0/0", Some("192.0.2.1")),
+            ("192.0.2.0/24", None),
+            ("2001:db8::/64", None),
+            ("::/0", Some("fe80::1")),
+        ] {
             let sent = Route {
                 table: 1002,
                 prefix: prefix.parse().unwrap(),
@@ -344,7 +353,8 @@ mod tests {
 
     #[test]
     fn a_rule_is_what_it_was_and_rules_of_others_are_not_ours() {
-        for selector in [Selector::Iif("wan".into()), Selector::Oif("wan".into()), Selector::Mark(1_000_001)] {
+        for selector in [Selector::Iif("wan".into()), Selector::Oif("wan".into()), Selector::Mark(1_000_001)]
+        {
             let sent = Rule { family: Family::V6, priority: 1000, selector, table: 1001 };
             let mut message = rule_message(&sent);
             assert_eq!(rule(&message), Some(sent));

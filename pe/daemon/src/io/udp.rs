@@ -81,8 +81,8 @@ impl Sockets {
     fn start(&mut self, place: Place, socket: UdpSocket) {
         let socket = Rc::new(socket);
         let (queue, overflow) = (self.queue.clone(), Rc::clone(&self.overflow));
-        let receiver =
-            spawn_local(receive(Rc::clone(&socket), place.front, place.local, queue, overflow)).abort_handle();
+        let receiver = spawn_local(receive(Rc::clone(&socket), place.front, place.local, queue, overflow))
+            .abort_handle();
         self.open.insert(place, Open { socket, receiver });
     }
 
@@ -106,9 +106,7 @@ fn places(ports: &[&HostPort]) -> Vec<Place> {
     };
     listening
         .flat_map(|port| {
-            port.addresses
-                .iter()
-                .flat_map(move |on| [IKE, IKE_NAT].map(|udp| place(port, on.address, udp)))
+            port.addresses.iter().flat_map(move |on| [IKE, IKE_NAT].map(|udp| place(port, on.address, udp)))
         })
         .collect()
 }

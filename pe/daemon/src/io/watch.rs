@@ -37,7 +37,9 @@ impl Watch {
             return (Vec::new(), false);
         }
         let mut inputs = Vec::new();
-        if let Some(before) = before && before.name != link.name {
+        if let Some(before) = before
+            && before.name != link.name
+        {
             inputs.push(Input::DeviceGone(before.name));
         }
         inputs.extend(device(&link).map(Input::Device));
@@ -138,7 +140,8 @@ mod tests {
         assert_eq!(watch.ask(PortId(7), [192, 0, 2, 9].into()), Some(3));
         assert!(watch.neighbour(answered(Some([1; 6]))).is_some());
         assert_eq!(watch.asked().len(), 1);
-        let Some(Input::Neighbour { mac: None, port: PortId(7), .. }) = watch.neighbour(answered(None)) else {
+        let Some(Input::Neighbour { mac: None, port: PortId(7), .. }) = watch.neighbour(answered(None))
+        else {
             panic!("silence must be told")
         };
         assert!(watch.asked().is_empty());

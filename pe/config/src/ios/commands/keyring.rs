@@ -23,7 +23,8 @@ pub(super) fn commands() -> Vec<Command> {
                 let front = a.opt("F");
                 let exists = s.config.keyrings.iter().any(|ring| ring.name == name);
                 let place = Place::at(Keyring, name);
-                let ring = super::super::scope::Scope { place: &place, config: s.config, memory: s.memory }.into_keyring();
+                let mut inside = s.enter(&place);
+                let ring = inside.keyring();
                 if exists && front.is_some() && ring.vrf != front {
                     let help = "a keyring serves one front VRF: make a second keyring for the other";
                     return Err(Fault::new("the keyring exists already with another front VRF", help).at("F"));

@@ -6,8 +6,8 @@ use ike::config::Identity;
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Profile};
 use super::super::scope::{Done, Fault, Place, Scope};
-use super::keyring::{mask, peer4, peer6};
-use super::{Command, insert, many, one, opt};
+use super::keyring::{peer4, peer6};
+use super::{Command, insert, many, opt};
 use crate::model::Match;
 
 pub(super) fn commands() -> Vec<Command> {
@@ -167,10 +167,10 @@ fn printed(found: &Match) -> Args {
 
 fn address(prefix: Prefix, vrf: Option<&String>) -> Args {
     if prefix.address().is_ipv6() {
-        return Args::new().with("P", prefix).with_some("F6", vrf);
+        return Args::new().flag("address").with("P", prefix).with_some("F6", vrf);
     }
-    let mask = mask(prefix).or_else(|| Some(prefix.mask()));
-    Args::new().with("A", prefix.address()).with_some("M", mask).with_some("F", vrf)
+    let args = Args::new().flag("address").with("A", prefix.address());
+    args.with("M", prefix.mask()).with_some("F", vrf)
 }
 
 fn refused() -> Vec<Command> {

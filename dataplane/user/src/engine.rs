@@ -1,0 +1,45 @@
+//! The whole dataplane in the caller's thread: for tests, benches and whoever brings a loop along.
+
+use base::Instant;
+use crossbeam_channel::Receiver;
+use dataplane::{Counters, Dataplane, Event, Op, Rejected};
+
+use crate::control::{Control, Opener};
+use crate::worker::Worker;
+
+/// Events that wait for the control plane; more are lost, and come again if they matter.
+pub(crate) const EVENTS: usize = 4096;
+
+pub struct Engine {
+    control: Control,
+    worker: Worker,
+    events: Receiver<Event>,
+}
+
+impl Engine {
+    pub fn new(open: Opener) -> Self {
+        let (sender, events) = crossbeam_channel::bounded(EVENTS);
+        Self { control: Control::new(open), worker: Worker::new(sender), events }
+    }
+
+    /// One round: receives from every NIC, leads the packets to their ends, sends. How many came in.
+    pub fn run(&mut self, now: Instant) -> usize {
+        self.worker.run(now)
+    }
+}
+
+impl Dataplane for Engine {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+        let (commands, verdict) = self.control.apply(ops);
+        commands.into_iter().for_each(|command| self.worker.obey(command));
+        verdict
+    }
+
+    fn poll(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    fn counters(&self) -> Counters {
+        self.worker.counters()
+    }
+}

@@ -1,0 +1,56 @@
+//! The kernel of this box as a port: the TUN device of a VRF, which carries bare IP packets.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use sys::Tun;
+
+use super::{Capabilities, Nic};
+use crate::Batch;
+
+/// What the kernel routes to the device is received; what is sent, the kernel gets as if it had arrived
+/// there. The device must be up before anything is sent, or it is lost.
+pub struct Tap(Tun);
+
+impl Tap {
+    /// Makes the device; see [`Tun::open`].
+    pub fn open(name: &str) -> io::Result<Self> {
+        Tun::open(name).map(Self)
+    }
+}
+
+impl Nic for Tap {
+    fn receive(&mut self, batch: &mut Batch) {
+        while !batch.is_full() {
+            let mut frame = batch.buffer();
+            match self.0.receive(frame.blank()) {
+                Ok(length) => {
+                    frame.received(length);
+                    batch.push(frame);
+                }
+                Err(_) => {
+                    batch.recycle(frame);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, batch: &mut Batch) {
+        while let Some(frame) = batch.pop() {
+            // Refused: the device is down, or the kernel finds the packet malformed.
+            match self.0.send(frame.bytes()) {
+                Ok(()) => batch.recycle(frame),
+                Err(_) => batch.lose(frame),
+            }
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { ethernet: false }
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+}

@@ -1,0 +1,123 @@
+//! The dataplane in a thread of its own: ops go in by a queue, events come out by another.
+
+use core::time::Duration;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant as Clock;
+
+use base::Instant;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use dataplane::{Counters, Dataplane, Event, Op, Rejected};
+use sys::Waker;
+use sys::poll::{Watched, wait};
+
+use crate::control::{Command, Control, Opener};
+use crate::engine::EVENTS;
+use crate::worker::Worker;
+
+pub struct User {
+    control: Control,
+    /// All commands of one `apply` come into force between the same two batches.
+    commands: Option<Sender<Vec<Command>>>,
+    events: Receiver<Event>,
+    /// Ends the worker's sleep.
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl User {
+    /// Starts the worker. Time in its counters runs from here.
+    pub fn start(open: Opener) -> io::Result<Self> {
+        let (commands, orders) = crossbeam_channel::unbounded();
+        let (tell, events) = crossbeam_channel::bounded(EVENTS);
+        let waker = Arc::new(Waker::new()?);
+        let heard = Arc::clone(&waker);
+        let work = move || serve(Worker::new(tell), &orders, &heard);
+        let thread = thread::Builder::new().name("dp-user".to_owned()).spawn(work)?;
+        Ok(Self {
+            control: Control::new(open),
+            commands: Some(commands),
+            events,
+            waker,
+            thread: Some(thread),
+        })
+    }
+
+    fn order(&self, commands: Vec<Command>) {
+        let Some(sender) = &self.commands else { return };
+        if sender.send(commands).is_err() {
+            tracing::error!("the packet worker is gone");
+        }
+        self.waker.wake();
+    }
+}
+
+impl Dataplane for User {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+        let (commands, verdict) = self.control.apply(ops);
+        if !commands.is_empty() {
+            self.order(commands);
+        }
+        verdict
+    }
+
+    fn poll(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    /// Asks the worker, who answers between two batches; nothing if it does not within a second.
+    fn counters(&self) -> Counters {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.order(vec![Command::Counters(reply)]);
+        answer.recv_timeout(Duration::from_secs(1)).unwrap_or_default()
+    }
+}
+
+impl Drop for User {
+    /// Ends the worker; its NICs close.
+    fn drop(&mut self) {
+        self.commands = None;
+        self.waker.wake();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the packet worker panicked");
+        }
+    }
+}
+
+/// Rounds without a packet before the worker sleeps.
+const IDLE_ROUNDS: u32 = 16;
+
+fn serve(mut worker: Worker, orders: &Receiver<Vec<Command>>, waker: &Waker) {
+    let start = Clock::now();
+    let mut idle = 0_u32;
+    while take(&mut worker, orders) {
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        idle = if worker.run(Instant::from_micros(micros)) > 0 { 0 } else { idle.saturating_add(1) };
+        if idle > IDLE_ROUNDS {
+            sleep(&worker, waker);
+        }
+    }
+}
+
+/// Obeys every command that is there; `false` when none can come any more.
+fn take(worker: &mut Worker, orders: &Receiver<Vec<Command>>) -> bool {
+    loop {
+        match orders.try_recv() {
+            Ok(commands) => commands.into_iter().for_each(|command| worker.obey(command)),
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Disconnected) => return false,
+        }
+    }
+}
+
+/// Until a packet or a command comes, or a tick is due.
+fn sleep(worker: &Worker, waker: &Waker) {
+    let mut watched: Vec<_> = worker.descriptors().map(Watched::readable).collect();
+    watched.push(Watched::readable(waker.as_fd()));
+    if let Err(error) = wait(&mut watched, Some(Worker::TICK)) {
+        tracing::error!(%error, "the packet worker cannot wait");
+    }
+    waker.drain();
+}

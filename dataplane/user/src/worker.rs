@@ -1,0 +1,140 @@
+//! One worker: its NICs, the packets of each round, and the commands between rounds.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use base::{Instant, PortId};
+use crossbeam_channel::Sender;
+use dataplane::{Counters, Event, PortCounters};
+
+use crate::control::Command;
+use crate::graph::{Next, Via, Walk};
+use crate::state::State;
+use crate::tables::Tables;
+use crate::{Drop, Frame, Nic};
+
+pub(crate) struct Worker {
+    tables: Arc<Tables>,
+    state: State,
+    sides: BTreeMap<PortId, Side>,
+    /// Stations that became known since the last round.
+    known: Vec<(PortId, IpAddr)>,
+    next_tick: Instant,
+}
+
+struct Side {
+    nic: Box<dyn Nic>,
+    counters: PortCounters,
+}
+
+impl Worker {
+    /// How often what waits is looked at.
+    pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+    pub(crate) fn new(events: Sender<Event>) -> Self {
+        Self {
+            tables: Arc::default(),
+            state: State::new(events),
+            sides: BTreeMap::new(),
+            known: Vec::new(),
+            next_tick: Instant::START,
+        }
+    }
+
+    pub(crate) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Tables(tables) => self.tables = tables,
+            Command::Sa(sa, cipher) => self.state.sas.set(*sa, cipher),
+            Command::UnsetSa(id) => self.state.sas.unset(id),
+            Command::Open(port, nic) => {
+                let counters = self.sides.remove(&port).map(|old| old.counters).unwrap_or_default();
+                self.sides.insert(port, Side { nic, counters });
+            }
+            Command::Close(port) => drop(self.sides.remove(&port)),
+            Command::Known(port, address) => self.known.push((port, address)),
+            Command::Counters(reply) => drop(reply.send(self.counters())),
+        }
+    }
+
+    /// One round over all ports; how many packets came in.
+    pub(crate) fn run(&mut self, now: Instant) -> usize {
+        let tables = Arc::clone(&self.tables);
+        let ports: usize = self.release(&tables, now);
+        let mut packets = ports;
+        for (port, side) in &mut self.sides {
+            side.nic.receive(&mut self.state.batch);
+            self.state.drops.add(Drop::Unfit, self.state.batch.take_lost());
+            packets = packets.saturating_add(self.state.batch.len());
+            while let Some(mut frame) = self.state.batch.pop() {
+                frame.port = *port;
+                count(&mut side.counters.packets_in, &mut side.counters.bytes_in, &frame);
+                Walk::new(&tables, &mut self.state, now).run(frame, Next::EthernetIn);
+            }
+        }
+        self.flush();
+        if now >= self.next_tick {
+            self.state.tick(now);
+            self.next_tick = now + Self::TICK;
+        }
+        packets
+    }
+
+    /// What becomes readable when packets wait.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sides.values().filter_map(|side| side.nic.descriptor())
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        Counters {
+            sas: self.state.sas.counters().collect(),
+            ports: self.sides.iter().map(|(port, side)| (*port, side.counters)).collect(),
+            labels: self.state.labels.clone(),
+            drops: self.state.drops.rows(),
+        }
+    }
+
+    /// Sends what waited for stations that are known now.
+    fn release(&mut self, tables: &Tables, now: Instant) -> usize {
+        let mut released = 0_usize;
+        for (id, address) in core::mem::take(&mut self.known) {
+            for frame in self.state.waiting.release(id, address) {
+                released = released.saturating_add(1);
+                let next = match tables.port(id) {
+                    Some(port) => Next::Neighbour(Via { port, address }),
+                    None => Next::Drop(Drop::UnknownPort),
+                };
+                Walk::new(tables, &mut self.state, now).run(frame, next);
+            }
+        }
+        released
+    }
+
+    fn flush(&mut self) {
+        let (outgoing, batch, drops) = self.state.outgoing();
+        for (port, frames) in outgoing {
+            let Some(side) = self.sides.get_mut(port) else {
+                for frame in frames.drain(..) {
+                    drops.count(Drop::UnknownPort);
+                    batch.recycle(frame);
+                }
+                continue;
+            };
+            for frame in frames.drain(..) {
+                count(&mut side.counters.packets_out, &mut side.counters.bytes_out, &frame);
+                batch.push(frame);
+            }
+            if !batch.is_empty() {
+                side.nic.send(batch);
+                side.counters.drops_out = side.counters.drops_out.saturating_add(batch.take_lost());
+            }
+        }
+    }
+}
+
+fn count(packets: &mut u64, bytes: &mut u64, frame: &Frame) {
+    *packets = packets.saturating_add(1);
+    *bytes = bytes.saturating_add(u64::try_from(frame.len()).unwrap_or(u64::MAX));
+}

@@ -1,0 +1,93 @@
+//! Both forms of the userspace dataplane keep the contract of every backend.
+
+mod bed;
+
+use std::time::{Duration, Instant as Clock};
+
+use base::Instant;
+use bed::{Ends, framed, opener, to_site, under};
+use dataplane::Dataplane;
+use dataplane::contract::{self, Subject};
+use dp_user::{Batch, Engine, Frame, Nic, User};
+
+struct Inline {
+    engine: Engine,
+    ends: Ends,
+}
+
+struct Threaded {
+    user: User,
+    ends: Ends,
+}
+
+fn bring(ends: &Ends) {
+    let mut batch = Batch::default();
+    let packet = under(&[3001], 64, &to_site().long(100));
+    batch.push(Frame::of(&framed(bed::OUR_MAC, &packet)));
+    ends.lock().unwrap().get_mut(&contract::CORE).unwrap().send(&mut batch);
+}
+
+impl Subject for Inline {
+    fn plane(&mut self) -> &mut dyn Dataplane {
+        &mut self.engine
+    }
+
+    fn carry(&mut self) {
+        bring(&self.ends);
+        self.engine.run(Instant::START);
+    }
+}
+
+impl Subject for Threaded {
+    fn plane(&mut self) -> &mut dyn Dataplane {
+        &mut self.user
+    }
+
+    /// A NIC in memory cannot wake the worker, but its tick comes soon.
+    fn carry(&mut self) {
+        let sent = |user: &User| user.counters().ports[&contract::WAN].packets_out;
+        let before = sent(&self.user);
+        bring(&self.ends);
+        let start = Clock::now();
+        while sent(&self.user) == before {
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", self.user.counters());
+        }
+    }
+}
+
+#[test]
+fn the_engine_in_the_caller_s_thread_keeps_the_contract() {
+    contract::suite(&mut || {
+        let (open, ends) = opener(64);
+        Box::new(Inline { engine: Engine::new(open), ends })
+    });
+}
+
+#[test]
+fn the_engine_in_its_own_thread_keeps_the_contract() {
+    contract::suite(&mut || {
+        let (open, ends) = opener(64);
+        Box::new(Threaded { user: User::start(open).unwrap(), ends })
+    });
+}
+
+#[test]
+fn a_port_that_cannot_be_opened_is_rejected_by_name_and_what_came_before_is_in_force() {
+    use dataplane::{Object, Op, TtlModel, Vrf};
+    let mut user = User::start(Box::new(|_| Err(std::io::Error::other("no such device")))).unwrap();
+    let vrf = Object::Vrf(Vrf { id: bed::RED, ttl: TtlModel::Uniform });
+    let port = Object::Port(bed::port(bed::WAN, bed::RED, &[]));
+    let rejected = user.apply(&[Op::Set(vrf), Op::Set(port)]).unwrap_err();
+    assert_eq!(rejected.index, 1);
+    assert_eq!(rejected.reason, "port port1 on device dev1: no such device");
+}
+
+#[test]
+fn an_sa_with_keys_of_the_wrong_length_is_rejected() {
+    use dataplane::{Object, Op};
+    let (open, _ends) = opener(64);
+    let mut engine = Engine::new(open);
+    let mut sa = bed::sa(1, ipsec::Direction::In, bed::WAN, bed::RED, "198.51.100.1", bed::GCM);
+    sa.keys.cipher = base::Secret::from(vec![1; 19]);
+    assert!(engine.apply(&[Op::Set(Object::Sa(sa))]).is_err());
+}

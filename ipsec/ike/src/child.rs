@@ -1,0 +1,220 @@
+//! The pairs of IPsec SAs that are installed: which one carries traffic, which one is on its way out,
+//! and when each is due for a successor.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base::{Instant, PolicyId};
+use ipsec::Selector;
+
+use crate::agenda::Agenda;
+use crate::core::Core;
+use crate::status::{ChildState, Stage};
+use crate::v1::session::Session;
+use crate::wire::id::Name;
+use crate::{Child, ChildId, DownReason, Output};
+
+/// How long a replaced child still receives: packets on their way, and a peer that is slow to switch.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// As initiator of a rekey we switch when the responder surely has message 3.
+const SWITCH_DELAY: Duration = Duration::from_secs(1);
+
+/// After a failed attempt to replace a child.
+const REKEY_AGAIN: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// It carries traffic from now on.
+    Promote,
+    Rekey,
+    End(DownReason),
+}
+
+pub(crate) struct Installed {
+    pub(crate) state: ChildState,
+    /// Who the peer said it is, and its port: several peers may share an address.
+    pub(crate) identity: Name,
+    pub(crate) port: u16,
+    /// Until it is up: what the dataplane will need.
+    pending: Option<Box<Child>>,
+    promote_at: Option<Instant>,
+    rekey_at: Option<Instant>,
+    retire_at: Option<Instant>,
+}
+
+pub(crate) struct Children {
+    installed: BTreeMap<ChildId, Installed>,
+    agenda: Agenda<ChildId>,
+}
+
+impl Installed {
+    /// Same peer, whichever of its sessions made the child.
+    pub(crate) fn is_of(&self, session: &Session) -> bool {
+        self.shares_address(session)
+            && session.established().is_some_and(|phase1| phase1.identity == self.identity)
+    }
+
+    pub(crate) fn shares_address(&self, session: &Session) -> bool {
+        self.state.front == session.path.front
+            && self.state.local == session.path.local.ip()
+            && self.state.remote == session.path.remote.ip()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.promote_at, self.rekey_at, self.retire_at, Some(self.state.expires)].into_iter().flatten().min()
+    }
+
+    fn due(&self, now: Instant) -> Option<Due> {
+        let is_due = |moment: Option<Instant>| moment.is_some_and(|at| at <= now);
+        if self.state.expires <= now {
+            Some(Due::End(DownReason::Expired))
+        } else if is_due(self.retire_at) {
+            Some(Due::End(DownReason::Superseded))
+        } else if is_due(self.promote_at) {
+            Some(Due::Promote)
+        } else {
+            is_due(self.rekey_at).then_some(Due::Rekey)
+        }
+    }
+}
+
+impl Children {
+    pub(crate) const fn new() -> Self {
+        Self { installed: BTreeMap::new(), agenda: Agenda::new() }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Installed> {
+        self.installed.values()
+    }
+
+    pub(crate) fn find(&self, id: ChildId) -> Option<&Installed> {
+        self.installed.get(&id)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.agenda.next()
+    }
+
+    /// The child that carries `selector` of an entry.
+    pub(crate) fn carrying(&self, policy: PolicyId, selector: &Selector) -> Option<ChildId> {
+        let mut all = self.iter().map(|child| &child.state);
+        all.find(|child| child.policy == policy && child.selector == *selector && child.stage == Stage::Up)
+            .map(|child| child.id)
+    }
+
+    /// A child can receive. It carries traffic at once if we made it and nothing else does; after a
+    /// moment if it replaces another; and if the peer made it, when the peer confirms.
+    pub(crate) fn ready(&mut self, core: &mut Core, child: Box<Child>, session: &Session) {
+        let (id, ours) = (child.id, child.initiator);
+        let replaces = self.carrying(child.policy, &child.selector).is_some();
+        let waits = !ours || replaces;
+        if waits {
+            core.out.push_back(Output::ChildReady(child.clone()));
+        }
+        let mut installed = record(core, child, session);
+        installed.promote_at = (ours && replaces).then(|| core.now + SWITCH_DELAY);
+        self.installed.insert(id, installed);
+        if waits {
+            self.plan(id);
+        } else {
+            self.promote(core, id);
+        }
+    }
+
+    /// From now on this one carries the traffic; whichever did before has a time of grace.
+    pub(crate) fn promote(&mut self, core: &mut Core, id: ChildId) {
+        let Some(child) = self.installed.get_mut(&id) else { return };
+        let Some(new) = child.pending.take() else { return };
+        child.promote_at = None;
+        let before = self.carrying(new.policy, &new.selector);
+        if let Some(child) = self.installed.get_mut(&id) {
+            child.state.stage = Stage::Up;
+        }
+        core.out.push_back(match before {
+            Some(old) => Output::ChildReplaced { old, new },
+            None => Output::ChildUp(new),
+        });
+        self.plan(id);
+        if let Some(old) = before {
+            self.supersede(old, core.now);
+        }
+    }
+
+    fn supersede(&mut self, id: ChildId, now: Instant) {
+        if let Some(old) = self.installed.get_mut(&id) {
+            old.state.stage = Stage::Superseded;
+            (old.rekey_at, old.retire_at) = (None, Some(now + GRACE));
+        }
+        self.plan(id);
+    }
+
+    /// The attempt to replace it failed: once more, later.
+    pub(crate) fn rekey_again(&mut self, id: ChildId, now: Instant) {
+        if let Some(child) = self.installed.get_mut(&id)
+            && child.state.stage == Stage::Up
+        {
+            child.rekey_at = Some(now + REKEY_AGAIN);
+        }
+        self.plan(id);
+    }
+
+    pub(crate) fn remove(&mut self, core: &mut Core, id: ChildId, reason: DownReason) -> Option<Installed> {
+        let child = self.installed.remove(&id)?;
+        self.agenda.set(id, None);
+        core.out.push_back(Output::ChildDown(id, reason));
+        Some(child)
+    }
+
+    /// What is due now; a rekey is due once.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(ChildId, Due)> {
+        let id = self.agenda.take_due(now)?;
+        let child = self.installed.get_mut(&id)?;
+        let due = child.due(now)?;
+        if due == Due::Rekey {
+            child.rekey_at = None;
+        }
+        self.plan(id);
+        Some((id, due))
+    }
+
+    fn plan(&mut self, id: ChildId) {
+        self.agenda.set(id, self.installed.get(&id).and_then(Installed::deadline));
+    }
+}
+
+fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
+    // The responder of the last negotiation lets the initiator go first.
+    let (low, high) = if child.initiator { (85, 90) } else { (91, 95) };
+    let rekey_at = Some(core.now + core.jitter(child.lifetime.time, low, high));
+    let state = ChildState {
+        id: child.id,
+        session: child.session,
+        policy: child.policy,
+        front: child.front,
+        inside: child.inside,
+        local: child.local,
+        remote: child.remote,
+        encap: child.encap,
+        suite: child.suite,
+        spi_in: child.spi_in,
+        spi_out: child.spi_out,
+        selector: child.selector,
+        lifetime: child.lifetime,
+        replay: child.replay,
+        initiator: child.initiator,
+        stage: Stage::Ready,
+        installed: core.now,
+        expires: core.now + child.lifetime.time,
+    };
+    let identity = session.established().map(|phase1| phase1.identity.clone());
+    Installed {
+        state,
+        identity: identity.unwrap_or(Name::Address(child.remote)),
+        port: session.path.remote.port(),
+        pending: Some(child),
+        promote_at: None,
+        rekey_at,
+        retire_at: None,
+    }
+}

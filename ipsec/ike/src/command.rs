@@ -1,0 +1,102 @@
+//! What operators do to a running engine: `clear`, and a new configuration.
+
+use std::sync::Arc;
+
+use crate::engine::Ike;
+use crate::policy;
+use crate::v1::session::Session;
+use crate::wire::id::Name;
+use crate::{ChildId, ChildState, Config, DownReason, SessionId, Target};
+
+impl Ike {
+    pub(crate) fn clear(&mut self, target: Target) {
+        let children = self.children_where(|child| match target {
+            Target::All | Target::Children => true,
+            Target::Session(session) => child.session == session,
+            Target::Child(id) => child.id == id,
+            Target::Peer { front, remote } | Target::PeerChildren { front, remote } => {
+                child.front == front && child.remote == remote
+            }
+            Target::Inside(inside) => child.inside == inside,
+            Target::Policy(policy) => child.policy == policy,
+        });
+        let sessions = self.sessions_where(|session| match target {
+            Target::All => true,
+            Target::Session(id) => session.id == id,
+            Target::Peer { front, remote } => {
+                session.path.front == front && session.path.remote.ip() == remote
+            }
+            Target::Children
+            | Target::Child(_)
+            | Target::PeerChildren { .. }
+            | Target::Inside(_)
+            | Target::Policy(_) => false,
+        });
+        self.remove(children, sessions, DownReason::Cleared);
+    }
+
+    /// Closes what the new configuration changes; everything else runs on.
+    pub(crate) fn configure(&mut self, new: Arc<Config>) {
+        let old = std::mem::replace(&mut self.core.config, new.clone());
+        let entry = |config: &Config, policy| config.entries.iter().find(|e| e.policy == policy).cloned();
+        let unchanged = |policy| {
+            let now = entry(&new, policy);
+            now.is_some() && entry(&old, policy) == now
+        };
+        let sessions = self.sessions_where(|session| !is_still_right(session, &old, &new));
+        let lost = |child: &ChildState| {
+            !unchanged(child.policy) || sessions.iter().any(|id| self.made(*id, child))
+        };
+        let children = self.children_where(lost);
+        self.wants.retain(unchanged);
+        self.remove(children, sessions, DownReason::Reconfigured);
+    }
+
+    /// Whether `child` is with the peer of this session, whose key or profile is not what it was.
+    fn made(&self, id: SessionId, child: &ChildState) -> bool {
+        let session = self.sessions.get(&id);
+        let installed = self.children.find(child.id);
+        session.zip(installed).is_some_and(|(session, child)| child.is_of(session))
+    }
+
+    fn remove(&mut self, children: Vec<ChildId>, sessions: Vec<SessionId>, reason: DownReason) {
+        children.into_iter().for_each(|id| self.delete_child(id, reason));
+        sessions.into_iter().for_each(|id| self.close(id, reason));
+    }
+
+    fn children_where(&self, matches: impl Fn(&ChildState) -> bool) -> Vec<ChildId> {
+        self.children().filter(|child| matches(child)).map(|child| child.id).collect()
+    }
+
+    fn sessions_where(&self, matches: impl Fn(&Session) -> bool) -> Vec<SessionId> {
+        self.sessions.values().filter(|session| matches(session)).map(|session| session.id).collect()
+    }
+}
+
+/// Whether a session would come about as it is under the new configuration too.
+fn is_still_right(session: &Session, old: &Config, new: &Config) -> bool {
+    let Some(phase1) = session.established() else { return old == new };
+    let (front, remote) = (session.path.front, session.path.remote.ip());
+    let profile = session.place.profile.as_deref();
+    let key = if session.initiator {
+        policy::key_for_initiator(new, front, remote, profile)
+    } else {
+        policy::key_for_responder(new, front, remote)
+    };
+    let definition = |config: &Config| profile.and_then(|name| policy::find_profile(config, name).cloned());
+    let served = |config: &Config| config.entries.iter().any(|entry| policy::serves(entry, session.asker()));
+    key.as_ref() == Some(&phase1.key)
+        && definition(old) == definition(new)
+        && (served(new) || !served(old))
+        && (session.initiator || is_still_placed(session, &phase1.identity, new))
+}
+
+fn is_still_placed(session: &Session, identity: &Name, config: &Config) -> bool {
+    let front = session.path.front;
+    let Some(ring) = session.established().map(|phase1| &phase1.key.ring) else { return false };
+    let settled = policy::settle(config, front, ring, identity);
+    settled.is_ok_and(|profile| {
+        profile.map(|profile| &profile.name) == session.place.profile.as_ref()
+            && profile.and_then(|profile| profile.inside).unwrap_or(front) == session.place.inside
+    })
+}

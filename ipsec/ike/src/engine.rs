@@ -1,0 +1,394 @@
+//! The engine: routes datagrams, answers and the passage of time to sessions, and what sessions have to
+//! tell to the children and wants that it concerns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use base::{Engine, Instant, VrfId};
+
+use crate::agenda::Agenda;
+use crate::child::{Children, Due};
+use crate::core::{Asker, Core, Event};
+use crate::demux::Demux;
+use crate::error::Refusal;
+use crate::notice::Blame;
+use crate::status::{self, ChildState, SessionState};
+use crate::v1::session::{Fate, Message, Session};
+use crate::v1::{informational, quick};
+use crate::want::Wants;
+use crate::window;
+use crate::wire::header::{Cookie, Header, VERSION_1, exchange};
+use crate::wire::notify::Notify;
+use crate::wire::payload::{self, Builder};
+use crate::wire::sa;
+use crate::{Answer, AskId, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId};
+
+/// Half-open sessions that peers opened, in all; the oldest makes room.
+const MOST_HALF_OPEN: usize = 1000;
+
+/// Half-open sessions of one address.
+const MOST_HALF_OPEN_EACH: usize = 32;
+
+/// A peer that is refused before it has a session gets one line in the log for this long.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
+
+/// Peers whose refusals are remembered.
+const MOST_COMPLAINTS: usize = 1024;
+
+/// How long the old session outlives its successor.
+const SESSION_GRACE: Duration = Duration::from_secs(10);
+
+/// IKE for the whole box. Everything random comes from the seed: the same seed and inputs give the same
+/// outputs.
+///
+/// UDP payloads go in and out without the non-ESP marker; `Path::marker` says whether there is one. A NAT
+/// keepalive is a datagram of the one byte 0xFF from the NAT port whose path has no marker; one that
+/// arrives is ignored.
+pub struct Ike {
+    pub(crate) core: Core,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) children: Children,
+    pub(crate) wants: Wants,
+    demux: Demux,
+    agenda: Agenda<SessionId>,
+    /// Sessions that peers opened and that are not established, oldest first.
+    half_open: BTreeSet<SessionId>,
+    complaints: BTreeMap<(VrfId, IpAddr), Instant>,
+}
+
+impl Engine for Ike {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.core.now = now;
+        match input {
+            Input::Datagram(datagram) => self.receive(&datagram),
+            Input::Answer(id, answer) => self.answered(id, answer),
+            Input::Command(command) => self.obey(command),
+        }
+        self.settle();
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.core.now = now;
+        while let Some(id) = self.agenda.take_due(now) {
+            self.with(id, Session::tick);
+            self.settle();
+        }
+        while self.children.deadline().is_some_and(|at| at <= now) {
+            if let Some((id, due)) = self.children.take_due(now) {
+                self.child_due(id, due);
+            }
+            self.settle();
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.core.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.agenda.next(), self.children.deadline()].into_iter().flatten().min()
+    }
+}
+
+impl Ike {
+    /// An engine without configuration. `seed` carries all its randomness and must not be used twice.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            core: Core::new(seed),
+            sessions: BTreeMap::new(),
+            children: Children::new(),
+            wants: Wants::default(),
+            demux: Demux::default(),
+            agenda: Agenda::new(),
+            half_open: BTreeSet::new(),
+            complaints: BTreeMap::new(),
+        }
+    }
+
+    /// Every phase 1 SA, complete or not.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionState> {
+        self.sessions.values().map(status::of_session)
+    }
+
+    /// Every pair of IPsec SAs.
+    pub fn children(&self) -> impl Iterator<Item = &ChildState> {
+        self.children.iter().map(|child| &child.state)
+    }
+
+    fn receive(&mut self, datagram: &Datagram) {
+        if datagram.bytes == crate::natt::KEEPALIVE {
+            return;
+        }
+        let path = datagram.path;
+        let (header, body) = match Header::decode(&datagram.bytes) {
+            Ok(decoded) => decoded,
+            Err(malformed) => return self.core.refuse(None, &path, &malformed.into()),
+        };
+        if let Some(refusal) = wrong_version(header.version) {
+            return self.core.refuse(None, &path, &refusal);
+        }
+        let message = Message { path, header, body, digest: window::digest(&datagram.bytes) };
+        match self.demux.find(&path, &header) {
+            Some(id) => self.with(id, |session, core| session.receive(core, &message)),
+            None => self.open(&message),
+        }
+    }
+
+    /// A message of a session that we do not have: main mode may begin.
+    fn open(&mut self, message: &Message<'_>) {
+        let (header, path) = (&message.header, &message.path);
+        let refusal = if header.responder != Cookie::default() || header.initiator == Cookie::default() {
+            Refusal::ignored("unknown-cookies")
+        } else if header.exchange == exchange::AGGRESSIVE {
+            Refusal::ignored("aggressive-mode-not-supported")
+        } else if header.exchange != exchange::MAIN {
+            Refusal::ignored("unknown-exchange")
+        } else {
+            self.make_room(path);
+            match Session::respond(&mut self.core, message) {
+                Ok(session) => {
+                    self.half_open.insert(session.id);
+                    return self.keep(session);
+                }
+                Err(refusal) => return self.refuse_opening(message, refusal),
+            }
+        };
+        self.core.refuse(None, path, &refusal);
+    }
+
+    /// Tells the peer why, and the operator once in a while.
+    fn refuse_opening(&mut self, message: &Message<'_>, mut refusal: Refusal) {
+        let (path, now) = (message.path, self.core.now);
+        if let Some(kind) = refusal.notify {
+            let spi = [message.header.initiator, message.header.responder].concat();
+            let notify = Notify { protocol: sa::PROTOCOL_ISAKMP, spi, kind, data: Vec::new() };
+            let mut chain = Builder::default();
+            chain.push(payload::NOTIFY, &notify.encode());
+            let header = Header { next: chain.first(), exchange: exchange::INFORMATIONAL, ..message.header };
+            self.core.transmit(path, header.encode(chain.bytes()));
+        }
+        self.complaints.retain(|_, since| now < *since + COMPLAIN_AGAIN);
+        let peer = (path.front, path.remote.ip());
+        if self.complaints.contains_key(&peer) || self.complaints.len() >= MOST_COMPLAINTS {
+            refusal.detail.clear();
+        } else if !refusal.detail.is_empty() {
+            self.complaints.insert(peer, now);
+        }
+        self.core.refuse(None, &path, &refusal);
+    }
+
+    /// The oldest half-open session goes if there are too many, in all or of this peer.
+    fn make_room(&mut self, path: &Path) {
+        let same = |id: &&SessionId| self.sessions.get(*id).is_some_and(|session| session.is_with(path));
+        let oldest = if self.half_open.iter().filter(same).count() >= MOST_HALF_OPEN_EACH {
+            self.half_open.iter().find(same)
+        } else {
+            self.half_open.first().filter(|_| self.half_open.len() >= MOST_HALF_OPEN)
+        };
+        if let Some(session) = oldest.copied().and_then(|id| self.sessions.remove(&id)) {
+            self.core.refuse(Some(session.id), path, &Refusal::ignored("too-many-half-open"));
+            self.forget(session);
+        }
+    }
+
+    fn answered(&mut self, id: AskId, answer: Answer) {
+        let asker = self.core.asker(id);
+        let session = match asker {
+            Some(Asker::Main(session) | Asker::Quick(session, _)) => session,
+            None => return,
+        };
+        if let Answer::Spi(Some(spi)) = &answer
+            && !self.sessions.contains_key(&session)
+        {
+            return self.core.release(*spi);
+        }
+        self.with(session, |session, core| match (asker, answer) {
+            (Some(Asker::Quick(_, id)), answer) => quick::answered(session, core, id, answer),
+            (Some(Asker::Main(_)), Answer::Computed(outcome)) => session.computed(core, outcome),
+            (Some(Asker::Main(_)) | None, Answer::Spi(_) | Answer::Computed(_)) => Fate::Live,
+        });
+    }
+
+    /// Lets a session work, then files it where it belongs now.
+    pub(crate) fn with(&mut self, id: SessionId, work: impl FnOnce(&mut Session, &mut Core) -> Fate) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        if session.initiator && session.established().is_none() {
+            session.first_contact = self.is_first_contact(&session);
+        }
+        match work(&mut session, &mut self.core) {
+            Fate::Live => self.keep(session),
+            Fate::Failed => self.main_failed(session),
+            Fate::Down(reason) => self.end(session, reason),
+        }
+    }
+
+    pub(crate) fn keep(&mut self, session: Session) {
+        if session.established().is_some() {
+            self.half_open.remove(&session.id);
+        }
+        self.demux.bind(&session);
+        self.agenda.set(session.id, session.deadline());
+        self.sessions.insert(session.id, session);
+    }
+
+    /// Ends an established session. Its children live on.
+    pub(crate) fn end(&mut self, mut session: Session, reason: DownReason) {
+        let tell = match reason {
+            DownReason::PeerDeleted | DownReason::InitialContact | DownReason::PeerSilent => false,
+            DownReason::Expired
+            | DownReason::Cleared
+            | DownReason::Reconfigured
+            | DownReason::Superseded => true,
+        };
+        if tell {
+            informational::delete_session(&mut session, &mut self.core);
+        }
+        if let Some(notice) = session.down_notice(reason) {
+            self.core.notice(notice);
+        }
+        self.forget(session);
+    }
+
+    pub(crate) fn forget(&mut self, mut session: Session) {
+        quick::abandon_all(&mut session, &mut self.core);
+        self.demux.unbind(&session);
+        self.agenda.set(session.id, None);
+        self.half_open.remove(&session.id);
+    }
+
+    fn is_first_contact(&self, session: &Session) -> bool {
+        let others = self.sessions.values().filter(|other| other.established().is_some());
+        !others.into_iter().any(|other| other.is_with(&session.path))
+            && !self.children.iter().any(|child| child.shares_address(session))
+    }
+
+    /// Lets every consequence of what happened happen.
+    fn settle(&mut self) {
+        while let Some(event) = self.core.events.pop_front() {
+            match event {
+                Event::Established(id) => self.established(id),
+                Event::RekeyDue(id) => self.renew_session(id),
+                Event::InitialContact(id) => self.initial_contact(id),
+                Event::ChildrenDeleted(id, spis) => self.children_deleted(id, &spis),
+                Event::SessionDeleted(id) => self.close(id, DownReason::PeerDeleted),
+                Event::ChildReady { child, want } => {
+                    want.into_iter().for_each(|want| self.wants.fulfil(want));
+                    if let Some(session) = self.sessions.get(&child.session) {
+                        self.children.ready(&mut self.core, child, session);
+                    }
+                }
+                Event::ChildConfirmed(id) => self.children.promote(&mut self.core, id),
+                Event::ChildAborted(id) => self.drop_child(id, DownReason::PeerSilent),
+                Event::QuickFailed { session, want, silent } => self.quick_failed(session, want, silent),
+            }
+        }
+    }
+
+    fn established(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (replaces, notice) = (session.replaces, session.up_notice());
+        notice.into_iter().for_each(|notice| self.core.notice(notice));
+        let lifetime = session.established().filter(|phase1| phase1.shortened && !session.initiator);
+        let lifetime = lifetime.map(|phase1| phase1.proposal.lifetime);
+        self.with(id, |session, core| {
+            lifetime.into_iter().for_each(|ours| informational::announce_lifetime(session, core, ours));
+            Fate::Live
+        });
+        if let Some(old) = replaces {
+            self.with(old, |session, core| {
+                session.retire_at = Some(core.now + SESSION_GRACE);
+                Fate::Live
+            });
+        }
+        self.serve_wants(id);
+    }
+
+    /// The peer lost its memory: what it had with us before this session began is gone (VRF-24).
+    fn initial_contact(&mut self, id: SessionId) {
+        let Some(fresh) = self.sessions.get(&id) else { return };
+        let Some(identity) = fresh.established().map(|phase1| phase1.identity.clone()) else { return };
+        let (path, since, port) = (fresh.path, fresh.created, fresh.path.remote.port());
+        let gone = self.children.iter().filter(|child| {
+            child.shares_address(fresh)
+                && (child.identity == identity || child.port == port)
+                && child.state.installed < since
+        });
+        let gone: Vec<ChildId> = gone.map(|child| child.state.id).collect();
+        let sessions = self.sessions.values().filter(|other| {
+            other.id != id
+                && other.is_with(&path)
+                && other.established().is_some_and(|phase1| {
+                    phase1.since < since && (phase1.identity == identity || other.path.remote.port() == port)
+                })
+        });
+        let sessions: Vec<SessionId> = sessions.map(|session| session.id).collect();
+        gone.into_iter().for_each(|child| self.drop_child(child, DownReason::InitialContact));
+        sessions.into_iter().for_each(|session| self.close(session, DownReason::InitialContact));
+    }
+
+    fn children_deleted(&mut self, id: SessionId, spis: &[u32]) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let gone = self.children.iter().filter(|child| child.is_of(session));
+        let gone: Vec<ChildId> = gone
+            .filter(|child| spis.contains(&child.state.spi_out.0))
+            .map(|child| child.state.id)
+            .collect();
+        gone.into_iter().for_each(|child| self.drop_child(child, DownReason::PeerDeleted));
+    }
+
+    pub(crate) fn close(&mut self, id: SessionId, reason: DownReason) {
+        if let Some(session) = self.sessions.remove(&id) {
+            self.end(session, reason);
+        }
+    }
+
+    fn child_due(&mut self, id: ChildId, due: Due) {
+        match due {
+            Due::Promote => self.children.promote(&mut self.core, id),
+            Due::Rekey => self.rekey(id),
+            Due::End(reason) => self.delete_child(id, reason),
+        }
+    }
+
+    pub(crate) fn drop_child(&mut self, id: ChildId, reason: DownReason) {
+        self.children.remove(&mut self.core, id, reason);
+    }
+
+    /// Ends a child and tells the peer, if there is a session to tell it on.
+    pub(crate) fn delete_child(&mut self, id: ChildId, reason: DownReason) {
+        let Some(child) = self.children.remove(&mut self.core, id, reason) else { return };
+        let sessions = self.sessions.values().filter(|session| child.is_of(session));
+        let newest = sessions.max_by_key(|session| session.established().map(|phase1| phase1.since));
+        if let Some(session) = newest.map(|session| session.id) {
+            self.with(session, |session, core| {
+                informational::delete_children(session, core, &[child.state.spi_in.0]);
+                Fate::Live
+            });
+        }
+    }
+
+    pub(crate) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Configure(config) => self.configure(config),
+            Command::Acquire { policy, rule, flow } => self.acquire(policy, rule, &flow),
+            Command::UnknownSpi { front, local, remote, spi } => self.unknown_spi(front, local, remote, spi),
+            Command::Rekey(child) => self.rekey(child),
+            Command::Clear(target) => self.clear(target),
+            Command::Debug(on) => self.core.debug = on,
+        }
+    }
+}
+
+fn wrong_version(version: u8) -> Option<Refusal> {
+    let what = match version >> 4 {
+        _ if version == VERSION_1 => return None,
+        1 => return None,
+        2 => "ike-version-2",
+        _ => "unknown-ike-version",
+    };
+    Some(Refusal { blame: Blame::PeerIncompatible, ..Refusal::ignored(what) })
+}

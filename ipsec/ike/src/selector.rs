@@ -1,0 +1,54 @@
+//! Selectors as phase 2 identities: RFC 2407 section 4.6.2.
+
+use base::Prefix;
+use ipsec::{Ports, Selector};
+
+use crate::error::Refusal;
+use crate::notice::Blame;
+use crate::wire::id::{Id, Name};
+use crate::wire::notify::INVALID_ID_INFORMATION;
+
+/// Our proxy and the peer's. A range of ports has no form there and is widened to all ports.
+pub(crate) fn to_ids(selector: &Selector) -> (Id, Id) {
+    let id = |prefix: Prefix, ports: Ports| Id {
+        name: if prefix.is_host() { Name::Address(prefix.address()) } else { Name::Subnet(prefix) },
+        protocol: selector.protocol.unwrap_or(0),
+        port: if ports.first == ports.last { ports.first } else { 0 },
+    };
+    (id(selector.local, selector.local_ports), id(selector.remote, selector.remote_ports))
+}
+
+/// What both proxies select, seen from this box.
+pub(crate) fn from_ids(local: &Id, remote: &Id) -> Result<Selector, Refusal> {
+    let (ours, theirs) = (prefix(&local.name)?, prefix(&remote.name)?);
+    if ours.family() != theirs.family() {
+        return Err(invalid("proxies-of-two-families", "the proxies are of two address families".into()));
+    }
+    if local.protocol != remote.protocol {
+        return Err(invalid("proxies-of-two-protocols", "the proxies name two protocols".into()));
+    }
+    let ports = |port| if port == 0 { Ports::ANY } else { Ports::one(port) };
+    Ok(Selector {
+        local: ours,
+        remote: theirs,
+        protocol: (local.protocol != 0).then_some(local.protocol),
+        local_ports: ports(local.port),
+        remote_ports: ports(remote.port),
+    })
+}
+
+fn prefix(name: &Name) -> Result<Prefix, Refusal> {
+    let prefix = match name {
+        Name::Address(address) => Some(Prefix::host(*address)),
+        Name::Subnet(prefix) => Some(*prefix),
+        Name::Range(first, last) => (0..=128)
+            .filter_map(|length| Prefix::new(*first, length).ok())
+            .find(|prefix| prefix.address() == *first && prefix.last() == *last),
+        Name::Fqdn(_) | Name::UserFqdn(_) | Name::KeyId(_) | Name::Other(..) => None,
+    };
+    prefix.ok_or_else(|| invalid("proxy-not-a-prefix", format!("the proxy {name} is not an address prefix")))
+}
+
+fn invalid(what: &'static str, detail: String) -> Refusal {
+    Refusal::because(Blame::PeerIncompatible, what, detail).telling(INVALID_ID_INFORMATION)
+}

@@ -1,0 +1,84 @@
+//! What `show` commands see of the engine.
+
+use std::net::IpAddr;
+
+use base::{Instant, PolicyId, Spi, VrfId};
+use ipsec::{Encap, Lifetime, Replay, Selector, Suite};
+
+use crate::config::Proposal;
+use crate::v1::session::{Session, state_word};
+use crate::{ChildId, Path, SessionId};
+
+/// One phase 1 SA, from its first message on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionState {
+    pub id: SessionId,
+    pub path: Path,
+    /// `MM_NO_STATE`, `MM_SA_SETUP`, `MM_KEY_EXCH` or `QM_IDLE`.
+    pub state: &'static str,
+    /// Initiator's, responder's.
+    pub cookies: (u64, u64),
+    pub initiator: bool,
+    pub profile: Option<String>,
+    /// The front VRF until the peer's identity is known.
+    pub inside: VrfId,
+    /// These are `None` until phase 1 is complete.
+    pub identity: Option<String>,
+    pub proposal: Option<Proposal>,
+    pub established: Option<Instant>,
+    pub expires: Option<Instant>,
+    /// A NAT was found on the path.
+    pub nat: bool,
+}
+
+/// How far a pair of IPsec SAs is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It receives; the peer may not know yet that it may send.
+    Ready,
+    Up,
+    /// Its successor carries the traffic; it still receives.
+    Superseded,
+}
+
+/// One pair of IPsec SAs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildState {
+    pub id: ChildId,
+    /// The session that made it; it may be gone.
+    pub session: SessionId,
+    pub policy: PolicyId,
+    pub front: VrfId,
+    pub inside: VrfId,
+    pub local: IpAddr,
+    pub remote: IpAddr,
+    pub encap: Encap,
+    pub suite: Suite,
+    pub spi_in: Spi,
+    pub spi_out: Spi,
+    pub selector: Selector,
+    pub lifetime: Lifetime,
+    pub replay: Replay,
+    pub initiator: bool,
+    pub stage: Stage,
+    pub installed: Instant,
+    pub expires: Instant,
+}
+
+pub(crate) fn of_session(session: &Session) -> SessionState {
+    let phase1 = session.established();
+    SessionState {
+        id: session.id,
+        path: session.path,
+        state: state_word(session),
+        cookies: (u64::from_be_bytes(session.cookies.0), u64::from_be_bytes(session.cookies.1)),
+        initiator: session.initiator,
+        profile: session.place.profile.clone(),
+        inside: session.place.inside,
+        identity: phase1.map(|phase1| phase1.identity.to_string()),
+        proposal: phase1.map(|phase1| phase1.proposal),
+        established: phase1.map(|phase1| phase1.since),
+        expires: phase1.map(|phase1| phase1.expires),
+        nat: session.nat().any(),
+    }
+}

@@ -1,0 +1,243 @@
+//! Phase 2 proposals on the wire and which one both sides take: RFC 2407 sections 4.4.4 and 4.5.
+
+use std::time::Duration;
+
+use base::Spi;
+use crypto::dh::Group;
+use ipsec::{Cipher, Encap, Integrity, Lifetime, Suite};
+
+use crate::config::Entry;
+use crate::error::Refusal;
+use crate::notice::Blame;
+use crate::wire::attribute::Attribute;
+use crate::wire::notify::NO_PROPOSAL_CHOSEN;
+use crate::wire::sa::{self, Sa, Transform};
+
+/// Attribute types.
+const LIFE_TYPE: u16 = 1;
+const LIFE_DURATION: u16 = 2;
+const GROUP: u16 = 3;
+const MODE: u16 = 4;
+const INTEGRITY: u16 = 5;
+const KEY_LENGTH: u16 = 6;
+/// RFC 4304 section 3.
+const ESN: u16 = 11;
+
+const SECONDS: u16 = 1;
+const KILOBYTES: u16 = 2;
+
+/// RFC 2407 section 4.5: eight hours if nothing is said.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(28_800);
+
+/// How the session's packets travel: the value of the mode attribute and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    pub(crate) number: u16,
+    pub(crate) encap: Encap,
+}
+
+/// What both sides run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) suite: Suite,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) group: Option<Group>,
+    pub(crate) esn: bool,
+    pub(crate) encap: Encap,
+    /// Our lifetime undercuts the offer: the responder must say so.
+    pub(crate) shortened: bool,
+}
+
+/// The entry's transform sets, best first, in one proposal.
+pub(crate) fn offer(entry: &Entry, mode: Mode, spi: Spi) -> Sa {
+    let numbers = entry.replay.esn.then_some(true).into_iter().chain([false]);
+    let variants: Vec<(Suite, bool)> =
+        entry.suites.iter().flat_map(|suite| numbers.clone().map(|esn| (*suite, esn))).collect();
+    let transforms = (1u8..).zip(variants).map(|(n, (suite, esn))| encode(n, suite, esn, entry, mode));
+    let spi = spi.0.to_be_bytes().to_vec();
+    Sa {
+        proposals: vec![sa::Proposal {
+            number: 1,
+            protocol: sa::PROTOCOL_ESP,
+            spi,
+            transforms: transforms.collect(),
+        }],
+    }
+}
+
+/// As responder: the first offer that the entry has (VRF-26), the peer's SPI, and the SA payload that
+/// says so, still with the peer's SPI. Each comparison leaves a line in `trace`.
+pub(crate) fn choose(
+    entry: &Entry,
+    offered: &Sa,
+    mode: Mode,
+    trace: &mut Vec<String>,
+) -> Result<(Terms, Spi, Sa), Refusal> {
+    for proposal in &offered.proposals {
+        let alone = offered.proposals.iter().filter(|other| other.number == proposal.number).count() == 1;
+        let Some(spi) = spi(proposal).filter(|_| alone && proposal.protocol == sa::PROTOCOL_ESP) else {
+            trace.push(format!("proposal {} is not ESP alone", proposal.number));
+            continue;
+        };
+        for transform in &proposal.transforms {
+            let verdict = decode(transform).and_then(|theirs| theirs.settle(entry, mode));
+            let word = verdict.as_ref().map_or_else(|why| *why, |_| "atts are acceptable.");
+            trace.push(format!("Checking IPSec proposal {}, transform {}: {word}", proposal.number, transform.number));
+            let Ok(terms) = verdict else { continue };
+            let answer = sa::Proposal { transforms: vec![transform.clone()], ..proposal.clone() };
+            return Ok((terms, spi, Sa { proposals: vec![answer] }));
+        }
+    }
+    let detail = format!(
+        "none of the peer's phase 2 offers is one of this crypto-map entry ({}): {}",
+        entry.suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        trace.join("; ")
+    );
+    Err(Refusal::because(Blame::PeerIncompatible, "no-proposal-chosen", detail).telling(NO_PROPOSAL_CHOSEN))
+}
+
+/// As initiator: what the peer took of our offer.
+pub(crate) fn accepted(entry: &Entry, answer: &Sa, mode: Mode) -> Result<(Terms, Spi), Refusal> {
+    let [proposal] = answer.proposals.as_slice() else { return Err(Refusal::ignored("not-one-proposal")) };
+    let [transform] = proposal.transforms.as_slice() else { return Err(Refusal::ignored("not-one-transform")) };
+    let spi = spi(proposal).filter(|_| proposal.protocol == sa::PROTOCOL_ESP);
+    let terms = decode(transform).and_then(|theirs| theirs.settle(entry, mode)).map_err(Refusal::ignored)?;
+    if terms.group != entry.pfs {
+        return Err(Refusal::ignored("transform-not-offered"));
+    }
+    Ok((terms, spi.ok_or(Refusal::ignored("bad-spi"))?))
+}
+
+/// The limits that a lifetime notify or a transform states.
+pub(crate) fn lifetime(attributes: &[Attribute]) -> (Option<Duration>, Option<u32>) {
+    let (mut time, mut kilobytes, mut kind) = (None, None, 0);
+    for attribute in attributes {
+        match attribute.kind {
+            LIFE_TYPE => kind = attribute.as_number(),
+            LIFE_DURATION if kind == u64::from(SECONDS) => {
+                time = Some(Duration::from_secs(attribute.as_number().max(1)));
+            }
+            LIFE_DURATION if kind == u64::from(KILOBYTES) => {
+                kilobytes = Some(u32::try_from(attribute.as_number()).unwrap_or(u32::MAX));
+            }
+            _ => {}
+        }
+    }
+    (time, kilobytes)
+}
+
+/// The attributes that state limits.
+pub(crate) fn lifetime_attributes(lifetime: Lifetime) -> Vec<Attribute> {
+    let seconds = u32::try_from(lifetime.time.as_secs()).unwrap_or(u32::MAX);
+    let mut attributes =
+        vec![Attribute::short(LIFE_TYPE, SECONDS), Attribute::number(LIFE_DURATION, seconds)];
+    if let Some(kilobytes) = lifetime.kilobytes {
+        attributes.push(Attribute::short(LIFE_TYPE, KILOBYTES));
+        attributes.push(Attribute::number(LIFE_DURATION, kilobytes));
+    }
+    attributes
+}
+
+struct Theirs {
+    suite: Suite,
+    mode: u64,
+    group: Option<Group>,
+    esn: bool,
+    time: Duration,
+    kilobytes: Option<u32>,
+}
+
+impl Theirs {
+    fn settle(&self, entry: &Entry, mode: Mode) -> Result<Terms, &'static str> {
+        if !entry.suites.contains(&self.suite) {
+            return Err("transform proposal not supported for identity");
+        }
+        if self.mode != u64::from(mode.number) {
+            return Err("encapsulation mode does not fit the path");
+        }
+        if entry.pfs.is_some() && entry.pfs != self.group {
+            return Err("PFS group does not match");
+        }
+        if self.esn && !entry.replay.esn {
+            return Err("extended sequence numbers are not configured");
+        }
+        let offered = Lifetime { time: self.time, kilobytes: self.kilobytes };
+        let lifetime = entry.lifetime.shorter(offered);
+        let (suite, group, esn, encap) = (self.suite, self.group, self.esn, mode.encap);
+        let volume_cut = self.kilobytes.is_some() && lifetime.kilobytes != self.kilobytes;
+        Ok(Terms { suite, lifetime, group, esn, encap, shortened: lifetime.time < self.time || volume_cut })
+    }
+}
+
+fn encode(number: u8, suite: Suite, esn: bool, entry: &Entry, mode: Mode) -> Transform {
+    let (id, key_length) = match suite.cipher {
+        Cipher::Des => (2, None),
+        Cipher::TripleDes => (3, None),
+        Cipher::Null => (11, None),
+        Cipher::AesCbc(bits) => (12, Some(bits)),
+        Cipher::AesGcm(bits) => (20, Some(bits)),
+    };
+    let integrity = match suite.integrity {
+        Integrity::None => None,
+        Integrity::Md5 => Some(1),
+        Integrity::Sha1 => Some(2),
+        Integrity::Sha256 => Some(5),
+        Integrity::Sha384 => Some(6),
+        Integrity::Sha512 => Some(7),
+    };
+    let mut attributes = lifetime_attributes(entry.lifetime);
+    attributes.extend(entry.pfs.map(|group| Attribute::short(GROUP, group.number())));
+    attributes.push(Attribute::short(MODE, mode.number));
+    attributes.extend(integrity.map(|number| Attribute::short(INTEGRITY, number)));
+    attributes.extend(key_length.map(|bits| Attribute::short(KEY_LENGTH, bits)));
+    attributes.extend(esn.then(|| Attribute::short(ESN, 1)));
+    Transform { number, id, attributes }
+}
+
+fn decode(transform: &Transform) -> Result<Theirs, &'static str> {
+    let group = transform.number_of(GROUP).map(|number| {
+        u16::try_from(number).ok().and_then(Group::from_number).ok_or("unknown Diffie-Hellman group")
+    });
+    let (time, kilobytes) = lifetime(&transform.attributes);
+    Ok(Theirs {
+        suite: decode_suite(transform)?,
+        mode: transform.number_of(MODE).ok_or("no encapsulation mode")?,
+        group: group.transpose()?,
+        esn: transform.number_of(ESN) == Some(1),
+        time: time.unwrap_or(DEFAULT_LIFETIME),
+        kilobytes,
+    })
+}
+
+fn decode_suite(transform: &Transform) -> Result<Suite, &'static str> {
+    let bits = match transform.number_of(KEY_LENGTH) {
+        None | Some(128) => 128,
+        Some(192) => 192,
+        Some(256) => 256,
+        Some(_) => return Err("unknown key length"),
+    };
+    let cipher = match transform.id {
+        2 => Cipher::Des,
+        3 => Cipher::TripleDes,
+        11 => Cipher::Null,
+        12 => Cipher::AesCbc(bits),
+        20 => Cipher::AesGcm(bits),
+        _ => return Err("unknown ESP cipher"),
+    };
+    let integrity = match transform.number_of(INTEGRITY) {
+        None => Integrity::None,
+        Some(1) => Integrity::Md5,
+        Some(2) => Integrity::Sha1,
+        Some(5) => Integrity::Sha256,
+        Some(6) => Integrity::Sha384,
+        Some(7) => Integrity::Sha512,
+        Some(_) => return Err("unknown integrity algorithm"),
+    };
+    Ok(Suite { cipher, integrity })
+}
+
+/// SPIs below 256 are reserved: RFC 4303 section 2.1.
+fn spi(proposal: &sa::Proposal) -> Option<Spi> {
+    let number = u32::from_be_bytes(<[u8; 4]>::try_from(proposal.spi.as_slice()).ok()?);
+    (number >= 256).then_some(Spi(number))
+}

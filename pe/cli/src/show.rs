@@ -1,0 +1,122 @@
+//! Answers as IOS prints them.
+
+mod drops;
+mod interfaces;
+mod ipsec;
+mod isakmp;
+mod mpls;
+mod routes;
+mod session;
+mod vrf;
+
+use std::net::IpAddr;
+
+use api::{Request, Response};
+use config::{Finding, Severity};
+
+use crate::commands::Look;
+
+/// The whole text, with its last line ended.
+pub(crate) fn render(request: &Request, response: &Response, look: Look) -> String {
+    let detail = look == Look::Detail;
+    match response {
+        Response::IsakmpSas(sas) if detail => isakmp::sas_detail(sas),
+        Response::IsakmpSas(sas) => isakmp::sas(sas),
+        Response::IsakmpProfiles(profiles) => isakmp::profiles(profiles),
+        Response::IsakmpKeys(keys) => isakmp::keys(keys),
+        Response::IsakmpPolicies(policies) => isakmp::policies(policies),
+        Response::IpsecSas(flows) => ipsec::flows(flows, detail),
+        Response::Sessions(sessions) => session::sessions(sessions, detail),
+        Response::Routes(tables) => routes::tables(tables),
+        Response::Vrfs(vrfs) => vrf::vrfs(vrfs, look),
+        Response::MplsForwarding(entries) => mpls::forwarding(entries),
+        Response::Interfaces(interfaces) => interfaces::interfaces(interfaces),
+        Response::Drops(drops) => drops::drops(drops),
+        Response::Trace(steps) => drops::trace(steps),
+        Response::Text(text) => ended(text),
+        Response::Done { count } => done(request, *count),
+        Response::Failed { error, hint } => failed(error, hint.as_deref()),
+    }
+}
+
+/// Only orders are answered with `Done`; questions have answers of their own.
+fn done(request: &Request, count: usize) -> String {
+    if let Request::Debug { topic, on } = request {
+        let topic = match topic {
+            api::DebugTopic::Isakmp => "Crypto ISAKMP",
+            api::DebugTopic::Ipsec => "Crypto IPSEC",
+        };
+        return format!("{topic} debugging is {}\n", if *on { "on" } else { "off" });
+    }
+    if *request == Request::Clear(api::ClearSa::Counters) {
+        return "Counters cleared\n".to_owned();
+    }
+    let what = if matches!(request, Request::Clear(_)) { "Cleared" } else { "Done; changes" };
+    format!("{what}: {count}\n")
+}
+
+fn failed(error: &str, hint: Option<&str>) -> String {
+    let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+    format!("% {}{hint}", ended(error))
+}
+
+fn ended(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+/// What `check --json` prints.
+pub(crate) fn findings(findings: &[Finding]) -> serde_json::Value {
+    let one = |finding: &Finding| {
+        serde_json::json!({
+            "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
+            "start": finding.span.start,
+            "end": finding.span.end,
+            "message": finding.message,
+            "help": finding.help,
+        })
+    };
+    findings.iter().map(one).collect()
+}
+
+/// What `check` says last.
+pub(crate) fn verdict(findings: &[Finding]) -> String {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    format!("{}, {}", counted(errors, "error"), counted(findings.len() - errors, "warning"))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A VRF's name as IOS shows it in a column; nothing: global.
+fn name(vrf: Option<&String>) -> &str {
+    vrf.map_or("", String::as_str)
+}
+
+fn none_or(text: Option<&String>) -> &str {
+    text.map_or("(none)", String::as_str)
+}
+
+/// `hh:mm:ss`.
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// `1d02h` from a day on, else `hh:mm:ss`, as IOS shows uptimes.
+fn uptime(seconds: u64) -> String {
+    match seconds / 86_400 {
+        0 => clock(seconds),
+        days => format!("{days}d{:02}h", seconds / 3600 % 24),
+    }
+}
+
+/// `address/mask` for IPv4, `address/length` for IPv6.
+fn network(address: IpAddr, mask: IpAddr) -> String {
+    match mask {
+        IpAddr::V4(mask) => format!("{address}/{mask}"),
+        IpAddr::V6(mask) => format!("{address}/{}", u128::from(mask).leading_ones()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

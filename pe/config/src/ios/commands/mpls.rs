@@ -1,0 +1,167 @@
+//! `mpls`: the label space, the TTL model and static bindings.
+
+use std::net::IpAddr;
+
+use base::{Family, Prefix};
+
+use super::super::args::Args;
+use super::super::scope::Level::Global;
+use super::super::scope::{Done, Fault, Scope, View};
+use super::super::value::{LabelValue, Mask, Network6};
+use super::route::without_host_bits;
+use super::{Command, flag, insert, many, one};
+use crate::model::{Binding, Mpls, StaticBinding};
+
+pub(super) fn commands() -> Vec<Command> {
+    let mut commands = vec![
+        Command::set(
+            Global,
+            "mpls label range <MIN:16-1048575> <MAX:16-1048575>",
+            |s, a| {
+                let (LabelValue(min), LabelValue(max)) = (a.get("MIN")?, a.get("MAX")?);
+                if min >= max {
+                    return Err(Fault::new("the label range is empty", "the smaller number comes first").at("MAX"));
+                }
+                s.config.mpls.range = (min, max);
+                Ok(())
+            },
+            |s, _| {
+                s.config.mpls.range = Mpls::default().range;
+                Ok(())
+            },
+            |v| {
+                let (min, max) = v.config.mpls.range;
+                let args = Args::new().with("MIN", min).with("MAX", max);
+                one((v.config.mpls.range != Mpls::default().range).then_some(args))
+            },
+        ),
+        Command::set(
+            Global,
+            "mpls ip propagate-ttl",
+            |s, _| propagate(s, true),
+            |s, _| propagate(s, false),
+            |v| flag(!v.config.mpls.propagate_ttl).map(|all| all.into_iter().map(Args::negate).collect()),
+        ),
+    ];
+    commands.extend(bindings());
+    commands.extend(rest());
+    commands
+}
+
+fn propagate(s: &mut Scope<'_>, on: bool) -> Done {
+    s.config.mpls.propagate_ttl = on;
+    Ok(())
+}
+
+fn bindings() -> [Command; 2] {
+    [
+        Command::set(
+            Global,
+            "mpls static binding ipv4 [vrf <V:vrf>] <P:ipv4> <M:mask> {input <IN:label> | output <NH:ipv4> <OUT:label> | <IN:label>}",
+            |s, a| add(s, a, prefix4(a)?),
+            |s, a| remove(s, a, prefix4(a)?),
+            |v| printed(v, Family::V4),
+        ),
+        Command::set(
+            Global,
+            "mpls static binding ipv6 [vrf <V:vrf>] <P6:network6> {input <IN:label> | output <NH:ip> <OUT:label> | <IN:label>}",
+            |s, a| add(s, a, prefix6(a)?),
+            |s, a| remove(s, a, prefix6(a)?),
+            |v| printed(v, Family::V6),
+        ),
+    ]
+}
+
+fn rest() -> [Command; 6] {
+    const LDP: &str = "label distribution is not supported yet: use `mpls static binding`";
+    [
+        Command::always(Global, "mpls ip"),
+        Command::always(Global, "tag-switching ip"),
+        Command::refuse(Global, "mpls label protocol <REST:line>", LDP),
+        Command::refuse(Global, "mpls ldp <REST:line>", LDP),
+        Command::refuse(Global, "mpls label range <MIN:16-1048575> <MAX:16-1048575> static <REST:line>", "static labels may be any: leave the static range out"),
+        Command::refuse(Global, "mpls traffic-eng <REST:line>", "traffic engineering is not supported"),
+    ]
+}
+
+fn prefix4(a: &Args) -> Result<Prefix, Fault> {
+    let Mask(length) = a.get("M")?;
+    without_host_bits(a.get("P")?, length, "P")
+}
+
+fn prefix6(a: &Args) -> Result<Prefix, Fault> {
+    let Network6(address, length) = a.get("P6")?;
+    without_host_bits(IpAddr::V6(address), length, "P6")
+}
+
+fn add(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
+    let binding = StaticBinding { vrf: a.opt("V"), prefix, direction: direction(a)? };
+    let bindings = &mut s.config.mpls.bindings;
+    // One input label for a prefix, and one output label for a prefix and next hop.
+    bindings.retain(|known| !replaces(&binding, known));
+    insert(bindings, binding);
+    Ok(())
+}
+
+fn direction(a: &Args) -> Result<Binding, Fault> {
+    if let Some(LabelValue(label)) = a.opt("OUT") {
+        return Ok(Binding::Output { next_hop: a.get("NH")?, label });
+    }
+    let LabelValue(label) = a.get("IN")?;
+    if label.is_reserved() {
+        let help = "labels below 16 have meanings of their own (RFC 3032): use 16 to 1048575";
+        return Err(Fault::new("a reserved label cannot be bound", help).at("IN"));
+    }
+    Ok(Binding::Input(label))
+}
+
+fn replaces(new: &StaticBinding, known: &StaticBinding) -> bool {
+    let same_side = match (new.direction, known.direction) {
+        (Binding::Input(_), Binding::Input(_)) => true,
+        (Binding::Output { next_hop: a, .. }, Binding::Output { next_hop: b, .. }) => a == b,
+        _ => false,
+    };
+    same_side && new.vrf == known.vrf && new.prefix == known.prefix
+}
+
+/// Without a label, every binding of the prefix goes.
+fn remove(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
+    let vrf: Option<String> = a.opt("V");
+    let one = direction(a).ok();
+    let goes = |known: &StaticBinding| {
+        known.vrf == vrf && known.prefix == prefix && one.is_none_or(|one| one == known.direction)
+    };
+    s.config.mpls.bindings.retain(|known| !goes(known));
+    Ok(())
+}
+
+fn printed(v: View<'_>, family: Family) -> Option<Vec<Args>> {
+    many(v.config.mpls.bindings.iter().filter(|binding| binding.prefix.family() == family).map(|binding| {
+        let args = Args::new().with_some("V", binding.vrf.as_ref());
+        let args = match family {
+            Family::V4 => args.with("P", binding.prefix.address()).with("M", binding.prefix.mask()),
+            Family::V6 => args.with("P6", binding.prefix),
+        };
+        match binding.direction {
+            Binding::Input(label) => args.with("IN", LabelValue(label)),
+            Binding::Output { next_hop, label } => args.with("NH", next_hop).with("OUT", LabelValue(label)),
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Label;
+
+    use super::*;
+
+    #[test]
+    fn an_input_label_replaces_the_input_label_of_its_prefix_only() {
+        let binding = |direction| StaticBinding { vrf: None, prefix: Prefix::any(Family::V4), direction };
+        let (a, b) = (binding(Binding::Input(Label::FIRST)), binding(Binding::Input(Label::LAST)));
+        assert!(replaces(&a, &b));
+        let out = binding(Binding::Output { next_hop: IpAddr::from([1; 4]), label: Label::FIRST });
+        assert!(!replaces(&a, &out));
+        assert!(!replaces(&a, &StaticBinding { vrf: Some("red".to_owned()), ..b }));
+    }
+}

@@ -1,0 +1,206 @@
+//! From text to a typed `Config`: each line goes to the innermost level whose tree knows it.
+
+use std::ops::Range;
+
+use crate::check::check;
+use crate::finding::{Finding, Severity};
+use crate::model::Config;
+
+use super::commands::Action;
+use super::lex::{self, Line};
+use super::pattern::leading;
+use super::scope::{Fault, Index, Level, Memory, Place, Scope};
+use super::suggest::nearest;
+use super::tree::{Found, Mismatch, TREE};
+
+/// Everything the text says, and every finding in the order of the text. The configuration means
+/// something only if none of them is an error.
+pub(crate) fn parse(text: &str) -> (Config, Vec<Finding>) {
+    let mut reader = Reader::new();
+    for line in lex::lines(text) {
+        reader.line(&line);
+    }
+    let Reader { mut config, index, mut findings, .. } = reader;
+    findings.extend(check(&mut config, &index));
+    findings.sort_by_key(|finding| finding.span.start);
+    (config, findings)
+}
+
+struct Reader {
+    config: Config,
+    memory: Memory,
+    index: Index,
+    findings: Vec<Finding>,
+    place: Place,
+    /// The indent of a top-level line that was not understood: deeper lines belong to it, and have
+    /// nothing to say without it.
+    lost: Option<usize>,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self {
+            config: Config::default(),
+            memory: Memory::default(),
+            index: Index::default(),
+            findings: Vec::new(),
+            place: Place::GLOBAL,
+            lost: None,
+        }
+    }
+
+    fn line(&mut self, line: &Line<'_>) {
+        if self.lost.is_some_and(|indent| line.indent > indent) {
+            return;
+        }
+        self.lost = None;
+        match self.find(line) {
+            Ok((place, found)) => {
+                self.place = place;
+                self.obey(line, &found);
+            }
+            Err(mismatch) => {
+                self.lost = (self.place == Place::GLOBAL || mismatch.at == 0).then_some(line.indent);
+                let finding = explain(line, &mismatch, &self.place);
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// The command, and the place (this one or one around it) that knows it. Otherwise the mismatch
+    /// that came furthest into the line.
+    fn find(&self, line: &Line<'_>) -> Result<(Place, Found), Mismatch> {
+        let negated = line.is_negated();
+        let from = usize::from(negated);
+        let mut best: Option<Mismatch> = None;
+        for shortened in [false, true] {
+            if shortened && !negated {
+                break;
+            }
+            let mut place = Some(self.place.clone());
+            while let Some(here) = place {
+                match TREE.find(here.level, line, from, shortened) {
+                    Ok(found) => return Ok((here, found)),
+                    Err(other) if best.as_ref().is_none_or(|best| other.at > best.at) => best = Some(other),
+                    Err(_) => {}
+                }
+                place = here.parent();
+            }
+        }
+        Err(best.unwrap_or(Mismatch { at: from, ambiguous: Vec::new(), keywords: Vec::new(), arguments: Vec::new() }))
+    }
+
+    fn obey(&mut self, line: &Line<'_>, found: &Found) {
+        let Some(command) = TREE.commands.get(found.command) else { return };
+        let negated = line.is_negated();
+        match command.action {
+            Action::Set { set, unset, .. } => {
+                let verb = if negated { unset } else { set };
+                let mut scope = Scope { config: &mut self.config, memory: &mut self.memory, place: &self.place };
+                let done = verb(&mut scope, &found.args);
+                self.conclude(line, found, done);
+            }
+            Action::Refuse(_) if negated => {}
+            Action::Refuse(instead) => {
+                self.lost = Some(line.indent);
+                let fault = Fault::new(format!("`{}` is not supported", said(line, command.pattern)), instead);
+                self.fault(Severity::Error, line, found, fault);
+            }
+            Action::Always if negated => {
+                let fault = Fault::new("this is always in force", "leave the line out");
+                self.fault(Severity::Error, line, found, fault);
+            }
+            Action::Always | Action::Comment => {}
+            Action::Exit => self.place = self.place.parent().unwrap_or(Place::GLOBAL),
+            Action::End => self.place = Place::GLOBAL,
+        }
+    }
+
+    /// Remembers where things were said, and goes where the command leads.
+    fn conclude(&mut self, line: &Line<'_>, found: &Found, done: Result<(), Fault>) {
+        let Some(command) = TREE.commands.get(found.command) else { return };
+        let span = line.span(0..line.words.len());
+        let mark = (self.place.clone(), leading(command.pattern));
+        for warning in std::mem::take(&mut self.memory.warnings) {
+            self.fault(Severity::Warning, line, found, warning);
+        }
+        if let Err(fault) = done {
+            self.fault(Severity::Error, line, found, fault);
+        }
+        if line.is_negated() {
+            self.index.marks.remove(&mark);
+            return;
+        }
+        self.index.marks.insert(mark, span.clone());
+        let named = found.args.iter().filter_map(|arg| Some((arg.noun?, arg.text.clone(), arg.span.clone())));
+        self.index.mentions.extend(named);
+        if let Some(Ok(place)) = command.enter.map(|enter| enter(&self.place, &found.args)) {
+            self.index.homes.entry(place.clone()).or_insert(span);
+            self.place = place;
+        }
+    }
+
+    fn fault(&mut self, severity: Severity, line: &Line<'_>, found: &Found, fault: Fault) {
+        let argument = fault.argument.and_then(|name| found.args.find(name)).map(|arg| arg.span.clone());
+        let span = argument.unwrap_or_else(|| line.span(0..line.words.len()));
+        self.findings.push(Finding { severity, span, message: fault.message, help: fault.help });
+    }
+}
+
+/// What was refused, in the operator's own words: as many as the pattern's leading ones, and the next
+/// one if the pattern goes on with a choice.
+fn said(line: &Line<'_>, pattern: &str) -> String {
+    let leading = leading(pattern).split(' ').count();
+    let words = if pattern.contains(['{', '[']) && !pattern.contains("<REST:line>]") { line.words.len() } else { leading };
+    line.words.iter().take(words).map(|word| word.text).collect::<Vec<_>>().join(" ")
+}
+
+/// The finding for a line that no level around `place` knows.
+fn explain(line: &Line<'_>, mismatch: &Mismatch, place: &Place) -> Finding {
+    let first = usize::from(line.is_negated());
+    let Some(word) = line.words.get(mismatch.at) else {
+        let span = line.span(0..line.words.len());
+        return error(span, "incomplete command".to_owned(), format!("next: {}", expected(mismatch)));
+    };
+    let span = word.span.clone();
+    if !mismatch.ambiguous.is_empty() {
+        let help = format!("it may be {}", mismatch.ambiguous.join(", "));
+        return error(span, format!("`{}` is ambiguous", word.text), help);
+    }
+    if mismatch.at == first {
+        let help = belongs(line, first).or_else(|| meant(word.text, place)).unwrap_or_default();
+        return error(span, format!("unknown command `{}`", word.text), help);
+    }
+    let near = nearest(word.text, mismatch.keywords.iter().copied());
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if mismatch.keywords.is_empty() && mismatch.arguments.is_empty() => "the command ends before it".to_owned(),
+        None => format!("expected {}", expected(mismatch)),
+    };
+    error(span, format!("`{}` does not fit here", word.text), help)
+}
+
+fn error(span: Range<usize>, message: String, help: String) -> Finding {
+    Finding { severity: Severity::Error, span, message, help }
+}
+
+fn expected(mismatch: &Mismatch) -> String {
+    let arguments = mismatch.arguments.iter().map(|kind| kind.describe());
+    let all: Vec<_> = mismatch.keywords.iter().map(|word| (*word).to_owned()).chain(arguments).collect();
+    if all.is_empty() { "nothing".to_owned() } else { all.join(", or ") }
+}
+
+/// Where a line stands that is a command of another level.
+fn belongs(line: &Line<'_>, first: usize) -> Option<String> {
+    let knows = |level: &Level| TREE.find(*level, line, first, false).is_ok();
+    let level = Level::ALL.into_iter().find(knows)?;
+    Some(format!("it stands under {}", level.head()))
+}
+
+/// The first word of a command, here or at the top, that is spelled nearly so.
+fn meant(word: &str, place: &Place) -> Option<String> {
+    let levels = [place.level, Level::Global];
+    let rows = TREE.commands.iter().filter(|command| levels.contains(&command.level));
+    let near = nearest(word, rows.filter_map(|command| command.pattern.split([' ', '<', '[', '{']).next()))?;
+    Some(format!("did you mean `{near}`?"))
+}

@@ -1,0 +1,291 @@
+//! Boxes in virtual time: IKE passes between them at once, key agreement runs on the spot, and every
+//! op goes into a memory of what a backend would hold, which checks that nothing dangles.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use api::{Request, Response};
+use base::{Engine, Instant, PolicyId};
+use dataplane::{Event, Hop, Key, Object, Op};
+use ike::{Datagram, Path};
+use ipsec::Flow;
+use pe::{Device, Host, Input, Notice, Output, Pe, RequestId};
+
+/// One box with everything it said.
+pub(crate) struct Station {
+    pub(crate) pe: Pe,
+    pub(crate) memory: BTreeMap<Key, Object>,
+    /// Since last taken.
+    pub(crate) ops: Vec<Op>,
+    pub(crate) host: Host,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) configured: Option<Result<usize, String>>,
+    replies: VecDeque<Response>,
+    sent: VecDeque<Datagram>,
+}
+
+impl Station {
+    /// Devices come first, as the daemon does it.
+    pub(crate) fn new(seed: u8, devices: &[&str], text: &str) -> Self {
+        let mut station = Self {
+            pe: Pe::new([seed; 32]),
+            memory: BTreeMap::new(),
+            ops: Vec::new(),
+            host: Host::default(),
+            notices: Vec::new(),
+            configured: None,
+            replies: VecDeque::new(),
+            sent: VecDeque::new(),
+        };
+        for name in devices {
+            station.tell(Instant::START, Input::Device(device(name)));
+        }
+        assert_eq!(station.configure(Instant::START, text).err(), None);
+        station
+    }
+
+    /// How many ops it took.
+    pub(crate) fn configure(&mut self, now: Instant, text: &str) -> Result<usize, String> {
+        let parsed = config::parse(text)
+            .unwrap_or_else(|findings| panic!("{}", config::report("test", text, &findings)));
+        self.tell(now, Input::Configure(Arc::new(parsed.config)));
+        self.configured.take().expect("Configure is answered")
+    }
+
+    pub(crate) fn tell(&mut self, now: Instant, input: Input) {
+        self.pe.handle(now, input);
+        self.drain(now);
+    }
+
+    pub(crate) fn ask(&mut self, now: Instant, request: Request) -> Response {
+        self.tell(now, Input::Request(RequestId(1), request));
+        self.replies.pop_front().expect("a request is answered")
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.pe.poll() {
+            match output {
+                Output::Ike(datagram) => self.sent.push_back(datagram),
+                Output::Compute(id, job) => self.pe.handle(now, Input::Computed(id, job.run())),
+                Output::Apply(ops) => self.apply(ops),
+                Output::Host(host) => self.host = host,
+                Output::Configured(result) => self.configured = Some(result.map(|summary| summary.ops)),
+                Output::Reply(_, response) => self.replies.push_back(response),
+                Output::Reload(_) => panic!("nobody asked to reload"),
+                Output::Notice(notice) => self.notices.push(notice),
+            }
+        }
+        let planned: Vec<Key> = self.pe.plan().objects().map(Object::key).collect();
+        assert_eq!(planned, self.memory.keys().copied().collect::<Vec<_>>(), "plan and backend agree");
+    }
+
+    /// As a backend would; what an object refers to must be there first.
+    fn apply(&mut self, ops: Vec<Op>) {
+        for op in &ops {
+            match op {
+                Op::Set(object) => {
+                    self.check(object);
+                    self.memory.insert(object.key(), object.clone());
+                }
+                Op::Unset(key) => assert!(self.memory.remove(key).is_some(), "{key:?} was never set"),
+            }
+            self.policies_send_through_sas_that_exist();
+        }
+        self.ops.extend(ops);
+    }
+
+    fn check(&self, object: &Object) {
+        let has =
+            |key: Key| assert!(self.memory.contains_key(&key), "{key:?} is referred to before it is set");
+        match object {
+            Object::Vrf(_) => {}
+            Object::Port(port) => has(Key::Vrf(port.vrf)),
+            Object::Neighbour(neighbour) => has(Key::Port(neighbour.port)),
+            Object::Sa(sa) => {
+                has(Key::Vrf(sa.front));
+                has(Key::Vrf(sa.inside));
+            }
+            Object::Policy(policy) => has(Key::Port(policy.port)),
+            Object::Label { .. } => {}
+            Object::Route(route) => {
+                has(Key::Vrf(route.vrf));
+                if let Hop::Out { port, .. } = &route.hop {
+                    has(Key::Port(*port));
+                }
+            }
+        }
+    }
+
+    fn policies_send_through_sas_that_exist(&self) {
+        for policy in self.policies() {
+            for bundle in &policy.bundles {
+                assert!(
+                    self.memory.contains_key(&Key::Sa(bundle.outbound)),
+                    "a policy sends through a gone SA"
+                );
+            }
+        }
+    }
+
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &ipsec::Policy> {
+        self.memory.values().filter_map(|object| match object {
+            Object::Policy(policy) => Some(policy),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn sas(&self) -> Vec<&ipsec::Sa> {
+        let objects = self.memory.values();
+        let sas = objects.filter_map(|object| match object {
+            Object::Sa(sa) => Some(sa),
+            _ => None,
+        });
+        sas.collect()
+    }
+
+    /// The ops since last asked, in words.
+    pub(crate) fn told(&mut self) -> Vec<String> {
+        let ops = std::mem::take(&mut self.ops);
+        ops.iter().map(|op| words(&self.pe, op)).collect()
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.notices.iter().map(Notice::to_string).collect()
+    }
+}
+
+/// Several boxes; a datagram reaches whoever has its destination address.
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) stations: Vec<(IpAddr, Station)>,
+}
+
+impl World {
+    pub(crate) fn station(&mut self, address: &str) -> &mut Station {
+        let address: IpAddr = address.parse().unwrap();
+        &mut self.stations.iter_mut().find(|(of, _)| *of == address).expect("a station").1
+    }
+
+    /// Until no box has anything to send.
+    pub(crate) fn settle(&mut self) {
+        while let Some(datagram) = self.stations.iter_mut().find_map(|(_, station)| station.sent.pop_front())
+        {
+            let Path { front, local, remote, marker } = datagram.path;
+            let path = Path { front, local: remote, remote: local, marker };
+            if let Some((_, station)) = self.stations.iter_mut().find(|(address, _)| *address == remote.ip())
+            {
+                station.tell(self.now, Input::Ike(Datagram { path, bytes: datagram.bytes }));
+            }
+        }
+    }
+
+    /// A packet of the first permit line wants out of the box's only crypto-map entry.
+    pub(crate) fn traffic(&mut self, from: &str, source: &str, destination: &str) {
+        let policy = self.station(from).policies().next().expect("a policy").id;
+        self.acquire(from, policy, source, destination);
+    }
+
+    pub(crate) fn acquire(&mut self, at: &str, policy: PolicyId, source: &str, destination: &str) {
+        let flow = Flow {
+            local: source.parse().unwrap(),
+            remote: destination.parse().unwrap(),
+            protocol: 1,
+            local_port: 0,
+            remote_port: 0,
+        };
+        self.tell(at, Input::Event(Event::Acquire { policy, rule: 0, flow }));
+    }
+
+    pub(crate) fn tell(&mut self, at: &str, input: Input) {
+        let now = self.now;
+        self.station(at).tell(now, input);
+        self.settle();
+    }
+
+    pub(crate) fn ask(&mut self, at: &str, request: Request) -> Response {
+        let now = self.now;
+        let response = self.station(at).ask(now, request);
+        self.settle();
+        response
+    }
+
+    /// Runs every timer that is due up to `until`.
+    pub(crate) fn run_to(&mut self, until: Instant) {
+        while let Some(due) =
+            self.stations.iter().filter_map(|(_, s)| s.pe.deadline()).min().filter(|due| *due <= until)
+        {
+            self.now = self.now.max(due);
+            let now = self.now;
+            for (_, station) in &mut self.stations {
+                station.pe.tick(now);
+                station.drain(now);
+            }
+            self.settle();
+        }
+        self.now = until;
+    }
+}
+
+pub(crate) fn device(name: &str) -> Device {
+    Device { name: name.to_owned(), mac: [2, 0, 0, 0, 0, 1], mtu: 1500, up: true }
+}
+
+/// An op as a person would say it, VRFs by name.
+fn words(pe: &Pe, op: &Op) -> String {
+    match op {
+        Op::Set(object) => format!("set {}", object_words(pe, object)),
+        Op::Unset(key) => format!("unset {}", key_words(pe, key)),
+    }
+}
+
+fn key_words(pe: &Pe, key: &Key) -> String {
+    match key {
+        Key::Route(vrf, prefix) => format!("route {} {prefix}", vrf_words(pe, *vrf)),
+        Key::Vrf(vrf) => format!("vrf {}", vrf_words(pe, *vrf)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn object_words(pe: &Pe, object: &Object) -> String {
+    match object {
+        Object::Vrf(vrf) => format!("vrf {}", vrf_words(pe, vrf.id)),
+        Object::Port(port) => {
+            let vrf = vrf_words(pe, port.vrf);
+            format!(
+                "port {} on {} in {vrf} mtu {} mpls {} crypto {}",
+                port.name, port.device, port.mtu, port.mpls, port.crypto
+            )
+        }
+        Object::Neighbour(neighbour) => format!("neighbour {}", neighbour.address),
+        Object::Sa(sa) => format!("sa {:?} {} to {}", sa.direction, sa.id.0, sa.remote),
+        Object::Policy(policy) => {
+            let rules: Vec<_> =
+                policy.rules.iter().map(|rule| format!("{} {}", rule.permit, rule.selector)).collect();
+            let (front, inside) = (vrf_words(pe, policy.front), vrf_words(pe, policy.inside));
+            let bundles: Vec<_> = policy.bundles.iter().map(|bundle| bundle.outbound.0).collect();
+            format!("policy {} {front}/{inside} {} through {bundles:?}", policy.sequence, rules.join(", "))
+        }
+        Object::Label { label, action: dataplane::LabelAction::PopTo(vrf) } => {
+            format!("label {label} pops to {}", vrf_words(pe, *vrf))
+        }
+        Object::Label { label, .. } => format!("label {label} swaps"),
+        Object::Route(route) => {
+            format!("route {} {} {}", vrf_words(pe, route.vrf), route.prefix, hop_words(pe, &route.hop))
+        }
+    }
+}
+
+fn hop_words(pe: &Pe, hop: &Hop) -> String {
+    let Hop::Out { port, gateway, push } = hop else { return format!("{hop:?}") };
+    let Some(Object::Port(port)) = pe.plan().get(&Key::Port(*port)) else {
+        return "out of nowhere".to_owned();
+    };
+    let gateway = gateway.map_or_else(String::new, |gateway| format!(" via {gateway}"));
+    let push: String = push.iter().map(|label| format!(" push {label}")).collect();
+    format!("out {}{gateway}{push}", port.name)
+}
+
+fn vrf_words(pe: &Pe, vrf: base::VrfId) -> String {
+    pe.vrf_name(vrf).unwrap_or("global").to_owned()
+}
