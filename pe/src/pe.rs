@@ -212,7 +212,7 @@ impl Pe {
         if let Event::Link { port, up } = event {
             return self.link(now, port, up);
         }
-        let notice = ike_to_notice::event(&event, &self.ids, self.debug_ipsec);
+        let notice = ike_to_notice::event(&event, &self.tables.peers, &self.ids, self.debug_ipsec);
         notice.into_iter().for_each(|notice| self.notice(now, notice));
         if let Some(command) = dataplane_to_ike::command(event, &self.tunnels) {
             self.command(now, command);

@@ -24,7 +24,7 @@ pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours)
     let labels =
         tables.labels.iter().map(|(label, action)| Object::Label { label: *label, action: action.clone() });
     let routes =
-        tables.routes().map(|(vrf, prefix, hop)| Object::Route(Route { vrf, prefix, hop: hop.clone() }));
+        tables.routing.all().map(|(vrf, prefix, hop)| Object::Route(Route { vrf, prefix, hop: hop.clone() }));
     vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
 }
 

@@ -44,14 +44,11 @@ impl<'a> Walk<'a> {
     /// Where the destination leads; `None` where the packet's way ends in this box.
     fn route(&mut self, vrf: VrfId, destination: IpAddr) -> Option<Exit<'a>> {
         let name = self.vrf_name(vrf);
-        let Some((prefix, hop)) = self.pe.tables.lookup(vrf, destination) else {
+        let Some((prefix, hop)) = self.pe.tables.routing.lookup(vrf, destination) else {
             return self.die("route", format!("no route to {destination} in vrf {name}"), "no-route");
         };
         match hop {
-            Hop::Local => {
-                self.step("route", format!("{destination} in vrf {name} is this box: to the kernel"));
-                None
-            }
+            Hop::Local => self.local(vrf, &format!("{destination} in vrf {name} is this box")),
             Hop::Drop => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
             Hop::Out { port, gateway, push } => self.exit(
                 vrf,
@@ -72,6 +69,15 @@ impl<'a> Walk<'a> {
                 None
             }
         }
+    }
+
+    fn local(&mut self, vrf: VrfId, what: &str) -> Option<Exit<'a>> {
+        let door = self.pe.tables.ports.values().find(|port| port.vrf == vrf && port.link == Link::Host);
+        let Some(door) = door else {
+            return self.die("route", format!("{what}, but no way leads to the kernel"), "no-host");
+        };
+        self.step("route", format!("{what}: to the kernel by {}", door.device));
+        None
     }
 
     fn exit(
@@ -150,9 +156,6 @@ impl<'a> Walk<'a> {
 
     /// `overhead`: bytes of the port's MTU that protection takes, labels included.
     fn leave(&mut self, exit: &Exit<'_>, overhead: usize) {
-        if exit.port.link == Link::Host {
-            return self.step("host", format!("to the kernel by {}", exit.port.device));
-        }
         if !exit.push.is_empty() {
             let labels: Vec<_> = exit.push.iter().map(Label::to_string).collect();
             self.step("labels", format!("push {} (outermost first)", labels.join(" ")));

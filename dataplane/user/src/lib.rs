@@ -18,6 +18,7 @@ mod frame;
 pub use frame::{Batch, Frame, HEADROOM, LONGEST, Origin, TAILROOM};
 
 mod graph;
+mod header;
 mod limit;
 
 pub mod nic;

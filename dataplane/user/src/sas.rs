@@ -1,5 +1,6 @@
 //! The SAs of one worker: their ciphers, sequence numbers, windows and counters.
 
+use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -24,7 +25,7 @@ pub(crate) type Outbound = Live<esp::Outbound>;
 pub(crate) struct Sas {
     /// By slot of the SPI. SPIs that share a slot share the bucket; the whole key decides.
     inbound: Vec<Vec<Inbound>>,
-    outbound: HashMap<SaId, Outbound>,
+    outbound: HashMap<SaId, Box<Outbound>, BuildHasherDefault<ById>>,
     /// Where each inbound SA is.
     spis: HashMap<SaId, Spi>,
 }
@@ -33,6 +34,24 @@ pub(crate) struct Sas {
 pub(crate) enum Cipher {
     In(Box<esp::Inbound>),
     Out(Box<esp::Outbound>),
+}
+
+/// SA ids are ours, so nobody can make them collide: one multiplication (Fibonacci hashing) spreads them.
+#[derive(Default)]
+struct ById(u64);
+
+impl Hasher for ById {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// What of its end an SA has to announce.
@@ -89,7 +108,7 @@ impl Sas {
     }
 
     pub(crate) fn seal(&mut self, id: SaId) -> Option<&mut Outbound> {
-        self.outbound.get_mut(&id)
+        self.outbound.get_mut(&id).map(Box::as_mut)
     }
 
     /// Puts an SA in. If one of this id has the same keys, its sequence numbers, window and counters go
@@ -118,7 +137,7 @@ impl Sas {
     fn set_outbound(&mut self, sa: Sa, cipher: esp::Outbound) {
         self.take_inbound(sa.id);
         let old = self.outbound.remove(&sa.id).filter(|old| is_same_cipher(&old.sa, &sa));
-        self.outbound.insert(sa.id, Live::after(old, sa, cipher));
+        self.outbound.insert(sa.id, Box::new(Live::after(old.map(|old| *old), sa, cipher)));
     }
 
     pub(crate) fn unset(&mut self, id: SaId) {

@@ -9,11 +9,12 @@ use std::time::Instant as Clock;
 
 use base::Instant;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use dataplane::{Counters, Dataplane, Event, Op, Rejected};
+use dataplane::{Counters, Dataplane, Event, Op, Port, Rejected};
 use sys::Waker;
 use sys::poll::{Watched, wait};
 
-use crate::control::{Command, Control, Opener};
+use crate::Nic;
+use crate::control::{Command, Control};
 use crate::engine::EVENTS;
 use crate::worker::Worker;
 
@@ -28,8 +29,9 @@ pub struct User {
 }
 
 impl User {
-    /// Starts the worker. Time in its counters runs from here.
-    pub fn start(open: Opener) -> io::Result<Self> {
+    /// Starts the worker; `open` opens the NIC of each port that is set, as [`nic::open`](crate::nic::open)
+    /// does. Time in its counters runs from here.
+    pub fn start(open: impl FnMut(&Port) -> io::Result<Box<dyn Nic>> + Send + 'static) -> io::Result<Self> {
         let (commands, orders) = crossbeam_channel::unbounded();
         let (tell, events) = crossbeam_channel::bounded(EVENTS);
         let waker = Arc::new(Waker::new()?);
@@ -37,7 +39,7 @@ impl User {
         let work = move || serve(Worker::new(tell), &orders, &heard);
         let thread = thread::Builder::new().name("dp-user".to_owned()).spawn(work)?;
         Ok(Self {
-            control: Control::new(open),
+            control: Control::new(Box::new(open)),
             commands: Some(commands),
             events,
             waker,

@@ -100,13 +100,10 @@ impl Worker {
     fn release(&mut self, tables: &Tables, now: Instant) -> usize {
         let mut released = 0_usize;
         for (id, address) in core::mem::take(&mut self.known) {
-            for frame in self.state.waiting.release(id, address) {
+            let Some(port) = tables.port(id) else { continue };
+            for frame in self.state.waiting.release(port, address) {
                 released = released.saturating_add(1);
-                let next = match tables.port(id) {
-                    Some(port) => Next::Neighbour(Via { port, address }),
-                    None => Next::Drop(Drop::UnknownPort),
-                };
-                Walk::new(tables, &mut self.state, now).run(frame, next);
+                Walk::new(tables, &mut self.state, now).run(frame, Next::Neighbour(Via { port, address }));
             }
         }
         released

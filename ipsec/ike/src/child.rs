@@ -38,6 +38,8 @@ pub(crate) struct Installed {
     pub(crate) port: u16,
     /// Until it is up: what the dataplane will need.
     pending: Option<Box<Child>>,
+    /// What carried the traffic when it was made.
+    replaces: Option<ChildId>,
     promote_at: Option<Instant>,
     rekey_at: Option<Instant>,
     retire_at: Option<Instant>,
@@ -107,13 +109,14 @@ impl Children {
     /// moment if it replaces another; and if the peer made it, when the peer confirms.
     pub(crate) fn ready(&mut self, core: &mut Core, child: Box<Child>, session: &Session) {
         let (id, ours) = (child.id, child.initiator);
-        let replaces = self.carrying(child.policy, &child.selector).is_some();
-        let waits = !ours || replaces;
+        let replaces = self.carrying(child.policy, &child.selector);
+        let waits = !ours || replaces.is_some();
         if waits {
             core.out.push_back(Output::ChildReady(child.clone()));
         }
         let mut installed = record(core, child, session);
-        installed.promote_at = (ours && replaces).then(|| core.now + SWITCH_DELAY);
+        installed.promote_at = replaces.filter(|_| ours).map(|_| core.now + SWITCH_DELAY);
+        installed.replaces = replaces;
         self.installed.insert(id, installed);
         if waits {
             self.plan(id);
@@ -122,29 +125,38 @@ impl Children {
         }
     }
 
-    /// From now on this one carries the traffic; whichever did before has a time of grace.
+    /// From now on this one carries the traffic, instead of whichever did before. If the peer made one of
+    /// its own while ours waited, ours only receives: both sides then send on what the other made, and
+    /// nobody deletes anything.
     pub(crate) fn promote(&mut self, core: &mut Core, id: ChildId) {
         let Some(child) = self.installed.get_mut(&id) else { return };
         let Some(new) = child.pending.take() else { return };
-        child.promote_at = None;
+        let expected = child.replaces;
         let before = self.carrying(new.policy, &new.selector);
+        let crossed = before.filter(|_| new.initiator && before != expected);
+        let crossed = crossed.and_then(|id| self.find(id)).is_some_and(|other| !other.state.initiator);
+        if crossed {
+            return self.supersede(id, None);
+        }
         if let Some(child) = self.installed.get_mut(&id) {
             child.state.stage = Stage::Up;
         }
+        // Its initiator cleans up after a rekey; were both to do it, each might delete what the other uses.
+        let retire_at = new.initiator.then(|| core.now + GRACE);
         core.out.push_back(match before {
             Some(old) => Output::ChildReplaced { old, new },
             None => Output::ChildUp(new),
         });
         self.plan(id);
         if let Some(old) = before {
-            self.supersede(old, core.now);
+            self.supersede(old, retire_at);
         }
     }
 
-    fn supersede(&mut self, id: ChildId, now: Instant) {
+    fn supersede(&mut self, id: ChildId, retire_at: Option<Instant>) {
         if let Some(old) = self.installed.get_mut(&id) {
             old.state.stage = Stage::Superseded;
-            (old.rekey_at, old.retire_at) = (None, Some(now + GRACE));
+            (old.rekey_at, old.retire_at) = (None, retire_at);
         }
         self.plan(id);
     }
@@ -166,13 +178,15 @@ impl Children {
         Some(child)
     }
 
-    /// What is due now; a rekey is due once.
+    /// What is due now; a promotion and a rekey are due once.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(ChildId, Due)> {
         let id = self.agenda.take_due(now)?;
         let child = self.installed.get_mut(&id)?;
         let due = child.due(now)?;
-        if due == Due::Rekey {
-            child.rekey_at = None;
+        match due {
+            Due::Promote => child.promote_at = None,
+            Due::Rekey => child.rekey_at = None,
+            Due::End(_) => {}
         }
         self.plan(id);
         Some((id, due))
@@ -189,7 +203,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
     let rekey_at = Some(core.now + core.jitter(child.lifetime.time, low, high));
     let state = ChildState {
         id: child.id,
-        session: child.session,
+        session: Some(child.session),
         policy: child.policy,
         front: child.front,
         inside: child.inside,
@@ -206,6 +220,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         stage: Stage::Ready,
         installed: core.now,
         expires: core.now + child.lifetime.time,
+        left: child.lifetime.time,
     };
     let identity = session.established().map(|phase1| phase1.identity.clone());
     Installed {
@@ -213,6 +228,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         identity: identity.unwrap_or(Name::Address(child.remote)),
         port: session.path.remote.port(),
         pending: Some(child),
+        replaces: None,
         promote_at: None,
         rekey_at,
         retire_at: None,

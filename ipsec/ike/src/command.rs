@@ -12,7 +12,7 @@ impl Ike {
     pub(crate) fn clear(&mut self, target: Target) {
         let children = self.children_where(|child| match target {
             Target::All | Target::Children => true,
-            Target::Session(session) => child.session == session,
+            Target::Session(session) => child.session == Some(session),
             Target::Child(id) => child.id == id,
             Target::Peer { front, remote } | Target::PeerChildren { front, remote } => {
                 child.front == front && child.remote == remote
@@ -44,9 +44,8 @@ impl Ike {
             now.is_some() && entry(&old, policy) == now
         };
         let sessions = self.sessions_where(|session| !is_still_right(session, &old, &new));
-        let lost = |child: &ChildState| {
-            !unchanged(child.policy) || sessions.iter().any(|id| self.made(*id, child))
-        };
+        let lost =
+            |child: &ChildState| !unchanged(child.policy) || sessions.iter().any(|id| self.made(*id, child));
         let children = self.children_where(lost);
         self.wants.retain(unchanged);
         self.remove(children, sessions, DownReason::Reconfigured);
@@ -65,7 +64,12 @@ impl Ike {
     }
 
     fn children_where(&self, matches: impl Fn(&ChildState) -> bool) -> Vec<ChildId> {
-        self.children().filter(|child| matches(child)).map(|child| child.id).collect()
+        self.children
+            .iter()
+            .map(|child| &child.state)
+            .filter(|child| matches(child))
+            .map(|child| child.id)
+            .collect()
     }
 
     fn sessions_where(&self, matches: impl Fn(&Session) -> bool) -> Vec<SessionId> {

@@ -93,7 +93,10 @@ pub struct Profile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
     /// `address A [MASK] [FVRF]`; `front` is the global VRF when none is written.
-    Address { prefix: Prefix, front: VrfId },
+    Address {
+        prefix: Prefix,
+        front: VrfId,
+    },
     Host(String),
     HostDomain(String),
     User(String),

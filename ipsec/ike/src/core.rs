@@ -135,7 +135,12 @@ impl Core {
     }
 
     /// A duration between `low` and `high` percent of `whole`.
-    pub(crate) fn jitter(&mut self, whole: core::time::Duration, low: u32, high: u32) -> core::time::Duration {
+    pub(crate) fn jitter(
+        &mut self,
+        whole: core::time::Duration,
+        low: u32,
+        high: u32,
+    ) -> core::time::Duration {
         let permille = low * 10 + self.drbg.u32() % ((high - low) * 10);
         whole.saturating_mul(permille) / 1000
     }

@@ -110,13 +110,18 @@ impl Ike {
     }
 
     /// Every phase 1 SA, complete or not.
-    pub fn sessions(&self) -> impl Iterator<Item = SessionState> {
-        self.sessions.values().map(status::of_session)
+    pub fn sessions(&self, now: Instant) -> Vec<SessionState> {
+        self.sessions.values().map(|session| status::of_session(session, now)).collect()
     }
 
     /// Every pair of IPsec SAs.
-    pub fn children(&self) -> impl Iterator<Item = &ChildState> {
-        self.children.iter().map(|child| &child.state)
+    pub fn children(&self, now: Instant) -> Vec<ChildState> {
+        let states = self.children.iter().map(|child| &child.state);
+        let session = |state: &ChildState| state.session.filter(|id| self.sessions.contains_key(id));
+        let left = |state: &ChildState| state.expires.since(now);
+        states
+            .map(|state| ChildState { session: session(state), left: left(state), ..state.clone() })
+            .collect()
     }
 
     fn receive(&mut self, datagram: &Datagram) {
@@ -197,10 +202,7 @@ impl Ike {
 
     fn answered(&mut self, id: AskId, answer: Answer) {
         let asker = self.core.asker(id);
-        let session = match asker {
-            Some(Asker::Main(session) | Asker::Quick(session, _)) => session,
-            None => return,
-        };
+        let Some(Asker::Main(session) | Asker::Quick(session, _)) = asker else { return };
         if let Answer::Spi(Some(spi)) = &answer
             && !self.sessions.contains_key(&session)
         {
@@ -239,10 +241,9 @@ impl Ike {
     pub(crate) fn end(&mut self, mut session: Session, reason: DownReason) {
         let tell = match reason {
             DownReason::PeerDeleted | DownReason::InitialContact | DownReason::PeerSilent => false,
-            DownReason::Expired
-            | DownReason::Cleared
-            | DownReason::Reconfigured
-            | DownReason::Superseded => true,
+            DownReason::Expired | DownReason::Cleared | DownReason::Reconfigured | DownReason::Superseded => {
+                true
+            }
         };
         if tell {
             informational::delete_session(&mut session, &mut self.core);
@@ -333,10 +334,8 @@ impl Ike {
     fn children_deleted(&mut self, id: SessionId, spis: &[u32]) {
         let Some(session) = self.sessions.get(&id) else { return };
         let gone = self.children.iter().filter(|child| child.is_of(session));
-        let gone: Vec<ChildId> = gone
-            .filter(|child| spis.contains(&child.state.spi_out.0))
-            .map(|child| child.state.id)
-            .collect();
+        let gone: Vec<ChildId> =
+            gone.filter(|child| spis.contains(&child.state.spi_out.0)).map(|child| child.state.id).collect();
         gone.into_iter().for_each(|child| self.drop_child(child, DownReason::PeerDeleted));
     }
 

@@ -69,9 +69,15 @@ pub enum Target {
     Children,
     Session(SessionId),
     Child(ChildId),
-    Peer { front: VrfId, remote: IpAddr },
+    Peer {
+        front: VrfId,
+        remote: IpAddr,
+    },
     /// Children of a peer, not its phase 1.
-    PeerChildren { front: VrfId, remote: IpAddr },
+    PeerChildren {
+        front: VrfId,
+        remote: IpAddr,
+    },
     /// Children whose inside VRF this is.
     Inside(VrfId),
     /// Children of one crypto-map entry.
@@ -147,7 +153,10 @@ pub enum Output {
     /// Boxed: keys and selectors make it large.
     ChildUp(Box<Child>),
     /// `new` carries outbound traffic from now on; `old` still receives until its `ChildDown`.
-    ChildReplaced { old: ChildId, new: Box<Child> },
+    ChildReplaced {
+        old: ChildId,
+        new: Box<Child>,
+    },
     ChildDown(ChildId, DownReason),
     Notice(Notice),
 }

@@ -16,7 +16,9 @@ pub use engine::Ike;
 
 mod error;
 mod io;
-pub use io::{Answer, Ask, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId, Target};
+pub use io::{
+    Answer, Ask, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId, Target,
+};
 
 mod natt;
 mod notice;

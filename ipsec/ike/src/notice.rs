@@ -30,6 +30,8 @@ pub enum Notice {
         inside: VrfId,
         local: IpAddr,
         remote: IpAddr,
+        /// The peer's UDP port.
+        port: u16,
         identity: String,
         profile: Option<String>,
         initiator: bool,
@@ -40,6 +42,8 @@ pub enum Notice {
         front: VrfId,
         inside: VrfId,
         remote: IpAddr,
+        /// The peer's UDP port.
+        port: u16,
         identity: String,
         reason: DownReason,
     },

@@ -64,7 +64,9 @@ pub(crate) fn settle<'a>(
         None => Refusal::because(
             Blame::Refused,
             "no-profile-matches",
-            format!("no isakmp profile matches the identity {name} in this front VRF: add a `match identity`"),
+            format!(
+                "no isakmp profile matches the identity {name} in this front VRF: add a `match identity`"
+            ),
         ),
     }
     .telling(AUTHENTICATION_FAILED)
@@ -102,7 +104,9 @@ pub(crate) fn entry_for<'a>(
         Refusal::because(
             Blame::Refused,
             "proxy-identities-not-admitted",
-            format!("no access list of the peer's crypto-map entries permits {selector}: make them mirror images"),
+            format!(
+                "no access list of the peer's crypto-map entries permits {selector}: make them mirror images"
+            ),
         )
         .telling(INVALID_ID_INFORMATION)
     })

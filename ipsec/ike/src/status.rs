@@ -1,6 +1,7 @@
 //! What `show` commands see of the engine.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base::{Instant, PolicyId, Spi, VrfId};
 use ipsec::{Encap, Lifetime, Replay, Selector, Suite};
@@ -22,11 +23,13 @@ pub struct SessionState {
     pub profile: Option<String>,
     /// The front VRF until the peer's identity is known.
     pub inside: VrfId,
-    /// These are `None` until phase 1 is complete.
+    /// Phase 1 is complete.
+    pub established: bool,
+    /// These are `None` until then.
     pub identity: Option<String>,
     pub proposal: Option<Proposal>,
-    pub established: Option<Instant>,
-    pub expires: Option<Instant>,
+    pub since: Option<Instant>,
+    pub left: Option<Duration>,
     /// A NAT was found on the path.
     pub nat: bool,
 }
@@ -45,8 +48,8 @@ pub enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChildState {
     pub id: ChildId,
-    /// The session that made it; it may be gone.
-    pub session: SessionId,
+    /// The session that made it; `None` once that is gone.
+    pub session: Option<SessionId>,
     pub policy: PolicyId,
     pub front: VrfId,
     pub inside: VrfId,
@@ -63,9 +66,10 @@ pub struct ChildState {
     pub stage: Stage,
     pub installed: Instant,
     pub expires: Instant,
+    pub left: Duration,
 }
 
-pub(crate) fn of_session(session: &Session) -> SessionState {
+pub(crate) fn of_session(session: &Session, now: Instant) -> SessionState {
     let phase1 = session.established();
     SessionState {
         id: session.id,
@@ -77,8 +81,9 @@ pub(crate) fn of_session(session: &Session) -> SessionState {
         inside: session.place.inside,
         identity: phase1.map(|phase1| phase1.identity.to_string()),
         proposal: phase1.map(|phase1| phase1.proposal),
-        established: phase1.map(|phase1| phase1.since),
-        expires: phase1.map(|phase1| phase1.expires),
+        established: phase1.is_some(),
+        since: phase1.map(|phase1| phase1.since),
+        left: phase1.map(|phase1| phase1.expires.since(now)),
         nat: session.nat().any(),
     }
 }

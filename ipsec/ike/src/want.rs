@@ -19,7 +19,7 @@ use crate::v1::main::{Place, initiator as main_initiator};
 use crate::v1::quick::initiator::Plan;
 use crate::v1::session::{Fate, Session};
 use crate::v1::{informational, quick};
-use crate::{ChildId, DownReason, Path, SessionId};
+use crate::{ChildId, DownReason, Path, SessionId, Stage};
 
 /// After every peer failed, traffic may not ask again for this long.
 const HOLD: Duration = Duration::from_secs(2);
@@ -85,7 +85,9 @@ impl Ike {
         let (selector, now) = (rule.selector, self.core.now);
         self.wants.holds.retain(|_, until| now < *until);
         let up = |child: &crate::ChildState| child.policy == policy && child.selector.matches(flow);
-        if self.children().any(up) || self.wants.holds.contains_key(&(policy, selector)) {
+        if self.children.iter().any(|child| up(&child.state))
+            || self.wants.holds.contains_key(&(policy, selector))
+        {
             return;
         }
         self.want(policy, selector, None);
@@ -93,7 +95,7 @@ impl Ike {
 
     /// A child must be replaced: by time, or because it ran out of numbers or volume.
     pub(crate) fn rekey(&mut self, id: ChildId) {
-        if let Some(child) = self.children.find(id) {
+        if let Some(child) = self.children.find(id).filter(|child| child.state.stage == Stage::Up) {
             let (policy, selector) = (child.state.policy, child.state.selector);
             self.want(policy, selector, Some(id));
         }
@@ -103,16 +105,20 @@ impl Ike {
     /// with us it is told; else we open one, for all its entries permit.
     pub(crate) fn unknown_spi(&mut self, front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi) {
         let config = self.core.config.clone();
-        let is_for = |entry: &&Entry| entry.front == front && entry.local == local && entry.peers.contains(&remote);
+        let is_for =
+            |entry: &&Entry| entry.front == front && entry.local == local && entry.peers.contains(&remote);
         let (now, hold) = (self.core.now, config.timers.unknown_spi_hold);
         self.wants.recovered.retain(|_, since| now < *since + hold);
-        if !config.entries.iter().any(|entry| is_for(&entry)) || self.wants.recovered.contains_key(&(front, remote)) {
+        if !config.entries.iter().any(|entry| is_for(&entry))
+            || self.wants.recovered.contains_key(&(front, remote))
+        {
             return;
         }
         self.wants.recovered.insert((front, remote), now);
         let known = self.sessions.values().find(|session| {
             let asker = session.asker();
-            session.established().is_some() && (asker.front, asker.local, asker.remote) == (front, local, remote)
+            session.established().is_some()
+                && (asker.front, asker.local, asker.remote) == (front, local, remote)
         });
         if let Some(id) = known.map(|session| session.id) {
             return self.with(id, |session, core| {

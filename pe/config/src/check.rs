@@ -1,6 +1,7 @@
 //! Checks of the whole configuration: names that refer to nothing, things that contradict each other,
 //! entries that protect nothing, and what is weak.
 
+mod keys;
 mod names;
 mod strength;
 mod tables;
@@ -19,6 +20,7 @@ pub(crate) fn check(config: &mut Config, index: &Index) -> Vec<Finding> {
     identities(config, &mut report);
     names::check(config, &mut report);
     tables::check(config, &mut report);
+    keys::check(config, &mut report);
     strength::check(config, &mut report);
     report.findings
 }
@@ -29,7 +31,13 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn add(&mut self, severity: Severity, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    fn add(
+        &mut self,
+        severity: Severity,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.findings.push(Finding { severity, span, message: message.into(), help: help.into() });
     }
 
@@ -67,7 +75,7 @@ fn identities(config: &mut Config, report: &mut Report<'_>) {
         if profile.self_identity.as_ref().is_some_and(is_open) {
             if name.is_empty() {
                 let place = Place::at(Level::Profile, &profile.name);
-                report.error(&place, "self-identity fqdn", "the box has no host name", HELP);
+                report.error(&place, "self-identity", "the box has no host name", HELP);
             }
             profile.self_identity = Some(Identity::Fqdn(name.clone()));
         }

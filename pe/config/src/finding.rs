@@ -6,6 +6,8 @@ use codespan_reporting::diagnostic::{Diagnostic, Label};
 use codespan_reporting::files::SimpleFile;
 use codespan_reporting::term;
 
+use crate::ios;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The configuration is refused.
@@ -25,9 +27,11 @@ pub struct Finding {
     pub help: String,
 }
 
-/// For people: each finding with file, line and column, the words underlined, and the hint. No colour.
+/// For people: each finding with file, line and column, the words underlined, and the hint. No colour,
+/// and no secrets: a key in a line that is shown is starred out.
 pub fn report(file: &str, text: &str, findings: &[Finding]) -> String {
-    let source = SimpleFile::new(file, text);
+    let text = ios::starred(text);
+    let source = SimpleFile::new(file, text.as_str());
     let style = term::Config { chars: term::Chars::ascii(), ..term::Config::default() };
     let mut out = String::new();
     for finding in findings {

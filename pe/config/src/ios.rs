@@ -12,6 +12,7 @@ mod suggest;
 mod tree;
 mod value;
 
+pub(crate) use lex::starred;
 pub(crate) use parse::parse;
 pub(crate) use print::print;
 pub(crate) use scope::{Index, Level, Noun, Place};

@@ -17,6 +17,7 @@ pub struct Config {
     pub hostname: Option<String>,
     pub vrfs: BTreeMap<String, Vrf>,
     pub interfaces: BTreeMap<String, Interface>,
+    /// IPv4 first; of a family, in configuration order. So are keys and label bindings.
     pub routes: Vec<StaticRoute>,
     pub access_lists: BTreeMap<String, AccessList>,
     /// By priority.
@@ -265,7 +266,10 @@ pub struct StaticBinding {
 pub enum Binding {
     Input(Label),
     /// The next hop is an address on a core interface, in the global table.
-    Output { next_hop: IpAddr, label: Label },
+    Output {
+        next_hop: IpAddr,
+        label: Label,
+    },
 }
 
 impl Default for Mpls {
@@ -291,6 +295,13 @@ impl Vrf {
 impl Profile {
     /// A profile of which nothing but the name is written.
     pub const fn new(name: String) -> Self {
-        Self { name, description: None, vrf: None, keyrings: Vec::new(), matches: Vec::new(), self_identity: None }
+        Self {
+            name,
+            description: None,
+            vrf: None,
+            keyrings: Vec::new(),
+            matches: Vec::new(),
+            self_identity: None,
+        }
     }
 }

@@ -174,7 +174,8 @@ fn lost_indentation_changes_nothing() {
 
 #[test]
 fn dot1q_is_refused_by_name() {
-    let text = FRONT.replace("ip vrf forwarding VPN1", "encapsulation dot1Q 1 native\nip vrf forwarding VPN1");
+    let text =
+        FRONT.replace("ip vrf forwarding VPN1", "encapsulation dot1Q 1 native\nip vrf forwarding VPN1");
     let findings = parse(&text).err().unwrap();
     let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     assert_eq!(errors.len(), 1);
@@ -184,7 +185,8 @@ fn dot1q_is_refused_by_name() {
 
 #[test]
 fn hidden_printing_shows_no_secret() {
-    let text = "crypto isakmp key Zq9 address 10.0.0.1\ncrypto keyring K\npre-shared-key address 10.0.0.2 key Zq9\n";
+    let text =
+        "crypto isakmp key Zq9 address 10.0.0.1\ncrypto keyring K\npre-shared-key address 10.0.0.2 key Zq9\n";
     let config = good(text).config;
     assert!(print(&config).contains("Zq9"));
     let hidden = print_hidden(&config);

@@ -49,7 +49,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Invocatio
             Some((name, value)) if word.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
             _ => (word, None),
         };
-        let mut value = || value.clone().or_else(|| words.next()).ok_or(format!("{name} needs a value"));
+        let mut value =
+            || value.clone().or_else(|| words.next()).ok_or_else(|| format!("{name} needs a value"));
         match name.as_str() {
             "--config" => config = Some(PathBuf::from(value()?)),
             "--port" => args.ports.push(port(&value()?)?),

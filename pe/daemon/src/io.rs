@@ -246,7 +246,10 @@ impl Side {
             let mut work = Some(first);
             while let Some(one) = work {
                 match one {
-                    Work::Host(newer) => host = newer,
+                    Work::Host(newer) => {
+                        host = newer;
+                        self.watch.borrow_mut().host(&host);
+                    }
                     Work::Again => {}
                     Work::Ready => ready = true,
                 }
@@ -264,8 +267,8 @@ impl Side {
     }
 
     async fn set(&self, host: &Host) -> Vec<String> {
-        self.watch.borrow_mut().host(host);
-        let outcome = reconcile::apply(&self.kernel, host).await;
+        let outcome =
+            reconcile::apply(&self.kernel, host, |index| self.watch.borrow_mut().prepare(index)).await;
         let mut faults = outcome.faults;
         if let Some(fault) = outcome.guard {
             // The kernel might forward in clear what the dataplane drops.

@@ -44,12 +44,12 @@ fn run(args: Args) -> ExitCode {
     let loaded = match source.load() {
         Ok(loaded) => loaded,
         Err(report) => {
-            eprintln!("{}", report.trim_end());
+            eprintln!("{report}");
             return ExitCode::FAILURE;
         }
     };
     if !loaded.warnings.is_empty() {
-        eprintln!("{}", loaded.warnings.trim_end());
+        eprintln!("{}", loaded.warnings);
     }
     if args.check {
         return ExitCode::SUCCESS;
@@ -73,7 +73,7 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         let jobs = worker::start(queue.clone()).context("the Diffie-Hellman thread")?;
         let engine = pe::Pe::new(seed().context("/dev/urandom")?);
         let devices = std::mem::take(&mut net.devices);
-        let dataplane = dp_user::User::start(dp_user::nic::open);
+        let dataplane = dp_user::User::start(dp_user::nic::open).context("the packet thread")?;
         let box_itself = Control::new(engine, dataplane, source, arrivals, errands, jobs);
         let control = Builder::new()
             .name("control".to_owned())

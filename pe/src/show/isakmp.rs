@@ -1,5 +1,7 @@
 //! `show crypto isakmp sa | profile | key | policy`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use api::{IsakmpKey, IsakmpPolicy, IsakmpProfile, IsakmpSa};
 use base::{Instant, Prefix};
 use config::model::{Match, PresharedKey, Profile};
@@ -7,8 +9,7 @@ use ike::config::{Authentication, Encryption, Hash, Proposal};
 
 use super::vrf_name;
 use crate::Pe;
-use crate::wiring::config_to_ike;
-use crate::wiring::config_to_ipsec::{self, Placed};
+use crate::wiring::{config_to_ike, config_to_ipsec};
 
 pub(super) fn sas(pe: &Pe, now: Instant) -> Vec<IsakmpSa> {
     pe.ike.sessions(now).iter().map(|session| sa(pe, session)).collect()
@@ -41,8 +42,13 @@ pub(super) fn sa(pe: &Pe, session: &ike::SessionState) -> IsakmpSa {
 
 /// With the interfaces whose crypto maps use them.
 pub(super) fn profiles(pe: &Pe) -> Vec<IsakmpProfile> {
-    let placed = config_to_ipsec::placed(&pe.config, &mut pe.ids.clone());
-    pe.config.profiles.iter().map(|of| profile(of, &placed)).collect()
+    let mut interfaces: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for entry in config_to_ipsec::placed(&pe.config, &mut pe.ids.clone()) {
+        let name = entry.profile.map(|profile| profile.name.as_str());
+        interfaces.entry(name).or_default().insert(entry.name.interface);
+    }
+    let bindings = |name: &str| interfaces.get(&Some(name)).into_iter().flatten().cloned().collect();
+    pe.config.profiles.iter().map(|of| profile(of, bindings(&of.name))).collect()
 }
 
 pub(super) fn keys(pe: &Pe) -> Vec<IsakmpKey> {
@@ -57,10 +63,7 @@ pub(super) fn policies(pe: &Pe) -> Vec<IsakmpPolicy> {
     config_to_ike::all_proposals(&pe.config).map(|proposal| policy(&proposal)).collect()
 }
 
-fn profile(profile: &Profile, placed: &[Placed<'_>]) -> IsakmpProfile {
-    let using = placed.iter().filter(|entry| entry.profile.is_some_and(|of| of.name == profile.name));
-    let mut bindings: Vec<_> = using.map(|entry| entry.name.interface.clone()).collect();
-    bindings.dedup();
+fn profile(profile: &Profile, bindings: Vec<String>) -> IsakmpProfile {
     IsakmpProfile {
         name: profile.name.clone(),
         vrf: profile.vrf.clone(),

@@ -114,7 +114,7 @@ fn ours(pe: &Pe, binding: &StaticBinding, label: Label) -> LabelEntry {
 
 fn theirs(pe: &Pe, binding: &StaticBinding, next_hop: IpAddr, label: Label) -> LabelEntry {
     let vrf = pe.ids.known_vrf(binding.vrf.as_deref());
-    let hop = vrf.and_then(|vrf| pe.tables.lookup(vrf, binding.prefix.address())).map(|(_, hop)| hop);
+    let hop = vrf.and_then(|vrf| pe.tables.routing.lookup(vrf, binding.prefix.address())).map(|(_, hop)| hop);
     let interface = match hop {
         Some(Hop::Out { port, push, .. }) if push.contains(&label) => port_name(pe, *port),
         Some(_) | None => None,

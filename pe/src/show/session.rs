@@ -1,7 +1,10 @@
 //! `show crypto session`: each crypto-map entry with its peer, and how far it got.
 
-use api::{IpsecFlow, IsakmpSa, Session};
-use base::Instant;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use api::{IpsecFlow, Session};
+use base::{Instant, VrfId};
 use ike::SessionState;
 
 use super::ipsec::Overview;
@@ -13,23 +16,49 @@ use crate::wiring::config_to_ipsec::Placed;
 pub(super) fn sessions(pe: &Pe, now: Instant) -> Vec<Session> {
     let overview = Overview::new(pe, now);
     let states = pe.ike.sessions(now);
-    overview.placed.iter().filter_map(|placed| session(pe, &overview, placed, &states)).collect()
+    let by_peer = by_peer(&states);
+    let entries = overview.placed.iter().map(|placed| (placed, overview.flows_of(placed)));
+    let sessions = entries.filter_map(|(placed, flows)| {
+        let states = concerning(placed, &flows, &by_peer);
+        session(pe, now, placed, flows, &states)
+    });
+    sessions.collect()
+}
+
+/// Phase 1 SAs by front VRF and remote address.
+type ByPeer<'a> = BTreeMap<(VrfId, IpAddr), Vec<&'a SessionState>>;
+
+fn by_peer(states: &[SessionState]) -> ByPeer<'_> {
+    let mut by_peer = ByPeer::new();
+    for state in states {
+        by_peer.entry((state.path.front, state.path.remote.ip())).or_default().push(state);
+    }
+    by_peer
+}
+
+/// The phase 1 SAs under which the entry's flows stand, and others with its peers and profile.
+fn concerning<'a>(placed: &Placed<'_>, flows: &[IpsecFlow], by_peer: &ByPeer<'a>) -> Vec<&'a SessionState> {
+    let profile = placed.profile.map(|profile| profile.name.as_str());
+    let peers: BTreeSet<_> = placed.entry.peers.iter().chain(flows.iter().map(|flow| &flow.peer)).collect();
+    let states = peers.into_iter().filter_map(|peer| by_peer.get(&(placed.front, *peer))).flatten();
+    let carries = |state: &SessionState| flows.iter().any(|flow| flow.connection == Some(state.id.0));
+    let fits = |state: &SessionState| !state.established || state.profile.as_deref() == profile;
+    states.copied().filter(|state| carries(state) || fits(state)).collect()
 }
 
 fn session(
     pe: &Pe,
-    overview: &Overview<'_>,
+    now: Instant,
     placed: &Placed<'_>,
-    states: &[SessionState],
+    flows: Vec<IpsecFlow>,
+    states: &[&SessionState],
 ) -> Option<Session> {
-    let flows = overview.flows_of(placed);
-    let states = concerning(placed, &flows, states);
     let leading = states.iter().find(|state| state.established).or_else(|| states.first());
     let peer = leading.map(|state| state.path.remote.ip()).or_else(|| flows.first().map(|flow| flow.peer));
     let active = flows.iter().any(|flow| !flow.outbound.is_empty());
     Some(Session {
         interface: placed.name.interface.clone(),
-        status: status(active, &states).to_owned(),
+        status: status(active, states).to_owned(),
         peer: peer.or_else(|| placed.entry.peers.first().copied())?,
         peer_port: leading.map_or(500, |state| state.path.remote.port()),
         front: vrf_name(pe, placed.front),
@@ -37,26 +66,10 @@ fn session(
         description: placed.entry.description.clone(),
         identity: leading.and_then(|state| state.identity.clone()),
         profile: placed.profile.map(|profile| profile.name.clone()),
-        uptime: leading.map_or(0, |state| state.uptime.as_secs()),
-        isakmp: states.iter().map(|state| isakmp::sa(pe, state)).collect::<Vec<IsakmpSa>>(),
+        uptime: leading.and_then(|state| state.since).map_or(0, |since| now.since(since).as_secs()),
+        isakmp: states.iter().map(|state| isakmp::sa(pe, state)).collect(),
         flows,
     })
-}
-
-/// The phase 1 SAs under which the entry's flows stand, and others with its peers and profile.
-fn concerning<'a>(
-    placed: &Placed<'_>,
-    flows: &[IpsecFlow],
-    states: &'a [SessionState],
-) -> Vec<&'a SessionState> {
-    let profile = placed.profile.map(|profile| profile.name.as_str());
-    let of_peer = |state: &SessionState| {
-        state.path.front == placed.front
-            && placed.entry.peers.contains(&state.path.remote.ip())
-            && (state.profile.as_deref() == profile || !state.established)
-    };
-    let carries = |state: &SessionState| flows.iter().any(|flow| flow.connection == Some(state.id.0));
-    states.iter().filter(|state| carries(state) || of_peer(state)).collect()
 }
 
 fn status(active: bool, states: &[&SessionState]) -> &'static str {

@@ -1,5 +1,6 @@
 //! Crypto maps on interfaces become policies: one for each entry on each interface.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use base::{Family, PolicyId, VrfId};
@@ -25,13 +26,15 @@ pub(crate) struct Placed<'a> {
 
 /// Every entry on every interface, by interface and sequence number.
 pub(crate) fn placed<'a>(config: &'a Config, ids: &mut Ids) -> Vec<Placed<'a>> {
+    let profiles: Profiles<'_> =
+        config.profiles.iter().map(|profile| (profile.name.as_str(), profile)).collect();
     let mut all = Vec::new();
     for (name, interface) in &config.interfaces {
         for map_name in [&interface.crypto_map, &interface.crypto_map_ipv6].into_iter().flatten() {
             let Some(map) = config.crypto_maps.get(map_name) else { continue };
             for sequence in map.entries.keys() {
                 let place = EntryName { interface: name.clone(), map: map_name.clone(), sequence: *sequence };
-                all.extend(place_entry(config, ids, interface, map, place));
+                all.extend(place_entry(&profiles, ids, interface, map, place));
             }
         }
     }
@@ -66,16 +69,18 @@ pub(crate) fn local_address(interface: &Interface, family: Family) -> Option<IpA
     interface.addresses.iter().map(|address| address.address).find(|address| Family::of(*address) == family)
 }
 
+type Profiles<'a> = BTreeMap<&'a str, &'a Profile>;
+
 fn place_entry<'a>(
-    config: &'a Config,
+    profiles: &Profiles<'a>,
     ids: &mut Ids,
     interface: &'a Interface,
     map: &'a CryptoMap,
     name: EntryName,
 ) -> Option<Placed<'a>> {
     let entry = map.entries.get(&name.sequence)?;
-    let profile_name = entry.profile.as_ref().or(map.profile.as_ref());
-    let profile = profile_name.and_then(|name| config.profiles.iter().find(|profile| profile.name == *name));
+    let profile = entry.profile.as_ref().or(map.profile.as_ref());
+    let profile = profile.and_then(|name| profiles.get(name.as_str()).copied());
     let front = ids.vrf(interface.vrf.as_deref());
     let inside = profile.and_then(|profile| profile.vrf.as_deref());
     Some(Placed {

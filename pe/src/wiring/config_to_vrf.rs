@@ -12,7 +12,6 @@ use vrf::{Candidate, Rib, Source, Via};
 use super::link_to_all::Ports;
 use crate::Notice;
 use crate::ids::Ids;
-use crate::tables::Tables;
 
 /// Where a candidate leads, before its gateway is found. Between equals the earlier kind wins, so that
 /// a label binding is never passed by on an unlabelled route of the same prefix.
@@ -163,6 +162,19 @@ impl Draft<'_> {
 }
 
 impl Routing {
+    /// Every route that packets see.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (VrfId, Prefix, &Hop)> {
+        self.chosen.iter().map(|((vrf, prefix), chosen)| (*vrf, *prefix, &chosen.hop))
+    }
+
+    /// The longest match.
+    pub(crate) fn lookup(&self, vrf: VrfId, address: IpAddr) -> Option<(Prefix, &Hop)> {
+        let lengths = (0..=Family::of(address).bits()).rev();
+        let prefixes = lengths.filter_map(|length| Prefix::new(address, length).ok());
+        let mut found = prefixes.filter_map(|prefix| Some((prefix, &self.chosen.get(&(vrf, prefix))?.hop)));
+        found.next()
+    }
+
     pub(crate) fn problems(&self, ids: &Ids) -> Vec<Notice> {
         let problem = |(vrf, prefix, problem): &(VrfId, Prefix, String)| Notice::RouteUnusable {
             vrf: ids.vrf_name(*vrf).map(str::to_owned),
@@ -177,21 +189,6 @@ impl Routing {
         let routes =
             self.chosen.iter().filter(move |((of, prefix), _)| *of == vrf && prefix.family() == family);
         routes.map(|((_, prefix), chosen)| (*prefix, chosen))
-    }
-}
-
-impl Tables {
-    /// Every route that packets see.
-    pub(crate) fn routes(&self) -> impl Iterator<Item = (VrfId, Prefix, &Hop)> {
-        self.routing.chosen.iter().map(|((vrf, prefix), chosen)| (*vrf, *prefix, &chosen.hop))
-    }
-
-    /// The longest match.
-    pub(crate) fn lookup(&self, vrf: VrfId, address: IpAddr) -> Option<(Prefix, &Hop)> {
-        let lengths = (0..=Family::of(address).bits()).rev();
-        lengths
-            .filter_map(|length| Prefix::new(address, length).ok())
-            .find_map(|prefix| self.routing.chosen.get(&(vrf, prefix)).map(|chosen| (prefix, &chosen.hop)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens to tunnels, told to the operator: numbers become names.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use base::VrfId;
@@ -14,17 +15,22 @@ use crate::{Notice, Peer};
 /// `times`: how often this was met, for what is counted.
 pub(crate) fn named(notice: ike::Notice, times: u64, ids: &Ids) -> Notice {
     match notice {
-        ike::Notice::SessionUp { front, inside, remote, identity, profile, initiator, .. } => {
+        ike::Notice::SessionUp { front, inside, remote, port, identity, profile, initiator, .. } => {
             Notice::SessionUp {
-                peer: peer(front, remote, ids),
+                peer: Peer { port: Some(port), ..peer(front, remote, ids) },
                 inside: vrf(inside, ids),
                 identity,
                 profile,
                 initiator,
             }
         }
-        ike::Notice::SessionDown { front, inside, remote, identity, reason, .. } => {
-            Notice::SessionDown { peer: peer(front, remote, ids), inside: vrf(inside, ids), identity, reason }
+        ike::Notice::SessionDown { front, inside, remote, port, identity, reason, .. } => {
+            Notice::SessionDown {
+                peer: Peer { port: Some(port), ..peer(front, remote, ids) },
+                inside: vrf(inside, ids),
+                identity,
+                reason,
+            }
         }
         ike::Notice::Failed { front, remote, blame, what, detail, .. } => {
             Notice::Failed { peer: peer(front, remote, ids), blame, what, detail }
@@ -66,9 +72,15 @@ pub(crate) fn child_down(pair: &Pair, reason: DownReason, ids: &Ids) -> Notice {
 }
 
 /// What the dataplane ran into, where an operator should hear of it; `debug`: also the ordinary.
-pub(crate) fn event(event: &Event, ids: &Ids, debug: bool) -> Option<Notice> {
+/// Anybody can send ESP with a made-up source: only of `peers` it is worth a line.
+pub(crate) fn event(
+    event: &Event,
+    peers: &BTreeSet<(VrfId, IpAddr)>,
+    ids: &Ids,
+    debug: bool,
+) -> Option<Notice> {
     match event {
-        Event::UnknownSpi { front, local, remote, spi, .. } => {
+        Event::UnknownSpi { front, local, remote, spi, .. } if peers.contains(&(*front, *remote)) => {
             Some(Notice::UnknownSpi { peer: peer(*front, *remote, ids), local: *local, spi: *spi })
         }
         Event::Acquire { policy, rule, flow } if debug => {
@@ -85,7 +97,8 @@ pub(crate) fn event(event: &Event, ids: &Ids, debug: bool) -> Option<Notice> {
         Event::Expired(sa) if debug => {
             Some(Notice::Debug { text: format!("IPSEC(lifetime_expiry): SA {} is at its end", sa.0) })
         }
-        Event::Acquire { .. }
+        Event::UnknownSpi { .. }
+        | Event::Acquire { .. }
         | Event::Expiring(_)
         | Event::Expired(_)
         | Event::Resolve(..)

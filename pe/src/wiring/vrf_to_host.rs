@@ -15,7 +15,7 @@ pub(crate) fn host(tables: &Tables) -> Host {
     let doors = doors(tables);
     let protected = protected(tables);
     let mut routes: Routes = BTreeMap::new();
-    for (vrf, prefix, hop) in tables.routes() {
+    for (vrf, prefix, hop) in tables.routing.all() {
         let direct = if is_within(&protected, vrf, prefix) { None } else { wire(tables, vrf, hop) };
         let way = direct.or_else(|| through_dataplane(&doors, vrf, hop));
         routes.extend(way.map(|way| ((vrf, prefix), way)));
@@ -74,7 +74,7 @@ fn through_dataplane(doors: &BTreeMap<VrfId, PortId>, vrf: VrfId, hop: &Hop) -> 
 
 /// IKE reaches its peers in clear, whatever the access lists say.
 fn to_peer(tables: &Tables, front: VrfId, peer: IpAddr) -> Option<((VrfId, Prefix), Way)> {
-    let (_, hop) = tables.lookup(front, peer)?;
+    let (_, hop) = tables.routing.lookup(front, peer)?;
     let (port, gateway) = wire(tables, front, hop)?;
     Some(((front, Prefix::host(peer)), (port, gateway)))
 }

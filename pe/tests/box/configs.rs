@@ -106,3 +106,64 @@ interface Ethernet1
 ip route 0.0.0.0 0.0.0.0 10.1.1.2
 access-list 101 permit ip 10.2.0.0 0.0.255.255 10.1.0.0 0.0.255.255
 ";
+
+pub(crate) const FRONT_PE: &str = "\
+ip vrf red
+ rd 1:1
+ip vrf blue
+ rd 1:2
+crypto keyring red vrf red
+ pre-shared-key address 192.0.2.2 key key-of-red
+crypto keyring blue vrf blue
+ pre-shared-key address 192.0.2.2 key key-of-blue
+crypto isakmp policy 10
+ encr aes 256
+ hash sha256
+ authentication pre-share
+ group 14
+crypto ipsec transform-set strong esp-gcm 256
+crypto map red 10 ipsec-isakmp
+ set peer 192.0.2.2
+ set transform-set strong
+ match address 101
+crypto map blue 10 ipsec-isakmp
+ set peer 192.0.2.2
+ set transform-set strong
+ match address 101
+interface Ethernet0/1
+ device wan1
+ ip vrf forwarding red
+ ip address 192.0.2.1 255.255.255.252
+ crypto map red
+interface Ethernet0/2
+ device wan2
+ ip vrf forwarding blue
+ ip address 192.0.2.1 255.255.255.252
+ crypto map blue
+ip route vrf red 10.2.0.0 255.255.0.0 192.0.2.2
+ip route vrf blue 10.2.0.0 255.255.0.0 192.0.2.2
+access-list 101 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255
+";
+
+pub(crate) const FRONT_CPE: &str = "\
+crypto isakmp policy 10
+ encr aes 256
+ hash sha256
+ authentication pre-share
+ group 14
+crypto isakmp key KEY address 192.0.2.1
+crypto ipsec transform-set strong esp-gcm 256
+crypto map site 10 ipsec-isakmp
+ set peer 192.0.2.1
+ set transform-set strong
+ match address 101
+interface Ethernet0
+ device wan0
+ ip address 192.0.2.2 255.255.255.252
+ crypto map site
+interface Ethernet1
+ device lan0
+ ip address 10.2.1.1 255.255.0.0
+ip route 10.1.0.0 255.255.0.0 192.0.2.1
+access-list 101 permit ip 10.2.0.0 0.0.255.255 10.1.0.0 0.0.255.255
+";

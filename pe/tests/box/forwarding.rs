@@ -56,7 +56,9 @@ fn the_same_configuration_again_changes_nothing() {
 fn a_contradiction_is_refused_and_changes_nothing() {
     let mut pe = pe();
     pe.told();
-    let reason = pe.configure(NOW, &PE.replace("input 102", "input 101")).unwrap_err();
+    let mut config = config::parse(PE).ok().unwrap().config;
+    config.mpls.bindings[2].direction = config.mpls.bindings[0].direction;
+    let reason = pe.apply_config(NOW, config).unwrap_err();
     assert!(reason.contains("label 101"), "{reason}");
     assert!(pe.told().is_empty());
     assert_eq!(pe.configure(NOW, PE), Ok(0));

@@ -9,7 +9,7 @@ use ipsec::Direction;
 use pe::Input;
 
 use crate::configs::{CPE_A, PE};
-use crate::world::{Station, World};
+use crate::world::{Station, Wire, World};
 
 const PUBLIC: &str = "172.18.1.1";
 const A: &str = "172.16.1.1";
@@ -20,10 +20,9 @@ fn pe() -> Station {
 }
 
 fn with_customer_a() -> World {
-    let stations = [(PUBLIC, pe()), (A, Station::new(2, &["wan0", "lan0"], CPE_A))];
-    let stations =
-        stations.into_iter().map(|(address, station)| (address.parse().unwrap(), station)).collect();
-    let mut world = World { now: NOW, stations };
+    let stations = vec![(PUBLIC, pe()), (A, Station::new(2, &["wan0", "lan0"], CPE_A))];
+    let wire = |address| Wire { segment: 0, station: address, front: None, address };
+    let mut world = World::new(stations, [PUBLIC, A].map(wire).into());
     world.traffic(A, "10.2.0.9", "10.1.0.9");
     world
 }
@@ -125,9 +124,9 @@ fn flows_show_their_sas_and_what_was_counted_since_the_counters_were_cleared() {
 #[test]
 fn flows_are_chosen_by_inside_vrf_peer_interface_and_map() {
     let mut pe = pe();
-    let mut count = |filter| match pe.ask(NOW, Request::ShowIpsecSa(filter)) {
-        Response::IpsecSas(flows) => Some(flows.len()),
-        _ => None,
+    let mut count = |filter| {
+        let Response::IpsecSas(flows) = pe.ask(NOW, Request::ShowIpsecSa(filter)) else { return None };
+        Some(flows.len())
     };
     assert_eq!(count(SaFilter::Inside("vpn2".into())), Some(1));
     assert_eq!(count(SaFilter::Peer { front: None, address: A.parse().unwrap() }), Some(1));

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::{Request, Response};
-use base::{Engine, Instant, PolicyId};
+use base::{Engine, Instant, PolicyId, VrfId};
+use config::Config;
 use dataplane::{Event, Hop, Key, Object, Op};
 use ike::{Datagram, Path};
 use ipsec::Flow;
@@ -20,7 +21,7 @@ pub(crate) struct Station {
     pub(crate) ops: Vec<Op>,
     pub(crate) host: Host,
     pub(crate) notices: Vec<Notice>,
-    pub(crate) configured: Option<Result<usize, String>>,
+    configured: Option<Result<usize, String>>,
     replies: VecDeque<Response>,
     sent: VecDeque<Datagram>,
 }
@@ -49,7 +50,11 @@ impl Station {
     pub(crate) fn configure(&mut self, now: Instant, text: &str) -> Result<usize, String> {
         let parsed = config::parse(text)
             .unwrap_or_else(|findings| panic!("{}", config::report("test", text, &findings)));
-        self.tell(now, Input::Configure(Arc::new(parsed.config)));
+        self.apply_config(now, parsed.config)
+    }
+
+    pub(crate) fn apply_config(&mut self, now: Instant, config: Config) -> Result<usize, String> {
+        self.tell(now, Input::Configure(Arc::new(config)));
         self.configured.take().expect("Configure is answered")
     }
 
@@ -129,17 +134,17 @@ impl Station {
     }
 
     pub(crate) fn policies(&self) -> impl Iterator<Item = &ipsec::Policy> {
-        self.memory.values().filter_map(|object| match object {
-            Object::Policy(policy) => Some(policy),
-            _ => None,
+        self.memory.values().filter_map(|object| {
+            let Object::Policy(policy) = object else { return None };
+            Some(policy)
         })
     }
 
     pub(crate) fn sas(&self) -> Vec<&ipsec::Sa> {
         let objects = self.memory.values();
-        let sas = objects.filter_map(|object| match object {
-            Object::Sa(sa) => Some(sa),
-            _ => None,
+        let sas = objects.filter_map(|object| {
+            let Object::Sa(sa) = object else { return None };
+            Some(sa)
         });
         sas.collect()
     }
@@ -150,34 +155,63 @@ impl Station {
         ops.iter().map(|op| words(&self.pe, op)).collect()
     }
 
+    /// The VRF of that name, as the box numbers it.
+    pub(crate) fn vrf(&self, name: Option<&str>) -> VrfId {
+        let mut ids =
+            self.memory.keys().filter_map(|key| if let Key::Vrf(id) = key { Some(*id) } else { None });
+        ids.find(|id| self.pe.vrf_name(*id) == name).expect("a VRF")
+    }
+
     pub(crate) fn log(&self) -> Vec<String> {
         self.notices.iter().map(Notice::to_string).collect()
     }
 }
 
-/// Several boxes; a datagram reaches whoever has its destination address.
+/// Several boxes, joined by segments.
 pub(crate) struct World {
     pub(crate) now: Instant,
-    pub(crate) stations: Vec<(IpAddr, Station)>,
+    stations: BTreeMap<&'static str, Station>,
+    wires: Vec<Wire>,
+}
+
+/// Where a box is attached: it has `address` in its front VRF on this segment.
+pub(crate) struct Wire {
+    pub(crate) segment: u8,
+    pub(crate) station: &'static str,
+    /// `None`: the global table.
+    pub(crate) front: Option<&'static str>,
+    pub(crate) address: &'static str,
 }
 
 impl World {
-    pub(crate) fn station(&mut self, address: &str) -> &mut Station {
-        let address: IpAddr = address.parse().unwrap();
-        &mut self.stations.iter_mut().find(|(of, _)| *of == address).expect("a station").1
+    pub(crate) fn new(stations: Vec<(&'static str, Station)>, wires: Vec<Wire>) -> Self {
+        Self { now: Instant::from_secs(1), stations: stations.into_iter().collect(), wires }
+    }
+
+    pub(crate) fn station(&mut self, name: &str) -> &mut Station {
+        self.stations.get_mut(name).expect("a station")
     }
 
     /// Until no box has anything to send.
     pub(crate) fn settle(&mut self) {
-        while let Some(datagram) = self.stations.iter_mut().find_map(|(_, station)| station.sent.pop_front())
+        while let Some((from, sent)) =
+            self.stations.iter_mut().find_map(|(name, station)| Some((*name, station.sent.pop_front()?)))
         {
-            let Path { front, local, remote, marker } = datagram.path;
-            let path = Path { front, local: remote, remote: local, marker };
-            if let Some((_, station)) = self.stations.iter_mut().find(|(address, _)| *address == remote.ip())
-            {
-                station.tell(self.now, Input::Ike(Datagram { path, bytes: datagram.bytes }));
+            if let Some((to, path)) = self.carry(from, sent.path) {
+                let now = self.now;
+                self.station(to).tell(now, Input::Ike(Datagram { path, bytes: sent.bytes }));
             }
         }
+    }
+
+    /// Who a datagram reaches, and what its path looks like from there.
+    fn carry(&self, from: &str, path: Path) -> Option<(&'static str, Path)> {
+        let front = |wire: &Wire| self.stations[wire.station].vrf(wire.front) == path.front;
+        let is_at = |wire: &Wire, address: IpAddr| wire.address.parse() == Ok(address);
+        let out = self.wires.iter().find(|w| w.station == from && front(w) && is_at(w, path.local.ip()))?;
+        let into = self.wires.iter().find(|w| w.segment == out.segment && is_at(w, path.remote.ip()))?;
+        let front = self.stations[into.station].vrf(into.front);
+        Some((into.station, Path { front, local: path.remote, remote: path.local, marker: path.marker }))
     }
 
     /// A packet of the first permit line wants out of the box's only crypto-map entry.
@@ -212,12 +246,12 @@ impl World {
 
     /// Runs every timer that is due up to `until`.
     pub(crate) fn run_to(&mut self, until: Instant) {
-        while let Some(due) =
-            self.stations.iter().filter_map(|(_, s)| s.pe.deadline()).min().filter(|due| *due <= until)
+        while let Some(due) = self.stations.values().filter_map(|station| station.pe.deadline()).min()
+            && due <= until
         {
             self.now = self.now.max(due);
             let now = self.now;
-            for (_, station) in &mut self.stations {
+            for station in self.stations.values_mut() {
                 station.pe.tick(now);
                 station.drain(now);
             }
@@ -240,11 +274,10 @@ fn words(pe: &Pe, op: &Op) -> String {
 }
 
 fn key_words(pe: &Pe, key: &Key) -> String {
-    match key {
-        Key::Route(vrf, prefix) => format!("route {} {prefix}", vrf_words(pe, *vrf)),
-        Key::Vrf(vrf) => format!("vrf {}", vrf_words(pe, *vrf)),
-        other => format!("{other:?}"),
+    if let Key::Route(vrf, prefix) = key {
+        return format!("route {} {prefix}", vrf_words(pe, *vrf));
     }
+    format!("{key:?}")
 }
 
 fn object_words(pe: &Pe, object: &Object) -> String {
@@ -286,6 +319,6 @@ fn hop_words(pe: &Pe, hop: &Hop) -> String {
     format!("out {}{gateway}{push}", port.name)
 }
 
-fn vrf_words(pe: &Pe, vrf: base::VrfId) -> String {
+fn vrf_words(pe: &Pe, vrf: VrfId) -> String {
     pe.vrf_name(vrf).unwrap_or("global").to_owned()
 }

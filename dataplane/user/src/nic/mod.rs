@@ -11,9 +11,20 @@ pub use packet::Packet;
 mod tap;
 pub use tap::Tap;
 
+use std::io;
 use std::os::fd::BorrowedFd;
 
+use dataplane::{Link, Port};
+
 use crate::Batch;
+
+/// The NIC of a port on this machine: a packet socket on a wire's device, a TUN device to the kernel.
+pub fn open(port: &Port) -> io::Result<Box<dyn Nic>> {
+    match port.link {
+        Link::Ethernet { .. } => Ok(Box::new(Packet::open(&port.device)?)),
+        Link::Host => Ok(Box::new(Tap::open(&port.device)?)),
+    }
+}
 
 /// What a NIC does, so that the graph need not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

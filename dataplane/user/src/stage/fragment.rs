@@ -1,30 +1,33 @@
 //! A packet that leaves must fit its port: as it is, in pieces (RFC 791 section 3.2, RFC 8200 section
 //! 4.5), or not at all.
 
+use std::net::IpAddr;
+
 use base::Family;
 use wire::ip::Packet;
 use wire::{checksum, ipv4, ipv6};
 
 use crate::graph::{After, Next, Trouble, Via, Walk};
+use crate::header::Header;
 use crate::tables::Out;
 use crate::{Drop, Frame, Origin};
 
 pub(crate) fn fit<'t>(frame: &Frame, out: Out<'t>) -> Next<'t> {
-    let Ok(packet) = Packet::new_checked(frame.bytes()) else { return Drop::Malformed.into() };
-    let (mtu, ours) = (out.mtu(), frame.origin == Origin::Sealed);
+    let Some(header) = Header::of(frame.bytes()) else { return Drop::Malformed.into() };
+    let mtu = out.mtu();
     if frame.len() > mtu {
-        return match packet.family() {
-            Family::V4 if !packet.df => Next::Fragment(mtu, After::Out(out)),
-            Family::V6 if ours => Next::Fragment(mtu, After::Out(out)),
+        return match (frame.origin == Origin::Sealed, header.dst) {
+            (_, _) if header.divisible => Next::Fragment(mtu, After::Out(out)),
+            (true, IpAddr::V6(_)) => Next::Fragment(mtu, After::Out(out)),
             // We sealed it to fit; the route changed since.
-            Family::V4 if ours => Drop::TooBig.into(),
-            Family::V4 | Family::V6 => Next::Icmp(Trouble::too_big(mtu)),
+            (true, IpAddr::V4(_)) => Drop::TooBig.into(),
+            (false, _) => Next::Icmp(Trouble::too_big(mtu)),
         };
     }
     if out.labels().next().is_some() {
         return Next::MplsPush(out);
     }
-    Next::Neighbour(Via { port: out.port, address: out.gateway.unwrap_or(packet.dst) })
+    Next::Neighbour(Via { port: out.port, address: out.gateway.unwrap_or(header.dst) })
 }
 
 /// Pieces of at most `limit` bytes, as equal in size as eight-byte units allow, so that none is cut

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use base::Family;
 use ipsec::Flow;
 use wire::ip::Packet;
-use wire::{esp, ip, ipv4, udp};
+use wire::{checksum, esp, ipv4, udp};
 
 use crate::graph::{Next, Trouble, Walk};
+use crate::header::age;
 use crate::{Drop, Frame, Origin};
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
@@ -39,14 +40,15 @@ fn through<'t>(frame: &mut Frame, ttl: u8) -> Next<'t> {
     if ttl <= 1 {
         return Next::Icmp(Trouble::TTL);
     }
-    match ip::set_ttl(frame.bytes_mut(), ttl.saturating_sub(1)) {
-        Ok(()) => Next::IpLookup,
-        Err(_) => Drop::Malformed.into(),
+    match age(frame.bytes_mut()) {
+        Some(()) => Next::IpLookup,
+        None => Drop::Malformed.into(),
     }
 }
 
 fn is_intact(packet: &Packet<'_>) -> bool {
-    packet.family() == Family::V6 || ipv4::Packet::new_checked(packet.bytes).is_ok_and(|v4| v4.is_intact())
+    let header = packet.bytes.get(..packet.header_len.max(ipv4::HEADER)).unwrap_or_default();
+    packet.family() == Family::V6 || checksum::Sum::ZERO.with(header).is_intact()
 }
 
 /// Addresses that mean something on one link alone.

@@ -1,14 +1,13 @@
 //! The longest match for the destination in the packet's VRF.
 
-use wire::ip::Packet;
-
 use crate::graph::{Next, Trouble, Walk};
+use crate::header::Header;
 use crate::tables::Way;
 use crate::{Drop, Frame, Origin};
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
-    let Ok(packet) = Packet::new_checked(frame.bytes()) else { return Drop::Malformed.into() };
-    match walk.tables.way(frame.vrf, packet.dst) {
+    let Some(header) = Header::of(frame.bytes()) else { return Drop::Malformed.into() };
+    match walk.tables.way(frame.vrf, header.dst) {
         Way::Local(vrf) => {
             frame.vrf = vrf;
             Next::Local

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use base::{Instant, PortId};
-use dataplane::{Event, Link};
+use base::{Instant, PortId, VrfId};
+use dataplane::{Event, Link, Port};
 
 use crate::graph::{Next, Via, Walk};
 use crate::{Drop, Frame};
@@ -22,38 +22,43 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) 
     if walk.state.limits.resolve.allows((port, via.address), walk.now) {
         walk.state.tell(Event::Resolve(port, via.address));
     }
-    if !walk.state.waiting.has_room(port, via.address) {
+    let station = (port, via.port.vrf, via.address);
+    if !walk.state.waiting.has_room(station) {
         return Drop::NoNeighbour.into();
     }
     let spare = walk.state.batch.buffer();
     let waiting = core::mem::replace(frame, spare);
-    walk.state.waiting.hold(port, via.address, waiting, walk.now);
+    walk.state.waiting.hold(station, waiting, walk.now);
     Next::Held
 }
 
+/// A next hop that is being asked for: its port, and the VRF of that port. In another VRF the same
+/// address on the same port is another station.
+type Station = (PortId, VrfId, IpAddr);
+
 /// Packets whose next hop is being asked for.
 #[derive(Default)]
-pub(crate) struct Waiting(BTreeMap<(PortId, IpAddr), VecDeque<(Instant, Frame)>>);
+pub(crate) struct Waiting(BTreeMap<Station, VecDeque<(Instant, Frame)>>);
 
 impl Waiting {
     const EACH: usize = 16;
     const STATIONS: usize = 256;
     const PATIENCE: Duration = Duration::from_secs(3);
 
-    fn has_room(&self, port: PortId, address: IpAddr) -> bool {
-        match self.0.get(&(port, address)) {
+    fn has_room(&self, station: Station) -> bool {
+        match self.0.get(&station) {
             Some(queue) => queue.len() < Self::EACH,
             None => self.0.len() < Self::STATIONS,
         }
     }
 
-    fn hold(&mut self, port: PortId, address: IpAddr, frame: Frame, now: Instant) {
-        self.0.entry((port, address)).or_default().push_back((now, frame));
+    fn hold(&mut self, station: Station, frame: Frame, now: Instant) {
+        self.0.entry(station).or_default().push_back((now, frame));
     }
 
     /// The packets that a newly known station frees, oldest first.
-    pub(crate) fn release(&mut self, port: PortId, address: IpAddr) -> impl Iterator<Item = Frame> + use<> {
-        self.0.remove(&(port, address)).into_iter().flatten().map(|(_, frame)| frame)
+    pub(crate) fn release(&mut self, port: &Port, address: IpAddr) -> impl Iterator<Item = Frame> + use<> {
+        self.0.remove(&(port.id, port.vrf, address)).into_iter().flatten().map(|(_, frame)| frame)
     }
 
     /// The packets that waited long enough.

@@ -13,7 +13,7 @@ use dataplane::{
     Address, Dataplane, Event, Hop, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf,
 };
 use dp_user::nic::{Memory, pair};
-use dp_user::{Batch, Engine, Frame, Nic, Opener};
+use dp_user::{Batch, Engine, Frame, LONGEST, Nic, Opener};
 use ipsec::{
     Bundle, Cipher, DfBit, Direction, Encap, Fragmentation, Integrity, Keys, Policy, Replay, Rule, Sa,
     Selector, Suite,
@@ -82,7 +82,9 @@ impl Bed {
 
     /// A frame from the link's other end.
     pub fn put(&mut self, port: PortId, frame: &[u8]) {
-        self.batch.push(Frame::of(frame));
+        let mut sent = if frame.len() > LONGEST { Frame::of(frame) } else { self.batch.buffer() };
+        sent.fill(frame);
+        self.batch.push(sent);
         self.ends.lock().unwrap().get_mut(&port).unwrap().send(&mut self.batch);
     }
 
@@ -111,6 +113,7 @@ impl Bed {
         let mut frames = Vec::new();
         while let Some(frame) = self.batch.pop() {
             frames.push(frame.bytes().to_vec());
+            self.batch.recycle(frame);
         }
         frames
     }

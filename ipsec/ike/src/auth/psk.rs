@@ -24,13 +24,7 @@ pub(crate) struct Claim<'a> {
 
 /// HASH_I or HASH_R.
 pub(crate) fn proof(hash: Hash, skeyid: &Secret, claim: &Claim<'_>) -> Secret {
-    let parts: [&[u8]; 6] = [
-        claim.own_public,
-        claim.peer_public,
-        &claim.own_cookie,
-        &claim.peer_cookie,
-        claim.sa_i,
-        claim.id,
-    ];
+    let parts: [&[u8]; 6] =
+        [claim.own_public, claim.peer_public, &claim.own_cookie, &claim.peer_cookie, claim.sa_i, claim.id];
     hash.hmac(skeyid.expose(), &parts)
 }

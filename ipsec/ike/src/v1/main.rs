@@ -199,7 +199,13 @@ impl Values {
 
 impl Secured {
     /// The last step: `last_block` is of message 6.
-    pub(crate) fn establish(&self, core: &mut Core, identity: Name, last_block: Vec<u8>, ours: bool) -> State {
+    pub(crate) fn establish(
+        &self,
+        core: &mut Core,
+        identity: Name,
+        last_block: Vec<u8>,
+        ours: bool,
+    ) -> State {
         let proposal = self.agreed.chosen.proposal;
         // Two peers of ours must not renew at the same moment.
         let (low, high) = if ours { (85, 90) } else { (91, 95) };

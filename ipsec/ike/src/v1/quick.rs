@@ -36,7 +36,7 @@ use offer::{Mode, Terms};
 const REMEMBERED: Duration = Duration::from_secs(120);
 
 /// Exchanges that one peer may have open or remembered at once.
-const MOST_EXCHANGES: usize = 128;
+const MOST_EXCHANGES: usize = 1024;
 
 pub(crate) struct Quick {
     window: Window,
@@ -62,7 +62,10 @@ pub(crate) enum State {
     /// As responder: our key pair and the shared secret.
     ExpectAgreement(responder::Offer, Spi),
     /// As responder, message 2 is out.
-    ExpectConfirmation { child: ChildId, hash: Secret },
+    ExpectConfirmation {
+        child: ChildId,
+        hash: Secret,
+    },
     Done,
 }
 
@@ -109,7 +112,9 @@ pub(crate) fn receive(session: &mut Session, core: &mut Core, message: &Message<
     let Some(quick) = session.quicks.get(&id) else { return open(session, core, message) };
     if quick.window.is_duplicate(&message.digest) {
         let (path, reply) = (session.path, quick.window.reply().cloned());
-        core.debug(Some(session.id), &path, || "phase 2 packet is a duplicate of a previous packet.".to_owned());
+        core.debug(Some(session.id), &path, || {
+            "phase 2 packet is a duplicate of a previous packet.".to_owned()
+        });
         reply.into_iter().for_each(|bytes| core.transmit(path, bytes));
         return Ok(());
     }

@@ -184,6 +184,9 @@ impl Session {
             self.repeat(core);
             return Ok(());
         }
+        if message.header.message_id != 0 {
+            return Err(Refusal::ignored("message-id-in-main-mode"));
+        }
         let step = main::receive(self, core, message)?;
         self.window.accept(message.digest.clone());
         self.take(core, step);
@@ -212,7 +215,9 @@ impl Session {
             self.send(core, bytes, step.until_answered);
         }
         self.place = step.place.unwrap_or_else(|| self.place.clone());
-        core.debug(Some(self.id), &self.path, || format!("Old State = {before}  New State = {}", state_word(self)));
+        core.debug(Some(self.id), &self.path, || {
+            format!("Old State = {before}  New State = {}", state_word(self))
+        });
         if self.established().is_some() {
             self.completed(core, step.initial_contact);
         }
@@ -239,7 +244,9 @@ impl Session {
 
     /// Answers a duplicate with the bytes that answered the original.
     fn repeat(&self, core: &mut Core) {
-        core.debug(Some(self.id), &self.path, || "phase 1 packet is a duplicate of a previous packet.".to_owned());
+        core.debug(Some(self.id), &self.path, || {
+            "phase 1 packet is a duplicate of a previous packet.".to_owned()
+        });
         if let Some(bytes) = self.window.reply() {
             core.transmit(self.path, bytes.clone());
         }
@@ -264,7 +271,7 @@ impl Session {
     }
 
     pub(crate) fn nat(&self) -> Nat {
-        self.established().map_or(Nat::default(), |established| established.nat)
+        self.established().map_or_else(Nat::default, |established| established.nat)
     }
 
     /// The peer's NAT gave it another port, and the peer has proved that it is there.
@@ -412,6 +419,7 @@ impl Session {
             inside: self.place.inside,
             local: self.path.local.ip(),
             remote: self.path.remote.ip(),
+            port: self.path.remote.port(),
             identity,
             profile: self.place.profile.clone(),
             initiator: self.initiator,
@@ -425,6 +433,7 @@ impl Session {
             front: self.path.front,
             inside: self.place.inside,
             remote: self.path.remote.ip(),
+            port: self.path.remote.port(),
             identity,
             reason,
         })

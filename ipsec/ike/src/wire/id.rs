@@ -110,10 +110,9 @@ impl Name {
                 kind(&prefix.address(), IPV4_ADDR_SUBNET, IPV6_ADDR_SUBNET),
                 [octets(prefix.address()), octets(prefix.mask())].concat(),
             ),
-            Self::Range(first, last) => (
-                kind(first, IPV4_ADDR_RANGE, IPV6_ADDR_RANGE),
-                [octets(*first), octets(*last)].concat(),
-            ),
+            Self::Range(first, last) => {
+                (kind(first, IPV4_ADDR_RANGE, IPV6_ADDR_RANGE), [octets(*first), octets(*last)].concat())
+            }
             Self::KeyId(id) => (KEY_ID, id.clone()),
             Self::Other(kind, data) => (*kind, data.clone()),
         }

@@ -7,23 +7,23 @@ use crate::finding::Severity;
 use crate::ios::Noun;
 use crate::model::{Config, Match, RouteHop};
 
-type Uses<'c> = BTreeSet<(Noun, &'c str)>;
+type Names<'c> = BTreeSet<(Noun, &'c str)>;
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
-    let mut uses = Uses::new();
+    let mut uses = Names::new();
     network(config, &mut uses);
     protection(config, &mut uses);
-    for (noun, name) in uses.into_iter().filter(|(noun, name)| !exists(config, *noun, name)) {
-        let mentions = report.index.mentions.iter().filter(|(n, text, _)| *n == noun && text == name);
-        let spans: Vec<_> = mentions.map(|(_, _, span)| span.clone()).collect();
-        let (severity, what, help) = verdict(config, noun);
-        for span in spans {
-            report.add(severity, span, format!("there is no {what} `{name}`"), help.clone());
+    let defined = definitions(config);
+    for (noun, name, span) in report.index.mentions.clone() {
+        let key = (noun, name.as_str());
+        if uses.contains(&key) && !defined.contains(&key) {
+            let (severity, what, help) = verdict(noun, &defined);
+            report.add(severity, span, format!("there is no {what} `{name}`"), help);
         }
     }
 }
 
-fn network<'c>(config: &'c Config, uses: &mut Uses<'c>) {
+fn network<'c>(config: &'c Config, uses: &mut Names<'c>) {
     let vrf = |name: &'c Option<String>| name.as_deref().map(|name| (Noun::Vrf, name));
     for interface in config.interfaces.values() {
         uses.extend(vrf(&interface.vrf));
@@ -39,7 +39,7 @@ fn network<'c>(config: &'c Config, uses: &mut Uses<'c>) {
     uses.extend(config.mpls.bindings.iter().filter_map(|binding| vrf(&binding.vrf)));
 }
 
-fn protection<'c>(config: &'c Config, uses: &mut Uses<'c>) {
+fn protection<'c>(config: &'c Config, uses: &mut Names<'c>) {
     let vrf = |name: &'c Option<String>| name.as_deref().map(|name| (Noun::Vrf, name));
     uses.extend(config.keyrings.iter().filter_map(|ring| vrf(&ring.vrf)));
     for profile in &config.profiles {
@@ -47,7 +47,11 @@ fn protection<'c>(config: &'c Config, uses: &mut Uses<'c>) {
         uses.extend(profile.keyrings.iter().map(|ring| (Noun::Keyring, ring.as_str())));
         uses.extend(profile.matches.iter().filter_map(|found| match found {
             Match::Address { vrf: name, .. } => vrf(name),
-            Match::Host(_) | Match::HostDomain(_) | Match::User(_) | Match::UserDomain(_) | Match::Group(_) => None,
+            Match::Host(_)
+            | Match::HostDomain(_)
+            | Match::User(_)
+            | Match::UserDomain(_)
+            | Match::Group(_) => None,
         }));
     }
     for map in config.crypto_maps.values() {
@@ -60,36 +64,42 @@ fn protection<'c>(config: &'c Config, uses: &mut Uses<'c>) {
     }
 }
 
-fn exists(config: &Config, noun: Noun, name: &str) -> bool {
-    match noun {
-        Noun::Vrf => config.vrfs.contains_key(name),
-        Noun::Interface => config.interfaces.contains_key(name),
-        Noun::AccessList => config.access_lists.contains_key(name),
-        Noun::Keyring => config.keyrings.iter().any(|ring| ring.name == name),
-        Noun::Profile => config.profiles.iter().any(|profile| profile.name == name),
-        Noun::TransformSet => config.transform_sets.contains_key(name),
-        Noun::CryptoMap => config.crypto_maps.contains_key(name),
+fn definitions(config: &Config) -> Names<'_> {
+    fn all<'c>(noun: Noun, names: impl Iterator<Item = &'c String>) -> impl Iterator<Item = (Noun, &'c str)> {
+        names.map(move |name| (noun, name.as_str()))
     }
+    let mut names = Names::new();
+    names.extend(all(Noun::Vrf, config.vrfs.keys()));
+    names.extend(all(Noun::Interface, config.interfaces.keys()));
+    names.extend(all(Noun::AccessList, config.access_lists.keys()));
+    names.extend(all(Noun::Keyring, config.keyrings.iter().map(|ring| &ring.name)));
+    names.extend(all(Noun::Profile, config.profiles.iter().map(|profile| &profile.name)));
+    names.extend(all(Noun::TransformSet, config.transform_sets.keys()));
+    names.extend(all(Noun::CryptoMap, config.crypto_maps.keys()));
+    names
 }
 
 /// How bad it is, what the thing is called, and what to do. IOS takes an entry whose access list is not
 /// there yet; such an entry protects nothing, as one without any.
-fn verdict(config: &Config, noun: Noun) -> (Severity, &'static str, String) {
-    let known = |names: Vec<&str>| match names.as_slice() {
-        [] => "none is defined".to_owned(),
-        names => format!("defined: {}", names.iter().take(8).copied().collect::<Vec<_>>().join(", ")),
-    };
-    let (what, names): (_, Vec<&str>) = match noun {
-        Noun::Vrf => ("VRF", config.vrfs.keys().map(String::as_str).collect()),
-        Noun::Interface => ("interface", config.interfaces.keys().map(String::as_str).collect()),
-        Noun::Keyring => ("keyring", config.keyrings.iter().map(|ring| ring.name.as_str()).collect()),
-        Noun::Profile => ("ISAKMP profile", config.profiles.iter().map(|p| p.name.as_str()).collect()),
-        Noun::TransformSet => ("transform set", config.transform_sets.keys().map(String::as_str).collect()),
-        Noun::CryptoMap => ("crypto map", config.crypto_maps.keys().map(String::as_str).collect()),
+fn verdict(noun: Noun, defined: &Names<'_>) -> (Severity, &'static str, String) {
+    let what = match noun {
+        Noun::Vrf => "VRF",
+        Noun::Interface => "interface",
+        Noun::Keyring => "keyring",
+        Noun::Profile => "ISAKMP profile",
+        Noun::TransformSet => "transform set",
+        Noun::CryptoMap => "crypto map",
         Noun::AccessList => {
-            let help = "until it is defined the entry is incomplete: it protects nothing and lets nothing of its VRF out";
+            let help = "until it is defined the entry protects nothing and lets nothing of its VRF out";
             return (Severity::Warning, "access list", help.to_owned());
         }
     };
-    (Severity::Error, what, known(names))
+    let known = defined.iter().filter(|(other, _)| *other == noun).take(8);
+    let known: Vec<_> = known.map(|(_, name)| *name).collect();
+    let help = if known.is_empty() {
+        "none is defined".to_owned()
+    } else {
+        format!("defined: {}", known.join(", "))
+    };
+    (Severity::Error, what, help)
 }

@@ -49,8 +49,14 @@ fn proposal(place: &Place, policy: &Proposal, report: &mut Report<'_>) {
 
 fn weak(place: &Place, command: &str, what: Option<&str>, instead: &str, report: &mut Report<'_>) {
     let Some(what) = what else { return };
-    let written = if report.is_written(place, command) { "" } else { ", IOS's default where none is written," };
-    report.warning(place, command, format!("{what}{written} is weak"), format!("write `{command} {instead}` if the peer can"));
+    let written =
+        if report.is_written(place, command) { "" } else { ", IOS's default where none is written," };
+    report.warning(
+        place,
+        command,
+        format!("{what}{written} is weak"),
+        format!("write `{command} {instead}` if the peer can"),
+    );
 }
 
 const fn is_weak(group: Group) -> bool {
@@ -69,7 +75,12 @@ fn sets(config: &Config, report: &mut Report<'_>) {
         let found: Vec<_> = cipher.into_iter().chain(integrity).collect();
         if !found.is_empty() {
             let place = Place::at(Level::TransformSet, name);
-            report.warning(&place, "", found.join(", "), "use esp-gcm, or esp-aes with esp-sha256-hmac, if the peer can");
+            report.warning(
+                &place,
+                "",
+                found.join(", "),
+                "use esp-gcm, or esp-aes with esp-sha256-hmac, if the peer can",
+            );
         }
     }
 }
@@ -89,10 +100,12 @@ fn forward_secrecy(config: &Config, report: &mut Report<'_>) {
 /// Maps that stand on an interface while no policy could ever be agreed upon.
 fn unusable(config: &Config, report: &mut Report<'_>) {
     let usable = config.proposals.values().any(|policy| policy.authentication == Authentication::PreShared);
-    let on = config.interfaces.iter().find(|(_, interface)| interface.crypto_map.is_some());
+    let on = config.interfaces.iter().find(|(_, i)| i.crypto_map.is_some() || i.crypto_map_ipv6.is_some());
     if let Some((name, _)) = on.filter(|_| !usable) {
         let help = "write `crypto isakmp policy 10` with `authentication pre-share`";
         let message = "no ISAKMP policy can be used: no tunnel comes up";
-        report.warning(&Place::at(Level::Interface, name), "crypto map", message, help);
+        let place = Place::at(Level::Interface, name);
+        let command = if report.is_written(&place, "crypto map") { "crypto map" } else { "ipv6 crypto map" };
+        report.warning(&place, command, message, help);
     }
 }

@@ -49,12 +49,15 @@ fn families(config: &Config, report: &mut Report<'_>) {
         let style = name.as_ref().and_then(|name| config.vrfs.get(name)).map(|vrf| vrf.style);
         match style {
             Some(VrfStyle::Ip) => "`ip vrf` is IPv4 only: make the VRF with `vrf definition`",
-            Some(VrfStyle::Definition) | None => "write `address-family ipv4` or `ipv6` under `vrf definition`",
+            Some(VrfStyle::Definition) | None => {
+                "write `address-family ipv4` or `ipv6` under `vrf definition`"
+            }
         }
     };
     const MESSAGE: &str = "the VRF does not have this address family";
     for (name, interface) in &config.interfaces {
-        let found = interface.addresses.iter().map(|a| Family::of(a.address)).find(|f| !active(&interface.vrf, *f));
+        let found =
+            interface.addresses.iter().map(|a| Family::of(a.address)).find(|f| !active(&interface.vrf, *f));
         if let Some(family) = found {
             let place = Place::at(Level::Interface, name);
             report.error(&place, address_command(family), MESSAGE, help(&interface.vrf));
@@ -161,7 +164,12 @@ fn complete(place: &Place, entry: &MapEntry, report: &mut Report<'_>) {
 fn one_family(config: &Config, place: &Place, map: &CryptoMap, entry: &MapEntry, report: &mut Report<'_>) {
     let help = "`crypto map NAME` is for IPv4 and `crypto map ipv6 NAME` for IPv6";
     if let Some(peer) = entry.peers.iter().find(|peer| peer.is_ipv6() != map.ipv6) {
-        report.error(place, "set peer", format!("peer {peer} is not of the crypto map's address family"), help);
+        report.error(
+            place,
+            "set peer",
+            format!("peer {peer} is not of the crypto map's address family"),
+            help,
+        );
     }
     let list = entry.access_list.as_ref().and_then(|name| config.access_lists.get(name));
     if list.is_some_and(|list| list.ipv6 != map.ipv6) {
@@ -186,7 +194,12 @@ fn maps_on_interfaces(config: &Config, report: &mut Report<'_>) {
             let family = if ipv6 { Family::V6 } else { Family::V4 };
             if !interface.addresses.iter().any(|address| Family::of(address.address) == family) {
                 let help = format!("add `{}`", address_command(family));
-                report.warning(&place, command, "the interface has no address for its tunnels to end at", help);
+                report.warning(
+                    &place,
+                    command,
+                    "the interface has no address for its tunnels to end at",
+                    help,
+                );
             }
         }
     }

@@ -14,6 +14,8 @@ mod route;
 mod system;
 mod vrf;
 
+use base::Prefix;
+
 use super::args::Args;
 use super::scope::{Done, Fault, Level, Place, Scope, View};
 
@@ -134,8 +136,14 @@ fn opt(name: &'static str, value: Option<impl std::fmt::Display>) -> Option<Vec<
     one(value.map(|value| Args::new().with(name, value)))
 }
 
+/// Adds at the end of those of its family: IPv4 stands first, for so it is printed.
+fn insert_by_family<T>(list: &mut Vec<T>, item: T, prefix: fn(&T) -> Prefix) {
+    let at = list.partition_point(|known| prefix(known).family() <= prefix(&item).family());
+    list.insert(at, item);
+}
+
 /// Adds what is not there yet.
-fn insert<T: PartialEq>(list: &mut Vec<T>, item: T) {
+pub(crate) fn insert<T: PartialEq>(list: &mut Vec<T>, item: T) {
     if !list.contains(&item) {
         list.push(item);
     }

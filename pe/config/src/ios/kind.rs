@@ -8,7 +8,9 @@ use vrf::Rd;
 
 use super::lex::Line;
 use super::scope::Noun;
-use super::value::{Endpoint4, Endpoint6, InterfaceName, LabelValue, Mask, Network6, Port, Protocol4, Protocol6};
+use super::value::{
+    Endpoint4, Endpoint6, InterfaceName, LabelValue, Mask, Network6, Port, Protocol4, Protocol6,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

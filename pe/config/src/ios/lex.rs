@@ -30,6 +30,21 @@ impl<'t> Line<'t> {
         }
     }
 
+    /// The words that are, or may be, a secret: what follows `key` up to the peer it is for.
+    pub(crate) fn secrets(&self) -> Range<usize> {
+        let is = |word: &str, keyword: &str| keyword.starts_with(&word.to_ascii_lowercase());
+        let of_keys =
+            self.words.iter().take(2).any(|word| is(word.text, "isakmp") || is(word.text, "pre-shared-key"));
+        let key = self
+            .words
+            .iter()
+            .position(|word| word.text.eq_ignore_ascii_case("key") || of_keys && is(word.text, "key"));
+        let Some(first) = key.map(|at| at + 1) else { return 0..0 };
+        let peer = |word: &Word<'_>| is(word.text, "address") || is(word.text, "hostname");
+        let length = self.words.iter().skip(first).position(peer);
+        first..length.map_or(self.words.len(), |length| first + length)
+    }
+
     pub(crate) fn is_negated(&self) -> bool {
         self.words.len() > 1 && self.words.first().is_some_and(|word| word.text.eq_ignore_ascii_case("no"))
     }
@@ -59,9 +74,33 @@ fn line<'t>(text: &'t str, raw: &'t str, begin: usize) -> Option<Line<'t>> {
     Some(Line { text, indent, words: words.collect() })
 }
 
+/// The text with a star for each byte of a secret, so that every other byte keeps its place.
+pub(crate) fn starred(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in lines(text) {
+        for word in line.words.get(line.secrets()).unwrap_or_default() {
+            out.push_str(text.get(out.len()..word.span.start).unwrap_or_default());
+            out.push_str(&"*".repeat(word.text.len()));
+        }
+    }
+    out.push_str(text.get(out.len()..).unwrap_or_default());
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_spelling_of_a_key_line_is_starred() {
+        let text = "crypto isa k 0 my secret add 10.0.0.1\npre-shared-key address 10.0.0.1 KEY Zq9\nend";
+        let starred = starred(text);
+        assert_eq!(starred.len(), text.len());
+        assert_eq!(
+            starred,
+            "crypto isa k * ** ****** add 10.0.0.1\npre-shared-key address 10.0.0.1 KEY ***\nend"
+        );
+    }
 
     #[test]
     fn words_know_their_place_whatever_the_white_space() {

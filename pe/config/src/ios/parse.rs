@@ -6,6 +6,7 @@ use crate::check::check;
 use crate::finding::{Finding, Severity};
 use crate::model::Config;
 
+use super::args::Args;
 use super::commands::Action;
 use super::lex::{self, Line};
 use super::pattern::leading;
@@ -32,7 +33,7 @@ struct Reader {
     index: Index,
     findings: Vec<Finding>,
     place: Place,
-    /// The indent of a top-level line that was not understood: deeper lines belong to it, and have
+    /// The indent of a line that was not understood: deeper lines belong to it, and have
     /// nothing to say without it.
     lost: Option<usize>,
 }
@@ -60,7 +61,7 @@ impl Reader {
                 self.obey(line, &found);
             }
             Err(mismatch) => {
-                self.lost = (self.place == Place::GLOBAL || mismatch.at == 0).then_some(line.indent);
+                self.lost = Some(line.indent);
                 let finding = explain(line, &mismatch, &self.place);
                 self.findings.push(finding);
             }
@@ -87,7 +88,7 @@ impl Reader {
                 place = here.parent();
             }
         }
-        Err(best.unwrap_or(Mismatch { at: from, ambiguous: Vec::new(), keywords: Vec::new(), arguments: Vec::new() }))
+        Err(best.unwrap_or_default())
     }
 
     fn obey(&mut self, line: &Line<'_>, found: &Found) {
@@ -96,15 +97,23 @@ impl Reader {
         match command.action {
             Action::Set { set, unset, .. } => {
                 let verb = if negated { unset } else { set };
-                let mut scope = Scope { config: &mut self.config, memory: &mut self.memory, place: &self.place };
+                let mut scope =
+                    Scope { config: &mut self.config, memory: &mut self.memory, place: &self.place };
                 let done = verb(&mut scope, &found.args);
                 self.conclude(line, found, done);
             }
             Action::Refuse(_) if negated => {}
             Action::Refuse(instead) => {
                 self.lost = Some(line.indent);
-                let fault = Fault::new(format!("`{}` is not supported", said(line, command.pattern)), instead);
-                self.fault(Severity::Error, line, found, fault);
+                let fault =
+                    Fault::new(format!("`{}` is not supported", said(command.pattern, &found.args)), instead);
+                let keyword = found.args.iter().filter(|arg| arg.name == arg.text).last();
+                self.fault(
+                    Severity::Error,
+                    line,
+                    found,
+                    Fault { argument: keyword.map(|arg| arg.name), ..fault },
+                );
             }
             Action::Always if negated => {
                 let fault = Fault::new("this is always in force", "leave the line out");
@@ -147,12 +156,15 @@ impl Reader {
     }
 }
 
-/// What was refused, in the operator's own words: as many as the pattern's leading ones, and the next
-/// one if the pattern goes on with a choice.
-fn said(line: &Line<'_>, pattern: &str) -> String {
-    let leading = leading(pattern).split(' ').count();
-    let words = if pattern.contains(['{', '[']) && !pattern.contains("<REST:line>]") { line.words.len() } else { leading };
-    line.words.iter().take(words).map(|word| word.text).collect::<Vec<_>>().join(" ")
+/// What was refused: the command's leading words, and the number or keyword that makes it another.
+fn said(pattern: &str, args: &Args) -> String {
+    let leading = leading(pattern);
+    let keyword = args.iter().filter(|arg| arg.name == arg.text).last();
+    match (args.find("N"), keyword) {
+        (_, Some(keyword)) => format!("{leading} … {}", keyword.text),
+        (Some(number), None) => format!("{leading} {}", number.text),
+        (None, None) => leading,
+    }
 }
 
 /// The finding for a line that no level around `place` knows.
@@ -174,10 +186,14 @@ fn explain(line: &Line<'_>, mismatch: &Mismatch, place: &Place) -> Finding {
     let near = nearest(word.text, mismatch.keywords.iter().copied());
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None if mismatch.keywords.is_empty() && mismatch.arguments.is_empty() => "the command ends before it".to_owned(),
+        None if mismatch.keywords.is_empty() && mismatch.arguments.is_empty() => {
+            "the command ends before it".to_owned()
+        }
         None => format!("expected {}", expected(mismatch)),
     };
-    error(span, format!("`{}` does not fit here", word.text), help)
+    // A key is nobody's business, even where it is misplaced.
+    let word = if line.secrets().contains(&mismatch.at) { "this" } else { &format!("`{}`", word.text) };
+    error(span, format!("{word} does not fit here"), help)
 }
 
 fn error(span: Range<usize>, message: String, help: String) -> Finding {
@@ -187,7 +203,11 @@ fn error(span: Range<usize>, message: String, help: String) -> Finding {
 fn expected(mismatch: &Mismatch) -> String {
     let arguments = mismatch.arguments.iter().map(|kind| kind.describe());
     let all: Vec<_> = mismatch.keywords.iter().map(|word| (*word).to_owned()).chain(arguments).collect();
-    if all.is_empty() { "nothing".to_owned() } else { all.join(", or ") }
+    match all.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "nothing".to_owned(),
+    }
 }
 
 /// Where a line stands that is a command of another level.

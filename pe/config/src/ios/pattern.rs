@@ -21,7 +21,8 @@ pub(crate) fn read(pattern: &'static str) -> Vec<Item> {
 
 /// The keywords that a pattern begins with.
 pub(crate) fn leading(pattern: &str) -> String {
-    let words: Vec<_> = pattern.split_whitespace().take_while(|word| !word.starts_with(['<', '[', '{'])).collect();
+    let words: Vec<_> =
+        pattern.split_whitespace().take_while(|word| !word.starts_with(['<', '[', '{'])).collect();
     words.join(" ")
 }
 
@@ -67,7 +68,10 @@ fn sequence(tokens: &mut Tokens, grouped: bool) -> Vec<Item> {
         });
     }
     let plain = !items.iter().any(|item| matches!(item, Item::Argument { .. }));
-    if grouped && plain && let Some(Item::Keyword { recorded, .. }) = items.first_mut() {
+    if grouped
+        && plain
+        && let Some(Item::Keyword { recorded, .. }) = items.first_mut()
+    {
         *recorded = true;
     }
     items

@@ -4,29 +4,31 @@ use crate::model::Config;
 
 use super::commands::Action;
 use super::pattern;
-use super::scope::{Level, Place, View};
+use super::scope::{Level, Names, Place, View};
 use super::tree::TREE;
 
 pub(crate) fn print(config: &Config, hide: bool) -> String {
     let mut out = String::new();
-    level(config, &Place::GLOBAL, 0, hide, &mut out);
+    let names = Names::of(config);
+    level(View { config, names: &names, place: &Place::GLOBAL }, 0, hide, &mut out);
     out.push_str("end\n");
     out
 }
 
 /// The commands of one place, those of the places under them indented.
-fn level(config: &Config, place: &Place, depth: usize, hide: bool, out: &mut String) {
+fn level(view: View<'_>, depth: usize, hide: bool, out: &mut String) {
+    let place = view.place;
     for (command, items) in TREE.commands.iter().zip(&TREE.patterns) {
         let Action::Set { get, .. } = command.action else { continue };
         if command.level != place.level {
             continue;
         }
-        for args in get(View { config, place }).unwrap_or_default() {
+        for args in get(view).unwrap_or_default() {
             out.push_str(&" ".repeat(depth));
             out.push_str(&pattern::render(items, &args, hide));
             out.push('\n');
             if let Some(Ok(inner)) = command.enter.map(|enter| enter(place, &args)) {
-                level(config, &inner, depth + 1, hide, out);
+                level(View { place: &inner, ..view }, depth + 1, hide, out);
                 out.push_str(if place.level == Level::Global { "!\n" } else { "" });
             }
         }

@@ -202,11 +202,7 @@ impl Scope<'_> {
 
     pub(crate) fn profile(&mut self) -> &mut Profile {
         let name = &self.place.name;
-        find_or_add(
-            &mut self.config.profiles,
-            |profile| &profile.name == name,
-            || Profile::new(name.clone()),
-        )
+        find_or_add(&mut self.config.profiles, |profile| &profile.name == name, || Profile::new(name.clone()))
     }
 
     pub(crate) fn map(&mut self, name: &str) -> &mut CryptoMap {
@@ -219,18 +215,35 @@ impl Scope<'_> {
     }
 }
 
+/// The last made is most often the one at hand.
 fn find_or_add<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> &mut T {
-    let index = list.iter().position(is).unwrap_or_else(|| {
+    let index = list.iter().rposition(is).unwrap_or_else(|| {
         list.push(new());
         list.len() - 1
     });
     &mut list[index]
 }
 
+/// The objects that a `Config` keeps in order, by name.
+pub(crate) struct Names<'a> {
+    keyrings: BTreeMap<&'a str, &'a Keyring>,
+    profiles: BTreeMap<&'a str, &'a Profile>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(config: &'a Config) -> Self {
+        Self {
+            keyrings: config.keyrings.iter().map(|ring| (ring.name.as_str(), ring)).collect(),
+            profiles: config.profiles.iter().map(|profile| (profile.name.as_str(), profile)).collect(),
+        }
+    }
+}
+
 /// What a getter reads.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) config: &'a Config,
+    pub(crate) names: &'a Names<'a>,
     pub(crate) place: &'a Place,
 }
 
@@ -261,11 +274,11 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn keyring(self) -> Option<&'a Keyring> {
-        self.config.keyrings.iter().find(|ring| ring.name == self.place.name)
+        self.names.keyrings.get(self.place.name.as_str()).copied()
     }
 
     pub(crate) fn profile(self) -> Option<&'a Profile> {
-        self.config.profiles.iter().find(|profile| profile.name == self.place.name)
+        self.names.profiles.get(self.place.name.as_str()).copied()
     }
 
     pub(crate) fn entry(self) -> Option<&'a MapEntry> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::args::{Arg, Args};
-use super::commands::{self, Command};
+use super::commands::{self, Command, insert};
 use super::kind::Kind;
 use super::lex::Line;
 use super::pattern::{self, Item};
@@ -25,6 +25,7 @@ pub(crate) struct Found {
 }
 
 /// Why a line is none of the level's commands.
+#[derive(Default)]
 pub(crate) struct Mismatch {
     /// The word (an index into the line's words, or their number) up to which it fitted.
     pub(crate) at: usize,
@@ -75,9 +76,15 @@ impl Tree {
 
     /// Finds the command that the line is from its word `from` on. With `shortened`, a line that stops
     /// half-way is found too, if only one supported command goes on from there.
-    pub(crate) fn find(&self, level: Level, line: &Line<'_>, from: usize, shortened: bool) -> Result<Found, Mismatch> {
+    pub(crate) fn find(
+        &self,
+        level: Level,
+        line: &Line<'_>,
+        from: usize,
+        shortened: bool,
+    ) -> Result<Found, Mismatch> {
         let Some(graph) = self.levels.get(&level) else {
-            return Err(Mismatch { at: from, ambiguous: Vec::new(), keywords: Vec::new(), arguments: Vec::new() });
+            return Err(Mismatch { at: from, ..Mismatch::default() });
         };
         let ends = graph.walk(line, from)?;
         let accepted = ends.iter().find(|path| graph.nodes[path.node].accepts);
@@ -159,12 +166,17 @@ impl Graph {
 
     /// The keyword that `word` is or abbreviates; several: an error.
     fn resolve(&self, paths: &[Path], word: &str) -> Result<Option<&'static str>, Vec<&'static str>> {
-        let known = self.keywords(paths);
-        if let Some(exact) = known.iter().find(|known| known.eq_ignore_ascii_case(word)) {
-            return Ok(Some(exact));
+        let mut candidates = Vec::new();
+        for (_, (label, _)) in self.edges(paths) {
+            if let Label::Keyword { word: known, .. } = label
+                && known.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+            {
+                if known.len() == word.len() {
+                    return Ok(Some(known));
+                }
+                insert(&mut candidates, *known);
+            }
         }
-        let begins = |known: &&str| known.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
-        let candidates: Vec<_> = known.into_iter().filter(begins).collect();
         match candidates.as_slice() {
             [] => Ok(None),
             [one] => Ok(Some(one)),
@@ -174,19 +186,6 @@ impl Graph {
 
     fn edges<'g>(&'g self, paths: &'g [Path]) -> impl Iterator<Item = (&'g Path, &'g (Label, usize))> {
         paths.iter().flat_map(|path| self.nodes[path.node].edges.iter().map(move |edge| (path, edge)))
-    }
-
-    fn keywords(&self, paths: &[Path]) -> Vec<&'static str> {
-        let mut known: Vec<_> = self
-            .edges(paths)
-            .filter_map(|(_, (label, _))| match label {
-                Label::Keyword { word, .. } => Some(*word),
-                Label::Argument { .. } => None,
-            })
-            .collect();
-        known.sort_unstable();
-        known.dedup();
-        known
     }
 
     fn take_keyword(
@@ -202,14 +201,25 @@ impl Graph {
             {
                 let mut args = path.args.clone();
                 if *recorded {
-                    args.push(Arg { name: word, text: (*word).to_owned(), span: line.span(at..at + 1), noun: None });
+                    args.push(Arg {
+                        name: word,
+                        text: (*word).to_owned(),
+                        span: line.span(at..at + 1),
+                        noun: None,
+                    });
                 }
                 frontier.entry(at + 1).or_default().push(Path { node: *to, args });
             }
         }
     }
 
-    fn take_arguments(&self, paths: &[Path], at: usize, line: &Line<'_>, frontier: &mut BTreeMap<usize, Vec<Path>>) {
+    fn take_arguments(
+        &self,
+        paths: &[Path],
+        at: usize,
+        line: &Line<'_>,
+        frontier: &mut BTreeMap<usize, Vec<Path>>,
+    ) {
         for (path, (label, to)) in self.edges(paths) {
             if let Label::Argument { name, kind } = label
                 && let Some((words, text)) = kind.take(line, at)
@@ -222,14 +232,13 @@ impl Graph {
     }
 
     fn mismatch(&self, at: usize, paths: &[Path], ambiguous: Vec<&'static str>) -> Mismatch {
-        let mut arguments = Vec::new();
+        let mut found = Mismatch { at, ambiguous, ..Mismatch::default() };
         for (_, (label, _)) in self.edges(paths) {
-            if let Label::Argument { kind, .. } = label
-                && !arguments.contains(kind)
-            {
-                arguments.push(*kind);
+            match label {
+                Label::Argument { kind, .. } => insert(&mut found.arguments, *kind),
+                Label::Keyword { word, .. } => insert(&mut found.keywords, *word),
             }
         }
-        Mismatch { at, ambiguous, keywords: self.keywords(paths), arguments }
+        found
     }
 }

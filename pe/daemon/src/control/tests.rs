@@ -103,8 +103,8 @@ fn bench(path: &str, picky: bool) -> Bench {
     Bench { seen, control: Control::new(engine, dataplane, source, arrivals, sender, jobs), queue, errands }
 }
 
-fn config(hostname: &str) -> Arc<config::Config> {
-    Arc::new(config::Config { hostname: Some(hostname.to_owned()), ..config::Config::default() })
+fn config(hostname: &str) -> Arc<Config> {
+    Arc::new(Config { hostname: Some(hostname.to_owned()), ..Config::default() })
 }
 
 /// Answers the flush, as the network thread would, and gives back all other errands.

@@ -1,7 +1,7 @@
 //! rtnetlink: what the kernel holds, as our own values, and the requests that change it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::{Family, Prefix};
 use futures_util::TryStreamExt;
@@ -138,11 +138,9 @@ impl Kernel {
     /// Ours alone, by the names in `links`.
     pub(crate) async fn routes(&self, links: &[Link]) -> Result<Vec<Route>> {
         let mut routes = Vec::new();
-        for family in Family::BOTH {
-            let any = RouteMessageBuilder::<IpAddr>::new()
-                .destination_prefix(Prefix::any(family).address(), 0)
-                .map_err(|_| "a route of no family".to_owned())?;
-            let all: Vec<_> = self.0.route().get(any.build()).execute().try_collect().await.map_err(why)?;
+        let (four, six) = (RouteMessageBuilder::<Ipv4Addr>::new(), RouteMessageBuilder::<Ipv6Addr>::new());
+        for any in [four.build(), six.build()] {
+            let all: Vec<_> = self.0.route().get(any).execute().try_collect().await.map_err(why)?;
             routes.extend(all.iter().filter_map(|message| route(message, links)));
         }
         Ok(routes)
@@ -186,6 +184,7 @@ pub(crate) fn link(message: &LinkMessage) -> Option<Link> {
     })
 }
 
+/// `None`: not the neighbour of an IP address, or of a multicast one, which is never asked for.
 pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Known> {
     let (mut address, mut mac) = (None, None);
     for attribute in &message.attributes {
@@ -205,6 +204,7 @@ pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Known> {
             | NeighbourState::Probe
             | NeighbourState::Permanent
     );
+    let address = address.filter(|address: &IpAddr| !address.is_multicast());
     address.map(|address| Known { index: message.header.ifindex, address, mac: mac.filter(|_| answers) })
 }
 

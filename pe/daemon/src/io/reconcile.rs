@@ -15,10 +15,11 @@ pub(crate) struct Outcome {
     pub(crate) faults: Vec<String>,
 }
 
-/// Running it again changes nothing. Ports whose device is missing wait for it to appear.
-pub(crate) async fn apply(kernel: &Kernel, host: &Host) -> Outcome {
+/// Running it again changes nothing. Ports whose device is missing wait for it to appear. `prepare`
+/// says whether a device is to be brought up.
+pub(crate) async fn apply(kernel: &Kernel, host: &Host, prepare: impl FnMut(u32) -> bool) -> Outcome {
     let mut outcome = Outcome::default();
-    if let Err(fault) = steps(kernel, host, &mut outcome).await {
+    if let Err(fault) = steps(kernel, host, prepare, &mut outcome).await {
         outcome.faults.push(fault);
     }
     outcome
@@ -29,14 +30,21 @@ pub(crate) fn present<'a>(host: &'a Host, links: &[Link]) -> Vec<&'a HostPort> {
     host.ports.iter().filter(|port| index(links, &port.device).is_some()).collect()
 }
 
-async fn steps(kernel: &Kernel, host: &Host, outcome: &mut Outcome) -> Result<(), String> {
+async fn steps(
+    kernel: &Kernel,
+    host: &Host,
+    mut prepare: impl FnMut(u32) -> bool,
+    outcome: &mut Outcome,
+) -> Result<(), String> {
     let links = kernel.links().await?;
     let ports = present(host, &links);
     outcome.faults.extend(sysctl::set(&ports));
     outcome.guard = guard::install(&ports).await.err();
     for port in &ports {
         let Some(link) = links.iter().find(|link| link.name == port.device) else { continue };
-        note(outcome, &port.device, kernel.prepare(link, port.mtu).await);
+        if prepare(link.index) {
+            note(outcome, &port.device, kernel.prepare(link, port.mtu).await);
+        }
     }
     let wanted = Wanted::of(host);
     addresses(kernel, &links, &wanted, outcome).await?;

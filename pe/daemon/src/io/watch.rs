@@ -16,18 +16,30 @@ pub(crate) struct Watch {
     ports: BTreeMap<String, PortId>,
     owned: BTreeSet<String>,
     asked: BTreeSet<(PortId, IpAddr)>,
+    /// What the box was told and holds.
+    told: BTreeMap<(PortId, IpAddr), [u8; 6]>,
+    /// Devices that were brought up since the ports last changed.
+    prepared: BTreeSet<u32>,
 }
 
 /// More next hops than any port has; what goes beyond is not refreshed.
 const ASKED: usize = 4096;
 
 impl Watch {
-    /// The ports changed. Neighbours of ports that went are forgotten.
+    /// The ports changed. Neighbours of ports that went are forgotten, the others told again.
     pub(crate) fn host(&mut self, host: &Host) {
         self.owned = host.ports.iter().map(|port| port.device.clone()).collect();
         self.ports = host.ports.iter().filter(|p| !p.host).map(|p| (p.device.clone(), p.port)).collect();
         let ports: BTreeSet<_> = self.ports.values().copied().collect();
         self.asked.retain(|(port, _)| ports.contains(port));
+        self.told.clear();
+        self.prepared.clear();
+    }
+
+    /// Whether a device must be brought up: once after each change of the ports and each time it
+    /// appears. An operator who takes it down by hand has his way.
+    pub(crate) fn prepare(&mut self, index: u32) -> bool {
+        self.prepared.insert(index)
     }
 
     /// What is new about a device, and whether the kernel side of one of ours must be set again.
@@ -47,6 +59,7 @@ impl Watch {
     }
 
     pub(crate) fn gone(&mut self, index: u32) -> Option<Input> {
+        self.prepared.remove(&index);
         self.links.remove(&index).map(|link| Input::DeviceGone(link.name))
     }
 
@@ -62,10 +75,15 @@ impl Watch {
 
     pub(crate) fn neighbour(&mut self, known: Known) -> Option<Input> {
         let port = *self.ports.get(&self.links.get(&known.index)?.name)?;
-        if known.mac.is_none() {
-            self.asked.remove(&(port, known.address));
-        }
-        Some(Input::Neighbour { port, address: known.address, mac: known.mac })
+        let key = (port, known.address);
+        let news = match known.mac {
+            Some(mac) => self.told.insert(key, mac) != Some(mac),
+            None => {
+                self.asked.remove(&key);
+                self.told.remove(&key).is_some()
+            }
+        };
+        news.then_some(Input::Neighbour { port, address: known.address, mac: known.mac })
     }
 
     /// The device to ask on; remembered, so that the answer is kept fresh.
@@ -139,12 +157,22 @@ mod tests {
         let mut watch = watch();
         assert_eq!(watch.ask(PortId(7), [192, 0, 2, 9].into()), Some(3));
         assert!(watch.neighbour(answered(Some([1; 6]))).is_some());
+        assert!(watch.neighbour(answered(Some([1; 6]))).is_none(), "nothing new");
         assert_eq!(watch.asked().len(), 1);
         let Some(Input::Neighbour { mac: None, port: PortId(7), .. }) = watch.neighbour(answered(None))
         else {
             panic!("silence must be told")
         };
         assert!(watch.asked().is_empty());
+    }
+
+    #[test]
+    fn a_device_is_brought_up_once_until_the_ports_change_or_it_comes_back() {
+        let mut watch = watch();
+        assert!(watch.prepare(3));
+        assert!(!watch.prepare(3));
+        watch.gone(3);
+        assert!(watch.prepare(3));
     }
 
     #[test]

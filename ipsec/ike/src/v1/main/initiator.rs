@@ -173,7 +173,7 @@ pub(crate) fn receive_proof(
 
 fn detect(session: &Session, agreed: &Agreed, chain: &Chain<'_>) -> Nat {
     let hash = cipher::prf(agreed.chosen.proposal.hash);
-    agreed.dialect.map_or(Nat::default(), |dialect| {
+    agreed.dialect.map_or_else(Nat::default, |dialect| {
         natt::detect(chain, dialect, hash, session.cookies, &session.path)
     })
 }

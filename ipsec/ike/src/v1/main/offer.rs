@@ -70,7 +70,9 @@ pub(crate) fn choose(
 /// As initiator: what the peer took of our offer.
 pub(crate) fn accepted(proposals: &[Proposal], answer: &Sa) -> Result<Chosen, Refusal> {
     let [proposal] = answer.proposals.as_slice() else { return Err(Refusal::ignored("not-one-proposal")) };
-    let [transform] = proposal.transforms.as_slice() else { return Err(Refusal::ignored("not-one-transform")) };
+    let [transform] = proposal.transforms.as_slice() else {
+        return Err(Refusal::ignored("not-one-transform"));
+    };
     let theirs = decode(transform).ok_or(Refusal::ignored("unknown-transform"))?;
     let ours = usable(proposals).find(|ours| theirs.same_suite(ours));
     ours.map(|ours| theirs.settle(ours)).ok_or(Refusal::ignored("transform-not-offered"))

@@ -32,10 +32,13 @@ pub(crate) struct Answering {
 pub(crate) fn open(core: &mut Core, message: &Message<'_>) -> Result<(Agreed, Sa), Refusal> {
     let path = message.path;
     let chain = in_clear(message)?;
+    if message.header.message_id != 0 {
+        return Err(Refusal::ignored("message-id-in-main-mode"));
+    }
     let sa_i = chain.first(payload::SA)?;
     let offered = Sa::decode(sa_i)?;
-    let key = policy::key_for_responder(&core.config, path.front, path.remote.ip())
-        .ok_or_else(|| no_key(&path))?;
+    let key =
+        policy::key_for_responder(&core.config, path.front, path.remote.ip()).ok_or_else(|| no_key(&path))?;
     let mut trace = Vec::new();
     let chosen = offer::choose(&core.config.proposals, &offered, &mut trace);
     for line in trace {
@@ -67,7 +70,7 @@ pub(crate) fn receive_key(
     let public_i = ke::decode(chain.first(payload::KEY_EXCHANGE)?)?;
     let nonce_i = nonce::decode(chain.first(payload::NONCE)?)?;
     let hash = cipher::prf(agreed.chosen.proposal.hash);
-    let nat = agreed.dialect.map_or(Nat::default(), |dialect| {
+    let nat = agreed.dialect.map_or_else(Nat::default, |dialect| {
         natt::detect(&chain, dialect, hash, session.cookies, &session.path)
     });
     core.debug(Some(session.id), &session.path, || {

@@ -144,15 +144,8 @@ fn judge(
     same_proxies(plan, chain)?;
     undercut(&mut terms, chain);
     let nonce_r = nonce::decode(chain.first(payload::NONCE)?)?;
-    let answered = Answered {
-        plan: plan.clone(),
-        spi: *spi,
-        peer_spi,
-        terms,
-        nonce_i: nonce.clone(),
-        nonce_r,
-        iv,
-    };
+    let answered =
+        Answered { plan: plan.clone(), spi: *spi, peer_spi, terms, nonce_i: nonce.clone(), nonce_r, iv };
     let Some((group, private)) = plan.entry.pfs.zip(private.clone()) else {
         return confirm(session, core, id, &answered, None);
     };

@@ -82,7 +82,10 @@ pub(crate) fn choose(
         for transform in &proposal.transforms {
             let verdict = decode(transform).and_then(|theirs| theirs.settle(entry, mode));
             let word = verdict.as_ref().map_or_else(|why| *why, |_| "atts are acceptable.");
-            trace.push(format!("Checking IPSec proposal {}, transform {}: {word}", proposal.number, transform.number));
+            trace.push(format!(
+                "Checking IPSec proposal {}, transform {}: {word}",
+                proposal.number, transform.number
+            ));
             let Ok(terms) = verdict else { continue };
             let answer = sa::Proposal { transforms: vec![transform.clone()], ..proposal.clone() };
             return Ok((terms, spi, Sa { proposals: vec![answer] }));
@@ -99,7 +102,9 @@ pub(crate) fn choose(
 /// As initiator: what the peer took of our offer.
 pub(crate) fn accepted(entry: &Entry, answer: &Sa, mode: Mode) -> Result<(Terms, Spi), Refusal> {
     let [proposal] = answer.proposals.as_slice() else { return Err(Refusal::ignored("not-one-proposal")) };
-    let [transform] = proposal.transforms.as_slice() else { return Err(Refusal::ignored("not-one-transform")) };
+    let [transform] = proposal.transforms.as_slice() else {
+        return Err(Refusal::ignored("not-one-transform"));
+    };
     let spi = spi(proposal).filter(|_| proposal.protocol == sa::PROTOCOL_ESP);
     let terms = decode(transform).and_then(|theirs| theirs.settle(entry, mode)).map_err(Refusal::ignored)?;
     if terms.group != entry.pfs {

@@ -114,12 +114,7 @@ pub(crate) fn receive_confirmation(
     Ok(Step { event: Some(Event::ChildConfirmed(child)), ..Step::to(State::Done) })
 }
 
-fn judge(
-    session: &Session,
-    core: &mut Core,
-    chain: &Chain<'_>,
-    iv: Vec<u8>,
-) -> Result<Offer, Refusal> {
+fn judge(session: &Session, core: &mut Core, chain: &Chain<'_>, iv: Vec<u8>) -> Result<Offer, Refusal> {
     let phase1 = session.established().ok_or(Refusal::ignored("no-phase-1"))?;
     let offered = Sa::decode(chain.first(payload::SA)?)?;
     let nonce_i = nonce::decode(chain.first(payload::NONCE)?)?;

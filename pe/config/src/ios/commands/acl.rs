@@ -70,7 +70,11 @@ pub(super) fn commands() -> Vec<Command> {
 }
 
 fn list(level: super::super::scope::Level, pattern: &'static str, ipv6: bool, get: super::Getter) -> Command {
-    let set = if ipv6 { |s: &mut Scope<'_>, a: &Args| create(s, a, true) } else { |s: &mut Scope<'_>, a: &Args| create(s, a, false) };
+    let set = if ipv6 {
+        |s: &mut Scope<'_>, a: &Args| create(s, a, true)
+    } else {
+        |s: &mut Scope<'_>, a: &Args| create(s, a, false)
+    };
     let command = Command::set(level, pattern, set, drop_list, get);
     match ipv6 {
         false => command.opens(|_, a| Ok(Place::at(AccessList, a.get::<String>("NAME")?))),
@@ -109,7 +113,8 @@ fn remarks() -> [Command; 3] {
 
 fn refused() -> [Command; 7] {
     const WHAT: &str = "a tunnel is chosen by addresses, protocol and ports alone";
-    const STANDARD: &str = "only extended lists are supported: use 100 to 199, or `ip access-list extended NAME`";
+    const STANDARD: &str =
+        "only extended lists are supported: use 100 to 199, or `ip access-list extended NAME`";
     [
         Command::refuse(Global, concat!(number!(), rule4!(), qualifier!()), WHAT),
         Command::refuse(AccessList, concat!("[<SEQ:1-2147483647>] ", rule4!(), qualifier!()), WHAT),
@@ -128,7 +133,8 @@ fn is_numbered(name: &str, list: &List) -> bool {
 }
 
 fn lists(v: View<'_>, ipv6: bool) -> Option<Vec<Args>> {
-    let mine = v.config.access_lists.iter().filter(|(name, list)| list.ipv6 == ipv6 && !is_numbered(name, list));
+    let mine =
+        v.config.access_lists.iter().filter(|(name, list)| list.ipv6 == ipv6 && !is_numbered(name, list));
     many(mine.map(|(name, _)| Args::new().with("NAME", name)))
 }
 
@@ -156,7 +162,9 @@ fn add(s: &mut Scope<'_>, name: &str, a: &Args) -> Done {
     let next = sequences.last().map_or(10, |last| last.saturating_add(10));
     let sequence = a.opt("SEQ").unwrap_or(next);
     match sequences.binary_search(&sequence) {
-        Ok(_) => Err(Fault::new("the list has a line of this number already", "use another number").at("SEQ")),
+        Ok(_) => {
+            Err(Fault::new("the list has a line of this number already", "use another number").at("SEQ"))
+        }
         Err(at) => {
             sequences.insert(at, sequence);
             s.access_list(name).rules.insert(at, rule);
@@ -246,7 +254,8 @@ fn selectors(rule: &AclRule, family: Family) -> Result<Vec<Rule>, Fault> {
         return Err(many(destination));
     }
     let mut rules = Vec::new();
-    for (local, remote) in locals.iter().flat_map(|local| remotes.iter().map(move |remote| (*local, *remote))) {
+    for (local, remote) in locals.iter().flat_map(|local| remotes.iter().map(move |remote| (*local, *remote)))
+    {
         for local_ports in ranges(rule.source_ports) {
             for remote_ports in ranges(rule.destination_ports) {
                 let selector = Selector { local, remote, protocol: rule.protocol, local_ports, remote_ports };
@@ -263,7 +272,10 @@ fn prefixes(address: AclAddress, family: Family) -> Option<Vec<Prefix>> {
         AclAddress::Prefix(prefix) => Some(vec![prefix]),
         AclAddress::Wildcard(address, wildcard) => {
             let found = expand(address, wildcard, EXPANSION)?;
-            found.into_iter().map(|(bits, length)| Prefix::new(IpAddr::V4(bits.into()), length).ok()).collect()
+            found
+                .into_iter()
+                .map(|(bits, length)| Prefix::new(IpAddr::V4(bits.into()), length).ok())
+                .collect()
         }
     }
 }
@@ -284,7 +296,8 @@ fn ranges(ports: PortMatch) -> Vec<Ports> {
 }
 
 fn printed4(args: Args, rule: &AclRule) -> Args {
-    let args = args.flag(verb(rule)).with("PROTO", Protocol4(rule.protocol)).with("SRC", Endpoint4(rule.source));
+    let args =
+        args.flag(verb(rule)).with("PROTO", Protocol4(rule.protocol)).with("SRC", Endpoint4(rule.source));
     let args = args.with_some("SPORT", written(rule.source_ports)).with("DST", Endpoint4(rule.destination));
     args.with_some("DPORT", written(rule.destination_ports)).flag_if(rule.log, "log")
 }

@@ -84,7 +84,9 @@ fn device() -> [Command; 2] {
 /// Both spellings work for either kind of VRF; the one printed is understood by both kinds.
 fn membership() -> [Command; 2] {
     [
-        Command::set(Interface, "ip vrf forwarding <V:vrf>", join, leave, |v| opt("V", v.interface()?.vrf.as_ref())),
+        Command::set(Interface, "ip vrf forwarding <V:vrf>", join, leave, |v| {
+            opt("V", v.interface()?.vrf.as_ref())
+        }),
         Command::synonym(Interface, "vrf forwarding <V:vrf>", join, leave),
     ]
 }
@@ -157,7 +159,9 @@ fn add4(s: &mut Scope<'_>, a: &Args) -> Done {
     let new = InterfaceAddress { address, length, secondary: a.has("secondary") };
     check_host(address, "A")?;
     let addresses = &mut s.interface().addresses;
-    addresses.retain(|known| known.address != address && (new.secondary || known.secondary || known.address.is_ipv6()));
+    addresses.retain(|known| {
+        known.address != address && (new.secondary || known.secondary || known.address.is_ipv6())
+    });
     let ipv4 = addresses.iter().filter(|known| known.address.is_ipv4()).count();
     addresses.insert(if new.secondary { ipv4 } else { 0 }, new);
     Ok(())
@@ -173,7 +177,9 @@ fn remove4(s: &mut Scope<'_>, a: &Args) -> Done {
 
 fn check_host(address: IpAddr, argument: &'static str) -> Done {
     if address.is_multicast() || address.is_unspecified() || address.is_loopback() {
-        return Err(Fault::new("not the address of a host", "an interface needs a unicast address").at(argument));
+        return Err(
+            Fault::new("not the address of a host", "an interface needs a unicast address").at(argument)
+        );
     }
     Ok(())
 }
@@ -205,7 +211,13 @@ fn link() -> [Command; 5] {
                 Ok(())
             },
         ),
-        Command::set(Interface, "mpls ip", |s, _| mpls(s, true), |s, _| mpls(s, false), |v| flag(v.interface()?.mpls)),
+        Command::set(
+            Interface,
+            "mpls ip",
+            |s, _| mpls(s, true),
+            |s, _| mpls(s, false),
+            |v| flag(v.interface()?.mpls),
+        ),
         Command::synonym(Interface, "tag-switching ip", |s, _| mpls(s, true), |s, _| mpls(s, false)),
         Command::set(
             Interface,
@@ -299,7 +311,6 @@ fn refused() -> Vec<Command> {
         ),
         ("ip address {dhcp | negotiated} [<REST:line>]", "write the address and its mask"),
         ("ipv6 address <P:network6> {eui-64 | anycast}", "write the whole address"),
-        ("ip address <A:ipv4> <M:mask> secondary vrf <REST:line>", "not supported"),
         ("ip unnumbered <REST:line>", "give the interface an address of its own"),
         ("ip access-group <REST:line>", "packet filters are not supported yet"),
         ("ip nat <REST:line>", "address translation is not supported"),
@@ -307,7 +318,10 @@ fn refused() -> Vec<Command> {
         ("ip ospf <REST:line>", "routing protocols are not supported yet: use `ip route`"),
         ("ip redirects", "ICMP redirects are never sent"),
         ("ip proxy-arp", "ARP is answered for the interface's own addresses only"),
-        ("mpls label protocol <REST:line>", "label distribution is not supported yet: use `mpls static binding`"),
+        (
+            "mpls label protocol <REST:line>",
+            "label distribution is not supported yet: use `mpls static binding`",
+        ),
         ("tunnel <REST:line>", "tunnel interfaces are not supported yet: use a crypto map"),
         ("service-policy <REST:line>", "quality of service is not supported"),
         ("standby <REST:line>", "HSRP is not supported"),

@@ -67,8 +67,16 @@ fn foreign() -> [Command; 4] {
             concat!("crypto ipsec transform-set <NAME:word> ", transform!(), " ", foreign!()),
             ESP,
         ),
-        Command::refuse(Global, "crypto ipsec profile <REST:line>", "tunnel interfaces are not supported yet"),
-        Command::refuse(Global, "crypto ipsec nat-transparency <REST:line>", "NAT traversal is always on: leave the line out"),
+        Command::refuse(
+            Global,
+            "crypto ipsec profile <REST:line>",
+            "tunnel interfaces are not supported yet",
+        ),
+        Command::refuse(
+            Global,
+            "crypto ipsec nat-transparency <REST:line>",
+            "NAT traversal is always on: leave the line out",
+        ),
     ]
 }
 
@@ -86,11 +94,10 @@ fn lifetimes() -> [Command; 2] {
                 Ok(())
             },
             |s, a| {
-                let lifetime = &mut s.config.ipsec.lifetime;
-                match a.has("S") {
-                    true => lifetime.time = Lifetime::DEFAULT.time,
-                    false => lifetime.kilobytes = Lifetime::DEFAULT.kilobytes,
-                }
+                let (time, volume) = lifetimes_meant(a);
+                let Lifetime { time: seconds, kilobytes } = &mut s.config.ipsec.lifetime;
+                *seconds = if time { Lifetime::DEFAULT.time } else { *seconds };
+                *kilobytes = if volume { Lifetime::DEFAULT.kilobytes } else { *kilobytes };
                 Ok(())
             },
             |v| {
@@ -151,6 +158,12 @@ fn packets() -> [Command; 2] {
             },
         ),
     ]
+}
+
+/// Which limits a `no … lifetime` undoes, by time and by volume: both if it names none.
+pub(super) fn lifetimes_meant(a: &Args) -> (bool, bool) {
+    let (time, volume) = (a.has("S"), a.has("K") || a.has("kilobytes"));
+    (time || !volume, volume || !time)
 }
 
 /// `window-size N` or `disable`, which is a window of zero.
@@ -220,7 +233,9 @@ fn suite(a: &Args) -> Result<Suite, Fault> {
             let help = "add one, such as esp-sha256-hmac: encryption alone can be tampered with";
             Err(Fault::new("the set has no integrity transform", help))
         }
-        (None, _) => Err(Fault::new("the set has no cipher", "add one, such as esp-aes; or esp-null for none")),
+        (None, _) => {
+            Err(Fault::new("the set has no cipher", "add one, such as esp-aes; or esp-null for none"))
+        }
     }
 }
 

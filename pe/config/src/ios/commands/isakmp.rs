@@ -76,7 +76,8 @@ fn settings() -> [Command; 3] {
 }
 
 fn refused() -> Vec<Command> {
-    const ENCRYPTED: &str = "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
+    const ENCRYPTED: &str =
+        "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
     const PKI: &str = "certificates are not supported yet: authenticate with pre-shared keys";
     const REMOTE: &str = "remote access is not supported yet";
     [
@@ -86,8 +87,14 @@ fn refused() -> Vec<Command> {
             "a main-mode peer is known by its address alone: use `address`",
         ),
         ("crypto isakmp identity dn", PKI),
-        ("crypto isakmp keepalive <REST:line>", "dead peer detection is not supported yet: leave the line out"),
-        ("crypto isakmp peer <REST:line>", "aggressive mode is not supported: peers are reached in main mode"),
+        (
+            "crypto isakmp keepalive <REST:line>",
+            "dead peer detection is not supported yet: leave the line out",
+        ),
+        (
+            "crypto isakmp peer <REST:line>",
+            "aggressive mode is not supported: peers are reached in main mode",
+        ),
         ("crypto isakmp client <REST:line>", REMOTE),
         ("crypto isakmp xauth <REST:line>", REMOTE),
         ("crypto xauth <REST:line>", REMOTE),
@@ -98,7 +105,10 @@ fn refused() -> Vec<Command> {
         ("crypto ikev2 <REST:line>", "IKEv2 is not supported yet: use `crypto isakmp`"),
         ("crypto call <REST:line>", "call admission control is not supported yet"),
         ("crypto gdoi <REST:line>", "group keys (GDOI) are not supported"),
-        ("crypto dynamic-map <REST:line>", "dynamic crypto maps are not supported yet: give each peer a `crypto map` entry"),
+        (
+            "crypto dynamic-map <REST:line>",
+            "dynamic crypto maps are not supported yet: give each peer a `crypto map` entry",
+        ),
     ]
     .into_iter()
     .map(|(pattern, instead)| Command::refuse(Global, pattern, instead))

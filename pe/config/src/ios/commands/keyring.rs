@@ -8,10 +8,11 @@ use super::super::args::Args;
 use super::super::scope::Level::{Global, Keyring};
 use super::super::scope::{Done, Fault, Place};
 use super::super::value::{Mask, Network6};
-use super::{Command, many, opt};
+use super::{Command, insert_by_family, many, opt};
 use crate::model::PresharedKey;
 
-const ENCRYPTED: &str = "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
+const ENCRYPTED: &str =
+    "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -88,11 +89,19 @@ fn refused() -> [Command; 5] {
     const NAMED: &str = "a main-mode peer is known by its address alone: use `pre-shared-key address`";
     const RSA: &str = "RSA keys are not supported yet: use `pre-shared-key`";
     [
-        Command::refuse(Keyring, "pre-shared-key address <A:ipv4> [<M:mask>] key 6 <KEY:secret>", ENCRYPTED),
-        Command::refuse(Keyring, "pre-shared-key address ipv6 <P:network6> key 6 <KEY:secret>", ENCRYPTED),
+        Command::refuse(
+            Keyring,
+            "pre-shared-key address <A:ipv4> [<M:mask>] key {6} <KEY:secret>",
+            ENCRYPTED,
+        ),
+        Command::refuse(Keyring, "pre-shared-key address ipv6 <P:network6> key {6} <KEY:secret>", ENCRYPTED),
         Command::refuse(Keyring, "pre-shared-key hostname <REST:line>", NAMED),
         Command::refuse(Keyring, "rsa-pubkey <REST:line>", RSA),
-        Command::refuse(Keyring, "local-address <REST:line>", "binding a keyring to an address is not supported yet"),
+        Command::refuse(
+            Keyring,
+            "local-address <REST:line>",
+            "binding a keyring to an address is not supported yet",
+        ),
     ]
 }
 
@@ -113,7 +122,7 @@ pub(super) fn put(keys: &mut Vec<PresharedKey>, peer: Prefix, a: &Args) -> Done 
     let key = Secret::from(a.get::<String>("KEY")?.into_bytes());
     match keys.iter_mut().find(|known| known.peer == peer) {
         Some(known) => known.key = key,
-        None => keys.push(PresharedKey { peer, key }),
+        None => insert_by_family(keys, PresharedKey { peer, key }, |known| known.peer),
     }
     Ok(())
 }

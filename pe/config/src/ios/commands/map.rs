@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::super::args::Args;
 use super::super::scope::Level::{Global, MapEntry};
 use super::super::scope::{Done, Fault, Place, Scope};
-use super::ipsec::{replay, window};
+use super::ipsec::{lifetimes_meant, replay, window};
 use super::policy::GROUPS;
 use super::{Command, insert, many, one, opt};
 use crate::model::{CryptoMap, Volume};
@@ -20,12 +20,7 @@ pub(super) fn commands() -> Vec<Command> {
                 map(s, a)?.profile = Some(profile);
                 Ok(())
             },
-            |s, a| {
-                if let Some(map) = s.config.crypto_maps.get_mut(&a.get::<String>("NAME")?) {
-                    map.profile = None;
-                }
-                Ok(())
-            },
+            |s, a| change(s, a, |map| map.profile = None),
             |v| {
                 let maps = v.config.crypto_maps.iter();
                 many(maps.filter_map(|(name, map)| Some(named(name, map).with("P", map.profile.as_ref()?))))
@@ -59,11 +54,9 @@ fn entries() -> Command {
         },
         |s, a| {
             let sequence: u32 = a.get("SEQ")?;
-            if let Some(map) = s.config.crypto_maps.get_mut(&a.get::<String>("NAME")?) {
+            change(s, a, |map| {
                 map.entries.remove(&sequence);
-            }
-            s.config.crypto_maps.retain(|_, map| !map.entries.is_empty() || map.profile.is_some());
-            Ok(())
+            })
         },
         |v| {
             let maps = v.config.crypto_maps.iter();
@@ -89,6 +82,15 @@ fn map<'s>(s: &'s mut Scope<'_>, a: &Args) -> Result<&'s mut CryptoMap, Fault> {
         return Err(Fault::new("the crypto map is of the other address family", help).at("NAME"));
     }
     Ok(map)
+}
+
+/// Changes a map if it exists; one of which nothing is left is gone.
+fn change(s: &mut Scope<'_>, a: &Args, change: impl FnOnce(&mut CryptoMap)) -> Done {
+    if let Some(map) = s.config.crypto_maps.get_mut(&a.get::<String>("NAME")?) {
+        change(map);
+    }
+    s.config.crypto_maps.retain(|_, map| !map.entries.is_empty() || map.profile.is_some());
+    Ok(())
 }
 
 fn inside() -> [Command; 3] {
@@ -203,10 +205,10 @@ fn association() -> [Command; 2] {
             "set security-association lifetime {seconds <S:120-86400> | kilobytes <K:2560-4294967295> | kilobytes disable}",
             lifetime,
             |s, a| {
-                match a.has("S") {
-                    true => s.entry().seconds = None,
-                    false => s.entry().kilobytes = None,
-                }
+                let (time, volume) = lifetimes_meant(a);
+                let entry = s.entry();
+                entry.seconds = entry.seconds.filter(|_| !time);
+                entry.kilobytes = entry.kilobytes.filter(|_| !volume);
                 Ok(())
             },
             |v| {
@@ -248,15 +250,15 @@ fn refused() -> Vec<Command> {
     const REMOTE: &str = "remote access is not supported yet";
     const MANUAL: &str = "manual keys are not supported: use `ipsec-isakmp`";
     let global = [
-        ("crypto map [ipv6] <NAME:word> <SEQ:1-65535> ipsec-manual", MANUAL),
+        ("crypto map [ipv6] <NAME:word> <SEQ:1-65535> {ipsec-manual}", MANUAL),
         (
-            "crypto map [ipv6] <NAME:word> <SEQ:1-65535> ipsec-isakmp dynamic <REST:line>",
+            "crypto map [ipv6] <NAME:word> <SEQ:1-65535> ipsec-isakmp {dynamic} <REST:line>",
             "dynamic crypto maps are not supported yet: give each peer an entry",
         ),
-        ("crypto map [ipv6] <NAME:word> <SEQ:1-65535> gdoi", "group keys (GDOI) are not supported"),
-        ("crypto map <NAME:word> local-address <REST:line>", "the local address is the interface's own"),
-        ("crypto map <NAME:word> client <REST:line>", REMOTE),
-        ("crypto map <NAME:word> isakmp authorization <REST:line>", REMOTE),
+        ("crypto map [ipv6] <NAME:word> <SEQ:1-65535> {gdoi}", "group keys (GDOI) are not supported"),
+        ("crypto map <NAME:word> {local-address} <REST:line>", "the local address is the interface's own"),
+        ("crypto map <NAME:word> {client} <REST:line>", REMOTE),
+        ("crypto map <NAME:word> {isakmp authorization} <REST:line>", REMOTE),
     ];
     let inside = [
         ("reverse-route [<REST:line>]", "reverse routes are not supported yet: write `ip route vrf`"),

@@ -9,7 +9,7 @@ use super::super::scope::Level::Global;
 use super::super::scope::{Done, Fault, Scope, View};
 use super::super::value::{LabelValue, Mask, Network6};
 use super::route::without_host_bits;
-use super::{Command, flag, insert, many, one};
+use super::{Command, flag, insert_by_family, many, one};
 use crate::model::{Binding, Mpls, StaticBinding};
 
 pub(super) fn commands() -> Vec<Command> {
@@ -20,7 +20,9 @@ pub(super) fn commands() -> Vec<Command> {
             |s, a| {
                 let (LabelValue(min), LabelValue(max)) = (a.get("MIN")?, a.get("MAX")?);
                 if min >= max {
-                    return Err(Fault::new("the label range is empty", "the smaller number comes first").at("MAX"));
+                    return Err(
+                        Fault::new("the label range is empty", "the smaller number comes first").at("MAX")
+                    );
                 }
                 s.config.mpls.range = (min, max);
                 Ok(())
@@ -79,7 +81,11 @@ fn rest() -> [Command; 6] {
         Command::always(Global, "tag-switching ip"),
         Command::refuse(Global, "mpls label protocol <REST:line>", LDP),
         Command::refuse(Global, "mpls ldp <REST:line>", LDP),
-        Command::refuse(Global, "mpls label range <MIN:16-1048575> <MAX:16-1048575> static <REST:line>", "static labels may be any: leave the static range out"),
+        Command::refuse(
+            Global,
+            "mpls label range <MIN:16-1048575> <MAX:16-1048575> {static} <REST:line>",
+            "static labels may be any: leave the static range out",
+        ),
         Command::refuse(Global, "mpls traffic-eng <REST:line>", "traffic engineering is not supported"),
     ]
 }
@@ -99,7 +105,7 @@ fn add(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
     let bindings = &mut s.config.mpls.bindings;
     // One input label for a prefix, and one output label for a prefix and next hop.
     bindings.retain(|known| !replaces(&binding, known));
-    insert(bindings, binding);
+    insert_by_family(bindings, binding, |known| known.prefix);
     Ok(())
 }
 

@@ -5,9 +5,9 @@ use ike::config::Identity;
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Profile};
-use super::super::scope::{Done, Fault, Place, Scope};
+use super::super::scope::{Fault, Place};
 use super::keyring::{peer4, peer6};
-use super::{Command, insert, many, opt};
+use super::{Command, insert, many, one, opt};
 use crate::model::Match;
 
 pub(super) fn commands() -> Vec<Command> {
@@ -81,42 +81,31 @@ fn settings() -> [Command; 3] {
     ]
 }
 
-fn self_identity() -> [Command; 3] {
-    [
-        Command::set(Profile, "self-identity address", |s, _| identify(s, Identity::Address), anonymous, |v| {
-            super::flag(v.profile()?.self_identity == Some(Identity::Address))
-        }),
-        Command::set(
-            Profile,
-            "self-identity fqdn [<NAME:word>]",
-            |s, a| identify(s, Identity::Fqdn(a.opt("NAME").unwrap_or_default())),
-            anonymous,
-            |v| match v.profile()?.self_identity.as_ref()? {
-                Identity::Fqdn(name) => opt("NAME", Some(name)),
-                Identity::Address | Identity::UserFqdn(_) => None,
-            },
-        ),
-        Command::set(
-            Profile,
-            "self-identity user-fqdn <NAME:word>",
-            |s, a| identify(s, Identity::UserFqdn(a.get("NAME")?)),
-            anonymous,
-            |v| match v.profile()?.self_identity.as_ref()? {
-                Identity::UserFqdn(name) => opt("NAME", Some(name)),
-                Identity::Address | Identity::Fqdn(_) => None,
-            },
-        ),
-    ]
-}
-
-fn identify(s: &mut Scope<'_>, identity: Identity) -> Done {
-    s.profile().self_identity = Some(identity);
-    Ok(())
-}
-
-fn anonymous(s: &mut Scope<'_>, _: &Args) -> Done {
-    s.profile().self_identity = None;
-    Ok(())
+fn self_identity() -> [Command; 1] {
+    [Command::set(
+        Profile,
+        "self-identity {address | user-fqdn <USER:word> | fqdn <HOST:word> | fqdn}",
+        |s, a| {
+            // A host name of nothing is the box's own, filled in once the whole text is read.
+            let host = || Identity::Fqdn(a.opt("HOST").unwrap_or_default());
+            let user = a.opt("USER").map(Identity::UserFqdn);
+            let other = user.unwrap_or_else(host);
+            s.profile().self_identity = Some(if a.has("address") { Identity::Address } else { other });
+            Ok(())
+        },
+        |s, _| {
+            s.profile().self_identity = None;
+            Ok(())
+        },
+        |v| {
+            let args = Args::new();
+            one(Some(match v.profile()?.self_identity.as_ref()? {
+                Identity::Address => args.flag("address"),
+                Identity::Fqdn(host) => args.with("HOST", host),
+                Identity::UserFqdn(user) => args.with("USER", user),
+            }))
+        },
+    )]
 }
 
 /// One row, so that matches print in the order they were given.

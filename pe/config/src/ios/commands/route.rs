@@ -8,7 +8,7 @@ use super::super::args::Args;
 use super::super::scope::Level::Global;
 use super::super::scope::{Done, Fault, Scope, View};
 use super::super::value::{Mask, Network6};
-use super::{Command, many};
+use super::{Command, insert_by_family, many};
 use crate::model::{RouteHop, StaticRoute};
 
 pub(super) fn commands() -> Vec<Command> {
@@ -48,7 +48,11 @@ fn prefix6(a: &Args) -> Result<Prefix, Fault> {
 }
 
 /// A destination with host bits is a slip, and IOS refuses it too.
-pub(super) fn without_host_bits(address: IpAddr, length: u8, argument: &'static str) -> Result<Prefix, Fault> {
+pub(super) fn without_host_bits(
+    address: IpAddr,
+    length: u8,
+    argument: &'static str,
+) -> Result<Prefix, Fault> {
     match Prefix::new(address, length) {
         Ok(prefix) if prefix.address() == address => Ok(prefix),
         Ok(prefix) => {
@@ -72,7 +76,10 @@ fn add(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
     let name = a.opt("NAME");
     match s.config.routes.iter_mut().find(|known| same(known)) {
         Some(known) => (known.distance, known.tag, known.name) = (distance, tag, name),
-        None => s.config.routes.push(StaticRoute { vrf, prefix, target, distance, tag, name }),
+        None => {
+            let route = StaticRoute { vrf, prefix, target, distance, tag, name };
+            insert_by_family(&mut s.config.routes, route, |known| known.prefix);
+        }
     }
     Ok(())
 }

@@ -10,9 +10,13 @@ use crate::model::{Targets, Vrf as Table, VrfStyle};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
-        Command::set(Global, "ip vrf <NAME:word>", |s, a| define(s, a, VrfStyle::Ip), remove, |v| {
-            names(v, VrfStyle::Ip)
-        })
+        Command::set(
+            Global,
+            "ip vrf <NAME:word>",
+            |s, a| define(s, a, VrfStyle::Ip),
+            remove,
+            |v| names(v, VrfStyle::Ip),
+        )
         .opens(|_, a| Ok(Place::at(Vrf, a.get::<String>("NAME")?))),
         Command::set(
             Global,
@@ -93,7 +97,10 @@ fn families() -> [Command; 3] {
             "address-family ipv4 [unicast]",
             |s, _| activate(s, |vrf| vrf.ipv4.get_or_insert_default()),
             |s, _| {
-                s.vrf().ipv4 = None;
+                // `ip vrf` is IPv4 and cannot be otherwise.
+                if s.vrf().style == VrfStyle::Definition {
+                    s.vrf().ipv4 = None;
+                }
                 Ok(())
             },
             |v| {

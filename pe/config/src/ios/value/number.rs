@@ -15,8 +15,16 @@ pub(crate) struct Protocol4(pub(crate) Option<u8>);
 pub(crate) struct Protocol6(pub(crate) Option<u8>);
 
 /// Names that mean the same with IPv4 and IPv6.
-const PROTOCOLS: [(&str, u8); 8] =
-    [("tcp", 6), ("udp", 17), ("esp", 50), ("ahp", 51), ("gre", 47), ("ospf", 89), ("pim", 103), ("pcp", 108)];
+const PROTOCOLS: [(&str, u8); 8] = [
+    ("tcp", 6),
+    ("udp", 17),
+    ("esp", 50),
+    ("ahp", 51),
+    ("gre", 47),
+    ("ospf", 89),
+    ("pim", 103),
+    ("pcp", 108),
+];
 const PROTOCOLS4: [(&str, u8); 5] = [("icmp", 1), ("igmp", 2), ("ipinip", 4), ("eigrp", 88), ("nos", 94)];
 const PROTOCOLS6: [(&str, u8); 2] = [("icmp", 58), ("sctp", 132)];
 

@@ -1,0 +1,455 @@
+//! Any configuration that can be typed prints as text that reads back the same.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use base::{Label, Prefix, Secret};
+use config::model::{
+    Binding, CryptoMap, Interface, InterfaceAddress, IpsecDefaults, Keyring, MapEntry, Match, Mpls,
+    PresharedKey, Profile, RouteHop, StaticBinding, StaticRoute, Targets, TransformSet, Volume, Vrf,
+    VrfStyle,
+};
+use config::{Config, parse, print, report};
+use crypto::dh::Group;
+use ike::config::{Authentication, Encryption, Hash, Identity, Proposal};
+use ipsec::{Cipher, DfBit, Fragmentation, Integrity, Lifetime, Replay, Suite};
+use proptest::prelude::*;
+use proptest::sample::select;
+use vrf::{Rd, RouteTarget};
+
+/// Names that exist, some of them made to be mistaken for keywords.
+const VRFS: [&str; 4] = ["red", "vrf", "ipv6", "10"];
+const RINGS: [&str; 3] = ["ring", "vrf", "key"];
+const PROFILES: [&str; 3] = ["p", "address", "0"];
+const SETS: [&str; 3] = ["t", "esp-aes", "set"];
+const PORTS: [&str; 3] = ["eth1", "Ethernet1/1", "GigabitEthernet0/0.7"];
+
+/// A configuration shows itself as its text.
+#[derive(Clone)]
+struct Shown(Config);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&print(&self.0))
+    }
+}
+
+fn text() -> impl Strategy<Value = Option<String>> {
+    prop::option::of("[a-zA-Z0-9!<][a-z ]{0,9}[a-z|]")
+}
+
+fn maybe(names: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
+    prop::option::of(select(names)).prop_map(|name| name.map(str::to_owned))
+}
+
+fn some(names: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    prop::sample::subsequence(names, 0..=names.len())
+        .prop_map(|names| names.into_iter().map(str::to_owned).collect())
+}
+
+fn prefix4() -> impl Strategy<Value = Prefix> {
+    (any::<u32>(), 0..=32_u8)
+        .prop_map(|(bits, length)| Prefix::new(Ipv4Addr::from(bits).into(), length).unwrap())
+}
+
+fn prefix6() -> impl Strategy<Value = Prefix> {
+    (any::<u128>(), 0..=128_u8)
+        .prop_map(|(bits, length)| Prefix::new(Ipv6Addr::from(bits).into(), length).unwrap())
+}
+
+/// IPv4 first, each once.
+fn prefixes() -> impl Strategy<Value = Vec<Prefix>> {
+    let sets = (prop::collection::btree_set(prefix4(), 0..4), prop::collection::btree_set(prefix6(), 0..3));
+    sets.prop_map(|(four, six)| four.into_iter().chain(six).collect())
+}
+
+/// Peers and their keys; no secret until the last moment, for a secret does not show itself.
+type Keys = Vec<(Prefix, String)>;
+
+fn keys() -> impl Strategy<Value = Keys> {
+    let key = "[!-~\u{e0}-\u{ff}]{1,12}";
+    (prefixes(), prop::collection::vec(key, 7))
+        .prop_map(|(peers, keys)| peers.into_iter().zip(keys).collect())
+}
+
+fn secret(keys: Keys) -> Vec<PresharedKey> {
+    let key = |(peer, key): (Prefix, String)| PresharedKey { peer, key: Secret::from(key.into_bytes()) };
+    keys.into_iter().map(key).collect()
+}
+
+fn targets() -> impl Strategy<Value = Targets> {
+    let list = || prop::collection::btree_set((any::<u16>(), any::<u32>()), 0..3);
+    (list(), list()).prop_map(|(import, export)| {
+        let targets = |list: std::collections::BTreeSet<_>| {
+            list.into_iter().map(|(a, n)| RouteTarget(Rd::As2(a, n))).collect()
+        };
+        Targets { import: targets(import), export: targets(export) }
+    })
+}
+
+fn vrfs() -> impl Strategy<Value = BTreeMap<String, Vrf>> {
+    let one = (any::<bool>(), text(), any::<bool>(), targets(), targets(), targets());
+    prop::collection::vec(one, VRFS.len()).prop_map(|all| {
+        let vrf = |(i, (name, (ip, description, rd, targets, four, six)))| {
+            let rd = Some(Rd::Ipv4(Ipv4Addr::LOCALHOST, i)).filter(|_| rd);
+            let (style, ipv4, ipv6) = match ip {
+                true => (VrfStyle::Ip, Some(Targets::default()), None),
+                false => (VrfStyle::Definition, Some(four), Some(six)),
+            };
+            (name, Vrf { style, description, rd, targets, ipv4, ipv6 })
+        };
+        let named = VRFS.into_iter().map(str::to_owned).zip(all);
+        (0..).zip(named).map(vrf).collect()
+    })
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    select(vec![1, 2, 5, 14, 15, 16, 19, 20, 21]).prop_map(|number| Group::from_number(number).unwrap())
+}
+
+fn proposals() -> impl Strategy<Value = BTreeMap<u16, Proposal>> {
+    let encryption =
+        select(vec![Encryption::Des, Encryption::TripleDes, Encryption::Aes(128), Encryption::Aes(256)]);
+    let hash = select(vec![Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512]);
+    let authentication =
+        select(vec![Authentication::PreShared, Authentication::RsaSignature, Authentication::RsaEncryption]);
+    let one = (encryption, hash, authentication, group(), 60..=86400_u64);
+    prop::collection::btree_map(1..=10000_u16, one, 0..4).prop_map(|all| {
+        let proposal = |(priority, (encryption, hash, authentication, group, seconds))| {
+            let lifetime = Duration::from_secs(seconds);
+            (priority, Proposal { priority, encryption, hash, authentication, group, lifetime })
+        };
+        all.into_iter().map(proposal).collect()
+    })
+}
+
+fn keyrings() -> impl Strategy<Value = Vec<(Option<String>, Option<String>, Keys)>> {
+    prop::collection::vec((text(), maybe(&VRFS), keys()), RINGS.len())
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    prop_oneof![
+        Just(Identity::Address),
+        "[a-z.]{1,9}".prop_map(Identity::Fqdn),
+        "[a-z@.]{1,9}".prop_map(Identity::UserFqdn),
+    ]
+}
+
+fn matches() -> impl Strategy<Value = Vec<Match>> {
+    let name = || prop_oneof![Just("domain".to_owned()), Just("d".to_owned()), "[a-z.@]{1,9}"];
+    let address = (prop_oneof![prefix4(), prefix6()], maybe(&VRFS));
+    let one = prop_oneof![
+        address.prop_map(|(prefix, vrf)| Match::Address { prefix, vrf }),
+        name().prop_map(Match::Host),
+        name().prop_map(Match::HostDomain),
+        name().prop_map(Match::User),
+        name().prop_map(Match::UserDomain),
+        name().prop_map(Match::Group),
+    ];
+    prop::collection::vec(one, 0..5).prop_map(|list| {
+        let mut unique: Vec<Match> = Vec::new();
+        list.into_iter().for_each(|found| {
+            if !unique.contains(&found) {
+                unique.push(found)
+            }
+        });
+        unique
+    })
+}
+
+fn profiles() -> impl Strategy<Value = Vec<Profile>> {
+    let one = (text(), maybe(&VRFS), some(&RINGS), matches(), prop::option::of(identity()));
+    prop::collection::vec(one, PROFILES.len()).prop_map(|all| {
+        let named = PROFILES.into_iter().map(str::to_owned).zip(all);
+        let profile = |(name, (description, vrf, keyrings, matches, self_identity))| Profile {
+            name,
+            description,
+            vrf,
+            keyrings,
+            matches,
+            self_identity,
+        };
+        named.map(profile).collect()
+    })
+}
+
+fn sets() -> impl Strategy<Value = BTreeMap<String, TransformSet>> {
+    use Integrity::{Md5, Sha1, Sha256, Sha384, Sha512};
+    let cipher =
+        select(vec![Cipher::Null, Cipher::Des, Cipher::TripleDes, Cipher::AesCbc(192), Cipher::AesGcm(128)]);
+    let one = (cipher, select(vec![Md5, Sha1, Sha256, Sha384, Sha512]));
+    prop::collection::vec(one, SETS.len()).prop_map(|all| {
+        let set = |(name, (cipher, integrity)): (String, (Cipher, Integrity))| {
+            let integrity = if cipher.is_aead() { Integrity::None } else { integrity };
+            (name, TransformSet { suite: Suite { cipher, integrity } })
+        };
+        SETS.into_iter().map(str::to_owned).zip(all).map(set).collect()
+    })
+}
+
+fn replay() -> impl Strategy<Value = Replay> {
+    select(vec![0, 64, 128, 256, 512, 1024]).prop_map(|window| Replay { window, esn: false })
+}
+
+fn entry(ipv6: bool) -> impl Strategy<Value = MapEntry> {
+    let peer = match ipv6 {
+        false => any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits))).boxed(),
+        true => any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits))).boxed(),
+    };
+    let volume = prop_oneof![(2560..=u32::MAX).prop_map(Volume::Kilobytes), Just(Volume::Disable)];
+    let peers = prop::collection::btree_set(peer, 0..3).prop_map(|peers| peers.into_iter().collect());
+    let what = (text(), peers, some(&SETS), maybe(&PROFILES), maybe(&["101", "extended"]));
+    let how = (
+        prop::option::of(group()),
+        prop::option::of(120..=86400_u32),
+        prop::option::of(volume),
+        prop::option::of(replay()),
+    );
+    (what, how).prop_map(
+        |((description, peers, transform_sets, profile, access_list), (pfs, seconds, kilobytes, replay))| {
+            MapEntry {
+                description,
+                peers,
+                transform_sets,
+                profile,
+                access_list,
+                pfs,
+                seconds,
+                kilobytes,
+                replay,
+            }
+        },
+    )
+}
+
+fn map(ipv6: bool) -> impl Strategy<Value = CryptoMap> {
+    (maybe(&PROFILES), prop::collection::btree_map(1..=65535_u32, entry(ipv6), 1..4))
+        .prop_map(move |(profile, entries)| CryptoMap { ipv6, profile, entries })
+}
+
+fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
+    let df = prop::option::of(select(vec![DfBit::Clear, DfBit::Set, DfBit::Copy]));
+    let cut = prop::option::of(select(vec![Fragmentation::BeforeEncryption, Fragmentation::AfterEncryption]));
+    let own = (
+        text(),
+        maybe(&["ens3", "no"]),
+        any::<bool>(),
+        prop::option::of(68..=u16::MAX),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let shared = (maybe(&["ipv6", "m"]), maybe(&["six"]), df, cut, 0..4_usize);
+    prop::collection::vec((own, shared), PORTS.len()).prop_map(|all| {
+        let interface = |(i, (own, shared))| {
+            let (description, device, mpls, mtu, shutdown, in_vrf): (_, _, _, _, _, bool) = own;
+            let (crypto_map, crypto_map_ipv6, df, fragmentation, addresses) = shared;
+            let vrf = in_vrf.then(|| "red".to_owned());
+            let addresses = numbered(i, addresses);
+            Interface {
+                description,
+                device,
+                vrf,
+                addresses,
+                mtu,
+                mpls,
+                crypto_map,
+                crypto_map_ipv6,
+                df,
+                fragmentation,
+                shutdown,
+            }
+        };
+        let ports = PORTS.into_iter().map(str::to_owned);
+        ports.zip((0..).zip(all).map(interface)).collect()
+    })
+}
+
+/// The first `count` addresses of interface `i`: primary, secondary, IPv6.
+fn numbered(i: u8, count: usize) -> Vec<InterfaceAddress> {
+    let four =
+        |net, secondary| InterfaceAddress { address: IpAddr::from([10, i, net, 1]), length: 24, secondary };
+    let six = Ipv6Addr::new(0x2001, 0xdb8, u16::from(i), 0, 0, 0, 0, 1);
+    let six = InterfaceAddress { address: six.into(), length: 64, secondary: false };
+    [four(1, false), four(2, true), six].into_iter().take(count).collect()
+}
+
+fn routes() -> impl Strategy<Value = Vec<StaticRoute>> {
+    let one = (
+        maybe(&VRFS),
+        0..5_u8,
+        any::<u8>(),
+        1..=255_u8,
+        prop_oneof![Just(0), any::<u32>()],
+        maybe(&["tag", "far"]),
+    );
+    (prefixes(), prop::collection::vec(one, 7)).prop_map(|(prefixes, all)| {
+        let route = |(prefix, parts): (Prefix, (Option<_>, _, _, _, _, _))| {
+            let (vrf, kind, host, distance, tag, name) = parts;
+            let gateway = match prefix.address() {
+                IpAddr::V4(_) => IpAddr::from([192, 0, 2, host]),
+                IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)]),
+            };
+            let target = match kind {
+                0 if vrf.is_some() => RouteHop::GlobalGateway(gateway),
+                1 => RouteHop::Null,
+                2 => RouteHop::Interface { name: "eth1".to_owned(), gateway: None },
+                3 => RouteHop::Interface { name: "Ethernet1/1".to_owned(), gateway: Some(gateway) },
+                _ => RouteHop::Gateway(gateway),
+            };
+            StaticRoute { vrf, prefix, target, distance, tag, name }
+        };
+        prefixes.into_iter().zip(all).map(route).collect()
+    })
+}
+
+fn mpls() -> impl Strategy<Value = Mpls> {
+    let one = (maybe(&VRFS), any::<bool>(), 0..=0xF_FFFF_u32);
+    (16..1000_u32, 1000..=0xF_FFFF_u32, any::<bool>(), prefixes(), prop::collection::vec(one, 7)).prop_map(
+        |(min, max, propagate_ttl, prefixes, all)| {
+            let binding = |(i, (prefix, (vrf, input, label))): (u32, _)| {
+                let direction = match input {
+                    true => Binding::Input(Label::new(16 + i).unwrap()),
+                    false => Binding::Output {
+                        next_hop: IpAddr::from([192, 0, 2, 1]),
+                        label: Label::new(label).unwrap(),
+                    },
+                };
+                StaticBinding { vrf, prefix, direction }
+            };
+            let bindings = (0_u32..).zip(prefixes.into_iter().zip(all)).map(binding).collect();
+            Mpls { range: (Label::new(min).unwrap(), Label::new(max).unwrap()), propagate_ttl, bindings }
+        },
+    )
+}
+
+fn defaults() -> impl Strategy<Value = IpsecDefaults> {
+    let df = select(vec![DfBit::Clear, DfBit::Set, DfBit::Copy]);
+    let cut = select(vec![Fragmentation::BeforeEncryption, Fragmentation::AfterEncryption]);
+    (120..=86400_u64, prop::option::of(2560..=u32::MAX), replay(), df, cut).prop_map(
+        |(seconds, kilobytes, replay, df, fragmentation)| {
+            let lifetime = Lifetime { time: Duration::from_secs(seconds), kilobytes };
+            IpsecDefaults { lifetime, replay, df, fragmentation }
+        },
+    )
+}
+
+fn config() -> impl Strategy<Value = Shown> {
+    let host = (any::<bool>(), any::<bool>(), prop::option::of(5..=3600_u64));
+    let network = (vrfs(), interfaces(), routes(), mpls());
+    let phase1 = (host, proposals(), keys(), keyrings(), profiles());
+    let phase2 = (sets(), map(false), map(false), map(true), defaults());
+    (network, phase1, phase2).prop_map(|(network, phase1, phase2)| {
+        let (vrfs, interfaces, routes, mpls) = network;
+        let ((named, default_policy, keepalive), proposals, keys, keyrings, profiles) = phase1;
+        let (transform_sets, m, ipv6, six, ipsec) = phase2;
+        let named_rings = RINGS.into_iter().zip(keyrings).map(|(name, (description, vrf, keys))| Keyring {
+            name: name.to_owned(),
+            description,
+            vrf,
+            keys: secret(keys),
+        });
+        let identity = if named { Identity::Fqdn("pe1".to_owned()) } else { Identity::Address };
+        let maps = [("m", m), ("ipv6", ipv6), ("six", six)];
+        Shown(families(Config {
+            hostname: named.then(|| "pe1".to_owned()),
+            vrfs,
+            interfaces,
+            routes,
+            proposals,
+            default_policy,
+            identity,
+            nat_keepalive: keepalive.map(Duration::from_secs),
+            keys: secret(keys),
+            keyrings: named_rings.collect(),
+            profiles,
+            transform_sets,
+            crypto_maps: maps.map(|(name, map)| (name.to_owned(), map)).into(),
+            ipsec,
+            mpls,
+            ..Config::default()
+        }))
+    })
+}
+
+/// What is IPv6 does not stand in a VRF that is not.
+fn families(mut config: Config) -> Config {
+    let is_ip = |vrf: &Option<String>| vrf.as_ref().is_some_and(|vrf| config.vrfs[vrf].style == VrfStyle::Ip);
+    config.routes.retain(|route| route.prefix.address().is_ipv4() || !is_ip(&route.vrf));
+    for interface in config.interfaces.values_mut().filter(|interface| is_ip(&interface.vrf)) {
+        interface.addresses.retain(|known| known.address.is_ipv4());
+    }
+    config
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_configuration_reads_back_from_its_own_text(shown in config()) {
+        let printed = print(&shown.0);
+        match parse(&printed) {
+            Ok(parsed) => prop_assert!(parsed.config == shown.0, "reads back as\n{}", print(&parsed.config)),
+            Err(findings) => prop_assert!(false, "{}", report("printed", &printed, &findings)),
+        }
+    }
+}
+
+/// Access lists hold both their text and its meaning, so they start from text.
+fn line() -> impl Strategy<Value = String> {
+    let end = || {
+        prop_oneof![
+            Just("any".to_owned()),
+            any::<u32>().prop_map(|bits| format!("host {}", Ipv4Addr::from(bits))),
+            (any::<u32>(), 0..=32_u32).prop_map(|(bits, length)| {
+                format!(
+                    "{} {}",
+                    Ipv4Addr::from(bits),
+                    Ipv4Addr::from(u32::MAX.checked_shr(length).unwrap_or(0))
+                )
+            }),
+            (any::<u32>(), 0..32_u32, 0..32_u32).prop_map(|(bits, a, b)| {
+                format!("{} {}", Ipv4Addr::from(bits), Ipv4Addr::from(1_u32 << a | 1 << b))
+            }),
+        ]
+    };
+    let port = || {
+        prop_oneof![
+            Just(String::new()),
+            (select(vec!["eq", "neq"]), any::<u16>())
+                .prop_map(|(operator, port)| format!("{operator} {port}")),
+            (0..100_u16, 100..200_u16).prop_map(|(first, last)| format!("range {first} {last}")),
+            Just("gt telnet".to_owned()),
+        ]
+    };
+    let rule = (
+        select(vec!["permit", "deny"]),
+        select(vec!["tcp", "udp", "6"]),
+        end(),
+        port(),
+        end(),
+        port(),
+        any::<bool>(),
+    );
+    rule.prop_map(|(verb, protocol, source, from, destination, to, log)| {
+        let log = if log { "log" } else { "" };
+        format!("{verb} {protocol} {source} {from} {destination} {to} {log}\n")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_access_list_reads_back_with_its_meaning(name in "[a-z]{1,3}|1[0-9]{2}", lines in prop::collection::vec(line(), 0..6)) {
+        let text = format!("ip access-list extended {name}\n {}", lines.join(" "));
+        let parsed = parse(&text).unwrap_or_else(|findings| panic!("{}", report("text", &text, &findings)));
+        let printed = print(&parsed.config);
+        let again = parse(&printed).unwrap_or_else(|findings| panic!("{}", report("printed", &printed, &findings)));
+        prop_assert!(again.config == parsed.config, "{printed}");
+        prop_assert_eq!(again.config.access_lists[&name].rules.len(), lines.len());
+    }
+}
