@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use base::{PolicyId, PortId};
-use dataplane::{Key, Neighbour, Object, Op, Plan, Route, Vrf};
+use dataplane::{Hop, Key, Neighbour, Object, Op, Plan, Route, Vrf};
 use ike::ChildId;
 use ipsec::Policy;
 
 use crate::tables::Tables;
+use crate::wiring::config_to_vrf::Way;
 use crate::wiring::ike_to_ipsec::{Pair, Tunnels};
 
 /// Link addresses that the kernel learnt.
@@ -24,7 +25,7 @@ pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours)
     let labels =
         tables.labels.iter().map(|(label, action)| Object::Label { label: *label, action: action.clone() });
     let routes =
-        tables.routing.all().map(|(vrf, prefix, hop)| Object::Route(Route { vrf, prefix, hop: hop.clone() }));
+        tables.routing.all().map(|(vrf, prefix, way)| Object::Route(Route { vrf, prefix, hop: hop(way) }));
     vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
 }
 
@@ -49,6 +50,14 @@ pub(crate) fn meet(plan: &mut Plan, port: PortId, address: IpAddr, mac: Option<[
     match mac {
         Some(mac) => plan.set(neighbour(port, address, mac)),
         None => plan.unset(Key::Neighbour(port, address)),
+    }
+}
+
+fn hop(way: &Way) -> Hop {
+    match way {
+        Way::Local => Hop::Local,
+        Way::Discard => Hop::Drop,
+        Way::Out { port, gateway, push } => Hop::Out { port: *port, gateway: *gateway, push: push.clone() },
     }
 }
 

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use api::{Response, TraceStep};
 use base::{Family, Label, PortId, VrfId};
-use dataplane::{Hop, Key, Link, Object, Port};
+use dataplane::{Key, Link, Object, Port};
 use ipsec::{Flow, Policy, Sa, Verdict};
 
+use crate::wiring::config_to_vrf::Way;
 use crate::{Pe, show};
 
 /// Follows one packet until it leaves the box or dies. Drops have the names of `show drops`.
@@ -44,30 +45,19 @@ impl<'a> Walk<'a> {
     /// Where the destination leads; `None` where the packet's way ends in this box.
     fn route(&mut self, vrf: VrfId, destination: IpAddr) -> Option<Exit<'a>> {
         let name = self.vrf_name(vrf);
-        let Some((prefix, hop)) = self.pe.tables.routing.lookup(vrf, destination) else {
+        let Some((prefix, way)) = self.pe.tables.routing.lookup(vrf, destination) else {
             return self.die("route", format!("no route to {destination} in vrf {name}"), "no-route");
         };
-        match hop {
-            Hop::Local => self.local(vrf, &format!("{destination} in vrf {name} is this box")),
-            Hop::Drop => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
-            Hop::Out { port, gateway, push } => self.exit(
+        match way {
+            Way::Local => self.local(vrf, &format!("{destination} in vrf {name} is this box")),
+            Way::Discard => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
+            Way::Out { port, gateway, push } => self.exit(
                 vrf,
                 &format!("{prefix} in vrf {name}"),
                 *port,
                 gateway.unwrap_or(destination),
                 push,
             ),
-            Hop::Lookup(other) => {
-                self.step(
-                    "route",
-                    format!("{prefix} in vrf {name}: look up in vrf {}", self.vrf_name(*other)),
-                );
-                if *other == vrf { None } else { self.route(*other, destination) }
-            }
-            Hop::Protect(policy) => {
-                self.step("route", format!("{prefix} in vrf {name}: into tunnel of policy {}", policy.0));
-                None
-            }
         }
     }
 

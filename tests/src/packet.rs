@@ -55,15 +55,7 @@ pub fn marked(mark: Mark, src: Ipv4Addr, dst: Ipv4Addr, shape: Shape) -> Vec<u8>
 }
 
 /// An IPv4 packet around `body`.
-pub fn ip(
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    protocol: u8,
-    ttl: u8,
-    df: bool,
-    ident: u16,
-    body: &[u8],
-) -> Vec<u8> {
+pub fn ip(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, ttl: u8, df: bool, ident: u16, body: &[u8]) -> Vec<u8> {
     let mut packet = [&[0; ipv4::HEADER][..], body].concat();
     let header = ipv4::Header { tos: 0, ident, df, ttl, protocol, src, dst, length: body.len() };
     header.emit(&mut packet).expect("room for a header");

@@ -245,7 +245,8 @@ impl Setup {
 
     fn customer(&self, customer: usize) -> Vec<Object> {
         let (vrf, generation) = (inside_vrf(customer), self.generation[customer]);
-        let core = || Hop::Out { port: CORE, gateway: Some(CORE_NEXT.into()), push: vec![label_out(customer)] };
+        let core =
+            || Hop::Out { port: CORE, gateway: Some(CORE_NEXT.into()), push: vec![label_out(customer)] };
         let wan = || out(self.wan_of(front_of(customer)), Some(GATEWAY));
         let near = NEAR[tunnel_of(customer)].octets();
         let mut objects = vec![
@@ -298,11 +299,7 @@ fn core() -> [Object; 3] {
     let port = Port { mpls: true, ..port(CORE, VrfId::GLOBAL, link, &[(CORE_SELF, 24)]) };
     let next = out(CORE, Some(CORE_NEXT));
     let action = LabelAction::Swap(label(TRANSIT_OUT), next);
-    [
-        Object::Port(port),
-        neighbour(CORE, CORE_NEXT),
-        Object::Label { label: label(TRANSIT_IN), action },
-    ]
+    [Object::Port(port), neighbour(CORE, CORE_NEXT), Object::Label { label: label(TRANSIT_IN), action }]
 }
 
 fn port(id: PortId, vrf: VrfId, link: Link, addresses: &[(Ipv4Addr, u8)]) -> Port {

@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use tests::judge::Place;
 use tests::packet::{self, Mark, Shape};
 use tests::setup::{
-    ATTACHED, BOX, CUSTOMERS, DENIED, FAR, FRONTS, INSIDES, NEAR, PEERS, PUBLIC, TRANSIT, TRANSIT_IN, TUNNELS,
-    attachment, customer_of, front_of, front_vrf, inside_vrf, label_in, tunnel_of, vrfs, wan,
+    ATTACHED, BOX, CUSTOMERS, DENIED, FAR, FRONTS, INSIDES, NEAR, PEERS, PUBLIC, TRANSIT, TRANSIT_IN,
+    TUNNELS, attachment, customer_of, front_of, front_vrf, inside_vrf, label_in, tunnel_of, vrfs, wan,
 };
 use tests::world::World;
 
@@ -31,7 +31,11 @@ enum Step {
     Narrow,
     Pipe,
     Wait(u16),
-    Send { from: Entry, to: usize, shape: Shape },
+    Send {
+        from: Entry,
+        to: usize,
+        shape: Shape,
+    },
     /// The second half of an ESP packet arrives at a WAN port, its own or another.
     Rest(usize, usize),
     Flood(usize),
@@ -95,7 +99,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// Who is asked for; every address means another host in each VRF.
 fn destination(choice: usize, tunnel: usize) -> Ipv4Addr {
     let nowhere = Ipv4Addr::new(9, 9, 9, 9);
-    let all = [NEAR[tunnel], FAR, ATTACHED, BOX, PUBLIC, PEERS[0], PEERS[1], PEERS[2], DENIED[tunnel], nowhere];
+    let all =
+        [NEAR[tunnel], FAR, ATTACHED, BOX, PUBLIC, PEERS[0], PEERS[1], PEERS[2], DENIED[tunnel], nowhere];
     all[[0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9][choice % 15]]
 }
 
@@ -235,8 +240,7 @@ fn halves_meet(world: &mut World, due: &mut Vec<(Mark, Place, &str)>) {
         world.send_rest(0, wan);
     }
     for (wan, tunnel) in tunnels() {
-        let (mark, packet) =
-            world.plain(inside_vrf(world.setup.customer_at(wan, tunnel)), NEAR[tunnel], FAR);
+        let (mark, packet) = world.plain(inside_vrf(world.setup.customer_at(wan, tunnel)), NEAR[tunnel], FAR);
         world.send_half(wan, tunnel, mark, &packet, 8 + u16::try_from(wan).unwrap());
         world.send_rest(0, (wan + 1) % FRONTS);
     }
@@ -268,6 +272,27 @@ fn everyone_is_served_after_the_wan_ports_changed_places() {
     act(&mut world, Step::SwapAttachments(0, 3));
     act(&mut world, Step::SwapLabels(1, 4));
     everyone_is_served(&mut world);
+}
+
+#[test]
+fn what_waits_for_a_neighbour_does_not_leave_once_its_port_is_in_another_vrf() {
+    for port in [wan(0), attachment(0)] {
+        let mut world = World::new();
+        let neighbour = |key: &Key| matches!(key, Key::Neighbour(of, _) if *of == port);
+        let masked = world.setup.plan().objects().map(|object| object.key()).filter(neighbour).collect();
+        world.configure(|setup| setup.masked = masked);
+        let inside = inside_vrf(0);
+        for dst in [NEAR[0], ATTACHED] {
+            let (_, packet) = world.plain(inside, FAR, dst);
+            world.send_labelled(label_in(0), 64, &packet);
+        }
+        world.configure(|setup| {
+            setup.wan_front.reverse();
+            setup.attached.reverse();
+        });
+        world.configure(|setup| setup.masked.clear());
+        everyone_is_served(&mut world);
+    }
 }
 
 proptest! {

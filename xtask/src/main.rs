@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask setup | test | lab | bench | fuzz | tidy`.
+//! The project's own commands: `cargo xtask setup | test | lab | bench | fuzz | mutants | tidy`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod build;
 mod fuzz;
 mod lab;
+mod mutants;
 mod setup;
 mod test;
 mod tidy;
@@ -19,6 +20,7 @@ const USAGE: &str = "\
 ./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
 ./x bench datapath [--json FILE]   what a packet costs
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
+./x mutants [WORD]                 take the VRF out of one key at a time: the tests must notice
 ./x tidy                           sizes, first sentences, names of files in the docs";
 
 fn main() -> ExitCode {
@@ -44,6 +46,8 @@ fn run(words: &[&str]) -> Result<bool> {
         ["lab", name, "--keep"] | ["lab", "--keep", name] => lab::run(name, true),
         ["bench", "datapath", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
+        ["mutants"] => mutants::run(""),
+        ["mutants", word] => mutants::run(word),
         ["tidy"] => tidy::run(),
         ["inject"] => lab::inject().map(|()| true),
         _ => bail!("usage:\n{USAGE}"),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{build, fuzz, lab, setup, tidy};
+use crate::{build, fuzz, lab, mutants, setup, tidy};
 
 type Step = (&'static str, fn() -> Result<bool>);
 
@@ -18,7 +18,8 @@ const QUICK: [Step; 5] = [
     ("tests", || cargo(&["test", "--quiet", "--workspace"])),
 ];
 
-const SLOW: [Step; 3] = [
+const SLOW: [Step; 4] = [
+    ("mutants", || mutants::run("")),
     ("fuzzing", || fuzz::run(&[], fuzz::SECONDS)),
     ("lab one-box", || lab::run("one-box", false)),
     ("lab front-vrf", || lab::run("front-vrf", false)),

@@ -113,7 +113,7 @@ impl Sas {
 
     /// Puts an SA in. If one of this id has the same keys, its sequence numbers, window and counters go
     /// on (a NAT may have moved the peer; starting a counter again under one key would break the cipher);
-    /// else it starts anew.
+    /// else it starts anew. A limit by volume stays what it was when the keys came.
     pub(crate) fn set(&mut self, sa: Sa, cipher: Cipher) {
         match cipher {
             Cipher::In(cipher) => self.set_inbound(sa, *cipher),

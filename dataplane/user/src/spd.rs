@@ -70,3 +70,76 @@ fn covering(at: &BTreeMap<Prefix, Vec<u32>>, prefix: Prefix) -> Box<[u32]> {
     numbers.sort_unstable();
     numbers.into_boxed_slice()
 }
+
+#[cfg(test)]
+mod tests {
+    use base::{PortId, SaId, VrfId};
+    use ipsec::{Bundle, DfBit, Fragmentation, Ports, Rule};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Few addresses and short prefixes, so that lines overlap.
+    fn prefix() -> impl Strategy<Value = Prefix> {
+        (0..4_u8, 0..4_u8, 6..=16_u8)
+            .prop_map(|(a, b, length)| Prefix::new([10 + a, b, 0, 0].into(), length).unwrap())
+    }
+
+    fn rule() -> impl Strategy<Value = Rule> {
+        let ports = prop_oneof![Just(Ports::ANY), Just(Ports::one(80))];
+        (any::<bool>(), prefix(), prefix(), prop::option::of(Just(6)), ports).prop_map(
+            |(permit, local, remote, protocol, remote_ports)| {
+                let selector = Selector { protocol, remote_ports, ..Selector::between(local, remote) };
+                Rule { permit, selector }
+            },
+        )
+    }
+
+    fn policy(id: u32, rules: Vec<Rule>) -> Policy {
+        let selector = Selector::between(prefix_any(), prefix_any());
+        Policy {
+            id: PolicyId(id),
+            port: PortId(1),
+            sequence: id,
+            front: VrfId(1),
+            inside: VrfId(2),
+            rules,
+            bundles: vec![Bundle { selector, outbound: SaId(id) }],
+            df: DfBit::Copy,
+            fragmentation: Fragmentation::BeforeEncryption,
+        }
+    }
+
+    fn prefix_any() -> Prefix {
+        Prefix::any(base::Family::V4)
+    }
+
+    fn flow() -> impl Strategy<Value = Flow> {
+        let address = || (0..4_u8, 0..4_u8).prop_map(|(a, b)| [10 + a, b, 0, 9].into());
+        (address(), address(), prop_oneof![Just(6), Just(17)], prop_oneof![Just(80), Just(81)]).prop_map(
+            |(local, remote, protocol, remote_port)| Flow {
+                local,
+                remote,
+                protocol,
+                local_port: 1,
+                remote_port,
+            },
+        )
+    }
+
+    proptest! {
+        /// The quick answer is the slow one: each entry in order, its lines in order.
+        #[test]
+        fn the_index_finds_what_a_walk_through_the_map_finds(
+            lists in prop::collection::vec(prop::collection::vec(rule(), 0..6), 0..6),
+            flows in prop::collection::vec(flow(), 20),
+        ) {
+            let policies: Vec<Policy> = (0..).zip(lists).map(|(id, rules)| policy(id, rules)).collect();
+            let spd = Spd::new(&policies.iter().collect::<Vec<_>>());
+            for flow in flows {
+                let slow = policies.iter().find_map(|entry| Some((entry.id, entry.permitting(&flow)?)));
+                prop_assert_eq!(spd.permitting(&flow), slow);
+            }
+        }
+    }
+}

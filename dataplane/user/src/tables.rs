@@ -45,6 +45,8 @@ pub(crate) enum Way<'t> {
     Drop,
     Out(Out<'t>),
     Protect(PolicyId),
+    /// By a port that is not there.
+    NoPort,
     None,
 }
 
@@ -53,7 +55,7 @@ pub(crate) enum Way<'t> {
 pub(crate) struct Out<'t> {
     pub port: &'t Port,
     /// `None`: the destination itself.
-    pub gateway: Option<IpAddr>,
+    pub gateway: &'t Option<IpAddr>,
     /// Outermost first, implicit null included.
     pub push: &'t [Label],
 }
@@ -151,7 +153,7 @@ impl Tables {
             Hop::Protect(policy) => Way::Protect(*policy),
             Hop::Lookup(_) => Way::None,
             Hop::Out { port, gateway, push } => {
-                self.port(*port).map_or(Way::None, |port| Way::Out(Out { port, gateway: *gateway, push }))
+                self.port(*port).map_or(Way::NoPort, |port| Way::Out(Out { port, gateway, push }))
             }
         }
     }

@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// As initiator of a rekey we switch when the responder surely has message 3.
 const SWITCH_DELAY: Duration = Duration::from_secs(1);
 
+/// Longer than any quick mode takes.
+const SETTLED: Duration = Duration::from_secs(120);
+
 /// After a failed attempt to replace a child.
 const REKEY_AGAIN: Duration = Duration::from_secs(10);
 
@@ -141,8 +144,8 @@ impl Children {
         if let Some(child) = self.installed.get_mut(&id) {
             child.state.stage = Stage::Up;
         }
-        // Its initiator cleans up after a rekey; were both to do it, each might delete what the other uses.
-        let retire_at = new.initiator.then(|| core.now + GRACE);
+        let retires = new.initiator || before.is_some_and(|old| self.is_settled(old, core.now));
+        let retire_at = retires.then(|| core.now + GRACE);
         core.out.push_back(match before {
             Some(old) => Output::ChildReplaced { old, new },
             None => Output::ChildUp(new),
@@ -151,6 +154,12 @@ impl Children {
         if let Some(old) = before {
             self.supersede(old, retire_at);
         }
+    }
+
+    /// Whether no negotiation of this child can still be going on. After rekeys that cross, each side may
+    /// send on what the other takes for the old one: a young child is left to its initiator.
+    fn is_settled(&self, id: ChildId, now: Instant) -> bool {
+        self.find(id).is_some_and(|child| child.state.installed + SETTLED <= now)
     }
 
     fn supersede(&mut self, id: ChildId, retire_at: Option<Instant>) {

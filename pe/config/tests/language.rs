@@ -46,7 +46,7 @@ fn any_unambiguous_abbreviation_in_any_case_will_do() {
 fn an_ambiguous_word_is_refused_with_its_candidates() {
     let (words, message, help) = fault("crypto isakmp policy 1\n authentication rsa\n");
     assert_eq!((words.as_str(), message.as_str()), ("rsa", "`rsa` is ambiguous"));
-    assert!(help.contains("rsa-encr, rsa-sig"), "{help}");
+    assert!(help.contains("rsa-sig, rsa-encr"), "{help}");
 }
 
 #[test]
@@ -381,4 +381,14 @@ interface e
     let ring =
         format!("crypto keyring K vrf front\n pre-shared-key address 192.0.2.0 255.255.255.0 key k\n{rest}");
     assert_eq!(warnings(&ring), Vec::<String>::new());
+    let other = format!("crypto keyring K\n pre-shared-key address 192.0.2.0 255.255.255.0 key k\n{rest}");
+    assert_eq!(warnings(&other).len(), 1);
+}
+
+#[test]
+fn the_order_of_families_in_the_text_does_not_matter() {
+    let six = "ipv6 route ::/0 2001:db8::1\ncrypto isakmp key six address ipv6 ::/0\nmpls static binding ipv6 ::/0 input 16\n";
+    let four = "ip vrf red\nip route vrf red 0.0.0.0 0.0.0.0 192.0.2.1\ncrypto isakmp key four address 0.0.0.0 0.0.0.0\n\
+                mpls static binding ipv4 vrf red 10.0.0.0 255.0.0.0 input 17\n";
+    assert!(good(&format!("{six}{four}")) == good(&format!("{four}{six}")));
 }

@@ -29,7 +29,7 @@ impl Source {
 
 fn load(path: &Path, text: &str, ports: &[(String, String)]) -> Result<Loaded, String> {
     let file = path.display().to_string();
-    let parsed = config::parse(text).map_err(|findings| config::report(&file, text, &findings))?;
+    let parsed = config::parse(text).map_err(|findings| report(&file, text, &findings))?;
     let mut config = parsed.config;
     for (name, device) in ports {
         let interface = config
@@ -38,12 +38,11 @@ fn load(path: &Path, text: &str, ports: &[(String, String)]) -> Result<Loaded, S
             .ok_or_else(|| format!("--port {name}={device}: {file} has no interface {name}"))?;
         interface.device = Some(device.clone());
     }
-    let warnings = if parsed.warnings.is_empty() {
-        String::new()
-    } else {
-        config::report(&file, text, &parsed.warnings)
-    };
-    Ok(Loaded { config: Arc::new(config), warnings })
+    Ok(Loaded { config: Arc::new(config), warnings: report(&file, text, &parsed.warnings) })
+}
+
+fn report(file: &str, text: &str, findings: &[config::Finding]) -> String {
+    config::report(file, text, findings).trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use api::{LabelEntry, Response, RouteEntry, RouteTable, VrfSummary};
 use base::{Family, Label, Prefix, VrfId};
 use config::model::{Binding, StaticBinding, Targets, Vrf, VrfStyle};
-use dataplane::Hop;
 
 use super::vrf_of;
 use crate::Pe;
-use crate::wiring::config_to_vrf::{Chosen, To};
+use crate::wiring::config_to_vrf::{Chosen, To, Way};
 
 /// One VRF and family; the global table if no VRF is named.
 pub(super) fn tables(pe: &Pe, vrf: Option<String>, ipv6: bool) -> Result<Vec<RouteTable>, Response> {
@@ -34,11 +33,10 @@ pub(super) fn labels(pe: &Pe, vrf: Option<String>) -> Result<Vec<LabelEntry>, Re
 }
 
 fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: &Chosen) -> RouteEntry {
-    let (next_hop, interface, labels) = match &chosen.hop {
-        Hop::Out { port, gateway, push } => (*gateway, port_name(pe, *port), push.as_slice()),
-        Hop::Local => (None, local_port(pe, vrf, prefix), [].as_slice()),
-        Hop::Drop => (None, Some("Null0".to_owned()), [].as_slice()),
-        Hop::Protect(_) | Hop::Lookup(_) => (None, None, [].as_slice()),
+    let (next_hop, interface, labels) = match &chosen.way {
+        Way::Out { port, gateway, push } => (*gateway, port_name(pe, *port), push.as_slice()),
+        Way::Local => (None, local_port(pe, vrf, prefix), [].as_slice()),
+        Way::Discard => (None, Some("Null0".to_owned()), [].as_slice()),
     };
     let global = matches!(chosen.candidate.to, To::Gateway { vrf: VrfId::GLOBAL, .. } | To::Labelled { .. });
     RouteEntry {
@@ -114,9 +112,9 @@ fn ours(pe: &Pe, binding: &StaticBinding, label: Label) -> LabelEntry {
 
 fn theirs(pe: &Pe, binding: &StaticBinding, next_hop: IpAddr, label: Label) -> LabelEntry {
     let vrf = pe.ids.known_vrf(binding.vrf.as_deref());
-    let hop = vrf.and_then(|vrf| pe.tables.routing.lookup(vrf, binding.prefix.address())).map(|(_, hop)| hop);
-    let interface = match hop {
-        Some(Hop::Out { port, push, .. }) if push.contains(&label) => port_name(pe, *port),
+    let way = vrf.and_then(|vrf| pe.tables.routing.lookup(vrf, binding.prefix.address())).map(|(_, way)| way);
+    let interface = match way {
+        Some(Way::Out { port, push, .. }) if push.contains(&label) => port_name(pe, *port),
         Some(_) | None => None,
     };
     LabelEntry {

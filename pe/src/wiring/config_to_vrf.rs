@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use base::{Family, Label, PortId, Prefix, VrfId};
 use config::Config;
 use config::model::{Binding, RouteHop, StaticBinding, StaticRoute};
-use dataplane::{Hop, Port};
+use dataplane::Port;
 use vrf::{Candidate, Rib, Source, Via};
 
 use super::link_to_all::Ports;
@@ -43,11 +43,24 @@ pub(crate) enum To {
     },
 }
 
+/// Where a candidate leads in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Local,
+    Discard,
+    /// `push` is outermost first; no gateway: the destination itself is the next hop.
+    Out {
+        port: PortId,
+        gateway: Option<IpAddr>,
+        push: Vec<Label>,
+    },
+}
+
 /// A prefix's best candidate that resolves.
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
     pub(crate) candidate: Candidate<To>,
-    pub(crate) hop: Hop,
+    pub(crate) way: Way,
 }
 
 /// The routes of every VRF.
@@ -100,8 +113,8 @@ impl Draft<'_> {
         let push = (label != Label::IMPLICIT_NULL).then_some(label);
         let labelled = candidate(Source::Static, 1, To::Labelled { gateway: next_hop, push });
         let at = (vrf, binding.prefix);
-        match (self.hop(at, &labelled), push) {
-            (Ok(Hop::Out { port, gateway, .. }), Some(push)) if vrf == VrfId::GLOBAL => {
+        match (self.way(at, &labelled), push) {
+            (Ok(Way::Out { port, gateway, .. }), Some(push)) if vrf == VrfId::GLOBAL => {
                 self.add(vrf, binding.prefix, candidate(Source::Static, 1, To::Lsp { port, gateway, push }));
             }
             (Ok(_), _) => self.add(vrf, binding.prefix, labelled),
@@ -111,7 +124,7 @@ impl Draft<'_> {
 
     fn finish(mut self) -> Routing {
         let problems = self.configured.iter().filter_map(|(vrf, prefix, candidate)| {
-            Some((*vrf, *prefix, self.hop((*vrf, *prefix), candidate).err()?))
+            Some((*vrf, *prefix, self.way((*vrf, *prefix), candidate).err()?))
         });
         let problems: Vec<_> = problems.collect();
         self.unusable.extend(problems);
@@ -124,7 +137,7 @@ impl Draft<'_> {
             let at = (vrf, prefix);
             let usable = candidates.iter().filter(|candidate| candidate.is_usable());
             let best = usable.into_iter().find_map(|candidate| {
-                Some(Chosen { candidate: candidate.clone(), hop: self.hop(at, candidate).ok()? })
+                Some(Chosen { candidate: candidate.clone(), way: self.way(at, candidate).ok()? })
             });
             Some((at, best?))
         });
@@ -132,13 +145,13 @@ impl Draft<'_> {
     }
 
     /// Where a candidate leads in the end, or why nowhere.
-    fn hop(&self, at: (VrfId, Prefix), candidate: &Candidate<To>) -> Result<Hop, String> {
+    fn way(&self, at: (VrfId, Prefix), candidate: &Candidate<To>) -> Result<Way, String> {
         let end = vrf::resolve(&|vrf| self.ribs.get(&vrf), &via, at, candidate);
         let end = end.ok_or_else(|| "its next hop is not reachable".to_owned())?;
         let (port, gateway, outer) = match &end.direct.to {
-            To::Local if candidate.to == To::Local => return Ok(Hop::Local),
+            To::Local if candidate.to == To::Local => return Ok(Way::Local),
             To::Local => return Err("its next hop is this box itself".to_owned()),
-            To::Discard => return Ok(Hop::Drop),
+            To::Discard => return Ok(Way::Discard),
             To::Port { port, gateway } => (*port, *gateway, None),
             To::Lsp { port, gateway, push } => (*port, *gateway, Some(*push)),
             To::Labelled { .. } | To::Gateway { .. } => {
@@ -152,26 +165,26 @@ impl Draft<'_> {
         self.out(port, gateway.or(end.gateway), outer.into_iter().chain(inner).collect())
     }
 
-    fn out(&self, port: PortId, gateway: Option<IpAddr>, push: Vec<Label>) -> Result<Hop, String> {
+    fn out(&self, port: PortId, gateway: Option<IpAddr>, push: Vec<Label>) -> Result<Way, String> {
         let exit = self.ports.ports.get(&port).ok_or_else(|| "its interface is absent".to_owned())?;
         if !push.is_empty() && !exit.mpls {
             return Err(format!("its label cannot leave by {}: `mpls ip` is missing there", exit.name));
         }
-        Ok(Hop::Out { port, gateway, push })
+        Ok(Way::Out { port, gateway, push })
     }
 }
 
 impl Routing {
     /// Every route that packets see.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (VrfId, Prefix, &Hop)> {
-        self.chosen.iter().map(|((vrf, prefix), chosen)| (*vrf, *prefix, &chosen.hop))
+    pub(crate) fn all(&self) -> impl Iterator<Item = (VrfId, Prefix, &Way)> {
+        self.chosen.iter().map(|((vrf, prefix), chosen)| (*vrf, *prefix, &chosen.way))
     }
 
     /// The longest match.
-    pub(crate) fn lookup(&self, vrf: VrfId, address: IpAddr) -> Option<(Prefix, &Hop)> {
+    pub(crate) fn lookup(&self, vrf: VrfId, address: IpAddr) -> Option<(Prefix, &Way)> {
         let lengths = (0..=Family::of(address).bits()).rev();
         let prefixes = lengths.filter_map(|length| Prefix::new(address, length).ok());
-        let mut found = prefixes.filter_map(|prefix| Some((prefix, &self.chosen.get(&(vrf, prefix))?.hop)));
+        let mut found = prefixes.filter_map(|prefix| Some((prefix, &self.chosen.get(&(vrf, prefix))?.way)));
         found.next()
     }
 

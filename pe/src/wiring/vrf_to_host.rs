@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::{PortId, Prefix, VrfId};
-use dataplane::{Hop, Link, Port};
+use dataplane::{Link, Port};
 
+use super::config_to_vrf::Way;
 use crate::tables::Tables;
 use crate::{Host, HostPort, HostRoute};
 
@@ -15,10 +16,10 @@ pub(crate) fn host(tables: &Tables) -> Host {
     let doors = doors(tables);
     let protected = protected(tables);
     let mut routes: Routes = BTreeMap::new();
-    for (vrf, prefix, hop) in tables.routing.all() {
-        let direct = if is_within(&protected, vrf, prefix) { None } else { wire(tables, vrf, hop) };
-        let way = direct.or_else(|| through_dataplane(&doors, vrf, hop));
-        routes.extend(way.map(|way| ((vrf, prefix), way)));
+    for (vrf, prefix, way) in tables.routing.all() {
+        let direct = if is_within(&protected, vrf, prefix) { None } else { wire(tables, vrf, way) };
+        let exit = direct.or_else(|| through_dataplane(&doors, vrf, way));
+        routes.extend(exit.map(|exit| ((vrf, prefix), exit)));
     }
     let detours =
         protected.iter().filter_map(|(vrf, prefix)| Some(((*vrf, *prefix), (*doors.get(vrf)?, None))));
@@ -28,8 +29,8 @@ pub(crate) fn host(tables: &Tables) -> Host {
     Host { ports: tables.ports.values().map(port).collect(), routes: routes.into_iter().map(route).collect() }
 }
 
-type Way = (PortId, Option<IpAddr>);
-type Routes = BTreeMap<(VrfId, Prefix), Way>;
+type Exit = (PortId, Option<IpAddr>);
+type Routes = BTreeMap<(VrfId, Prefix), Exit>;
 
 fn port(port: &Port) -> HostPort {
     HostPort {
@@ -61,20 +62,20 @@ fn is_within(set: &BTreeSet<(VrfId, Prefix)>, vrf: VrfId, prefix: Prefix) -> boo
 }
 
 /// Where the kernel may send by itself.
-fn wire(tables: &Tables, vrf: VrfId, hop: &Hop) -> Option<Way> {
-    let Hop::Out { port, gateway, push } = hop else { return None };
+fn wire(tables: &Tables, vrf: VrfId, way: &Way) -> Option<Exit> {
+    let Way::Out { port, gateway, push } = way else { return None };
     let own = tables.ports.get(port).is_some_and(|port| port.vrf == vrf);
     (own && push.is_empty()).then_some((*port, *gateway))
 }
 
 /// The box's own addresses are no route: the kernel knows them.
-fn through_dataplane(doors: &BTreeMap<VrfId, PortId>, vrf: VrfId, hop: &Hop) -> Option<Way> {
-    if *hop == Hop::Local { None } else { doors.get(&vrf).map(|door| (*door, None)) }
+fn through_dataplane(doors: &BTreeMap<VrfId, PortId>, vrf: VrfId, way: &Way) -> Option<Exit> {
+    if *way == Way::Local { None } else { doors.get(&vrf).map(|door| (*door, None)) }
 }
 
 /// IKE reaches its peers in clear, whatever the access lists say.
-fn to_peer(tables: &Tables, front: VrfId, peer: IpAddr) -> Option<((VrfId, Prefix), Way)> {
-    let (_, hop) = tables.routing.lookup(front, peer)?;
-    let (port, gateway) = wire(tables, front, hop)?;
+fn to_peer(tables: &Tables, front: VrfId, peer: IpAddr) -> Option<((VrfId, Prefix), Exit)> {
+    let (_, way) = tables.routing.lookup(front, peer)?;
+    let (port, gateway) = wire(tables, front, way)?;
     Some(((front, Prefix::host(peer)), (port, gateway)))
 }

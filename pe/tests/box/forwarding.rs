@@ -144,6 +144,13 @@ fn neighbours_come_and_go_with_one_op_each() {
     pe.tell(NOW, Input::Neighbour { port, address, mac: Some([2; 6]) });
     pe.tell(NOW, Input::Neighbour { port, address, mac: None });
     assert_eq!(pe.told().len(), 2);
+    pe.tell(NOW, Input::Neighbour { port, address, mac: Some([2; 6]) });
+    pe.tell(NOW, Input::DeviceGone("wan0".to_owned()));
+    pe.tell(NOW, Input::Device(device("wan0")));
+    assert!(
+        !pe.memory.contains_key(&Key::Neighbour(port, address)),
+        "what was learnt on a gone device is forgotten"
+    );
 }
 
 #[test]
@@ -164,13 +171,15 @@ fn the_kernel_sends_clear_packets_of_its_own_vrf_only() {
 
 #[test]
 fn what_a_tunnel_of_the_front_vrf_protects_the_kernel_does_not_send_in_clear() {
-    let pe = Station::new(1, &["wan0", "lan0"], crate::configs::CPE_A);
+    let inside = format!("{}ip route 10.1.5.0 255.255.255.0 172.16.1.2\n", crate::configs::CPE_A);
+    let pe = Station::new(1, &["wan0", "lan0"], &inside);
     let device = |prefix: &str| {
         let prefix: Prefix = prefix.parse().unwrap();
         let route = pe.host.routes.iter().find(|route| route.prefix == prefix).unwrap();
         pe.host.ports.iter().find(|port| port.port == route.port).unwrap().device.as_str()
     };
     assert_eq!(device("10.1.0.0/16"), "onr-global");
+    assert_eq!(device("10.1.5.0/24"), "onr-global");
     assert_eq!(device("172.18.1.1/32"), "wan0");
     assert_eq!(device("0.0.0.0/0"), "wan0");
 }

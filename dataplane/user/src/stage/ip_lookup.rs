@@ -21,6 +21,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         Way::Out(out) => Next::Fit(out),
         Way::Protect(policy) => Next::Tunnel(policy),
         Way::Drop => Drop::Discarded.into(),
+        Way::NoPort => Drop::UnknownPort.into(),
         Way::None if walk.tables.vrf(frame.vrf).is_none() => Drop::UnknownVrf.into(),
         Way::None => Next::Icmp(Trouble::NO_ROUTE),
     }

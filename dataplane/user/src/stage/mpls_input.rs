@@ -72,7 +72,7 @@ fn swap<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, entry: Entry, next: Labe
     if frame.len().saturating_add(pushed) > usize::from(out.port.mtu) {
         return Next::Icmp(too_big(frame, out.mtu()));
     }
-    let Some(address) = out.gateway else { return Drop::NoRoute.into() };
+    let Some(address) = *out.gateway else { return Drop::NoRoute.into() };
     frame.strip(mpls::ENTRY);
     if next == Label::IMPLICIT_NULL {
         if hand_down(frame, entry.bottom, ttl).is_none() {

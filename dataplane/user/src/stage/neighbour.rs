@@ -42,13 +42,14 @@ pub(crate) struct Waiting(BTreeMap<Station, VecDeque<(Instant, Frame)>>);
 
 impl Waiting {
     const EACH: usize = 16;
-    const STATIONS: usize = 256;
+    /// On each port, so that a scan of one network leaves the others alone.
+    const STATIONS: usize = 64;
     const PATIENCE: Duration = Duration::from_secs(3);
 
     fn has_room(&self, station: Station) -> bool {
         match self.0.get(&station) {
             Some(queue) => queue.len() < Self::EACH,
-            None => self.0.len() < Self::STATIONS,
+            None => self.0.keys().filter(|other| other.0 == station.0).count() < Self::STATIONS,
         }
     }
 

@@ -6,7 +6,7 @@ use api::LabelEntry;
 
 pub(super) fn forwarding(entries: &[LabelEntry]) -> String {
     let mut text = String::from(
-        "Local      Outgoing   Prefix               Bytes Label   Outgoing   Next Hop\n\
+        "Local      Outgoing   Prefix               Bytes Label   Outgoing       Next Hop\n\
          Label      Label      or Tunnel Id         Switched      interface\n",
     );
     for entry in entries {
@@ -20,7 +20,7 @@ pub(super) fn forwarding(entries: &[LabelEntry]) -> String {
         };
         let next_hop = entry.next_hop.map(|next_hop| next_hop.to_string()).unwrap_or_default();
         let (outgoing, bytes) = (&entry.outgoing, entry.bytes);
-        let line = format!("{local:<10} {outgoing:<10} {prefix:<20} {bytes:<13} {interface:<10} {next_hop}");
+        let line = format!("{local:<10} {outgoing:<10} {prefix:<20} {bytes:<13} {interface:<14} {next_hop}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text

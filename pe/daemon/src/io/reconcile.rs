@@ -47,6 +47,7 @@ async fn steps(
         }
     }
     let wanted = Wanted::of(host);
+    let links = kernel.links().await?;
     addresses(kernel, &links, &wanted, outcome).await?;
     rules(kernel, &wanted, outcome).await?;
     routes(kernel, &links, &wanted, outcome).await
@@ -111,7 +112,9 @@ async fn routes(
         note(outcome, "stale route", kernel.remove_route(route, index).await);
     }
     for route in wanted.routes.difference(&held) {
-        let Some(index) = index(links, &route.device) else { continue };
+        // The kernel keeps no route on a device that is down; it is set when the device comes up.
+        let enabled = links.iter().find(|link| link.name == route.device && link.enabled);
+        let Some(index) = enabled.map(|link| link.index) else { continue };
         let what = format!("route {} in table {}", route.prefix, route.table);
         note(outcome, &what, kernel.add_route(route, index).await);
     }

@@ -28,7 +28,8 @@ const IPV4: [(&str, &str); 8] = [
     ("promote_secondaries", "1"),
 ];
 
-const IPV6: [(&str, &str); 3] = [("forwarding", "0"), ("accept_ra", "0"), ("accept_redirects", "0")];
+const IPV6: [(&str, &str); 4] =
+    [("forwarding", "0"), ("accept_ra", "0"), ("accept_redirects", "0"), ("keep_addr_on_down", "1")];
 
 /// What could not be set, one line each. Without IPv6 in the kernel its knobs are not missed.
 pub(crate) fn set(ports: &[&HostPort]) -> Vec<String> {

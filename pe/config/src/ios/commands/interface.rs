@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Interface};
-use super::super::scope::{Done, Fault, Place, Scope};
+use super::super::scope::{Done, Fault, Place, Scope, View};
 use super::super::value::{Mask, Network6};
 use super::ipsec::{df, df_printed, fragmentation, fragmentation_printed};
 use super::{Command, flag, many, one, opt};
-use crate::model::InterfaceAddress;
+use crate::model::{InterfaceAddress, VrfStyle};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -81,14 +81,18 @@ fn device() -> [Command; 2] {
     ]
 }
 
-/// Both spellings work for either kind of VRF; the one printed is understood by both kinds.
+/// Both spellings work for either kind of VRF; each kind prints its own.
 fn membership() -> [Command; 2] {
     [
-        Command::set(Interface, "ip vrf forwarding <V:vrf>", join, leave, |v| {
-            opt("V", v.interface()?.vrf.as_ref())
-        }),
-        Command::synonym(Interface, "vrf forwarding <V:vrf>", join, leave),
+        Command::set(Interface, "vrf forwarding <V:vrf>", join, leave, |v| member(v, true)),
+        Command::set(Interface, "ip vrf forwarding <V:vrf>", join, leave, |v| member(v, false)),
     ]
+}
+
+fn member(v: View<'_>, definition: bool) -> Option<Vec<Args>> {
+    let name = v.interface()?.vrf.as_ref()?;
+    let style = v.config.vrfs.get(name).map(|vrf| vrf.style);
+    opt("V", ((style == Some(VrfStyle::Definition)) == definition).then_some(name))
 }
 
 fn join(s: &mut Scope<'_>, a: &Args) -> Done {

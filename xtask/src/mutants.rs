@@ -1,0 +1,111 @@
+//! Shows that the isolation tests can fail: takes the VRF out of one key at a time and expects them to notice.
+
+mod table;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::build;
+use table::{MUTANTS, Mutant, TESTS};
+
+/// Seconds one test program may take; a mutant that goes in circles is noticed, too.
+const LIMIT: &str = "120";
+
+/// Runs every mutant whose key contains `wanted`; whether each was noticed.
+pub(crate) fn run(wanted: &str) -> Result<bool> {
+    let tree = build::target().join("mutants/tree");
+    copy(&tree)?;
+    for test in TESTS {
+        ensure!(compile(&tree, test)?.status.success(), "{test} does not build");
+        ensure!(passes(&tree, test)?, "{test} fails without any mutation");
+    }
+    let mut all = true;
+    for mutant in MUTANTS.iter().filter(|mutant| mutant.key.contains(wanted)) {
+        let start = Instant::now();
+        print!("    {:<66} ", mutant.key);
+        std::io::stdout().flush()?;
+        let outcome = judge(&tree, mutant)?;
+        all &= outcome == NOTICED;
+        println!("{outcome} ({:.0} s)", start.elapsed().as_secs_f32());
+    }
+    Ok(all)
+}
+
+const NOTICED: &str = "noticed";
+
+/// Mutates, tests, and puts back.
+fn judge(tree: &Path, mutant: &Mutant) -> Result<&'static str> {
+    let path = tree.join(mutant.file);
+    let original = std::fs::read_to_string(&path).with_context(|| mutant.file.to_owned())?;
+    let Some(mutated) = mutate(&original, mutant) else {
+        return Ok("STALE: its text does not stand there once");
+    };
+    std::fs::write(&path, mutated)?;
+    let outcome = test(tree, mutant.test);
+    std::fs::write(&path, original)?;
+    outcome
+}
+
+fn mutate(original: &str, mutant: &Mutant) -> Option<String> {
+    let mut text = original.to_owned();
+    for (find, replace) in mutant.edits {
+        if text.matches(find).count() != 1 {
+            return None;
+        }
+        text = text.replacen(find, replace, 1);
+    }
+    Some(text)
+}
+
+fn test(tree: &Path, test: &str) -> Result<&'static str> {
+    let compiled = compile(tree, test)?;
+    if !compiled.status.success() {
+        println!("\n{}", String::from_utf8_lossy(&compiled.stderr));
+        return Ok("DOES NOT BUILD");
+    }
+    Ok(if passes(tree, test)? { "SURVIVED" } else { NOTICED })
+}
+
+fn compile(tree: &Path, test: &str) -> Result<Output> {
+    let mut cargo = build::cargo();
+    cargo.args(["test", "--quiet", "--no-run", "-p", "tests", "--test", test]);
+    Ok(at(&mut cargo, tree).output()?)
+}
+
+fn passes(tree: &Path, test: &str) -> Result<bool> {
+    let mut timeout = Command::new("timeout");
+    timeout.arg(LIMIT).arg(build::cargo().get_program());
+    timeout.args(["test", "--quiet", "-p", "tests", "--test", test]);
+    // A failure need not be shrunk to a small one.
+    timeout.env("PROPTEST_MAX_SHRINK_ITERS", "0");
+    Ok(at(&mut timeout, tree).output()?.status.success())
+}
+
+/// Warnings about what a mutation leaves unused do not matter.
+fn at<'a>(command: &'a mut Command, tree: &Path) -> &'a mut Command {
+    let target = build::target().join("mutants/target");
+    command.current_dir(tree).env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "-Awarnings")
+}
+
+/// Brings the copy up to date, uncommitted work included. What is the same keeps its time, so that it is
+/// not built again.
+fn copy(tree: &Path) -> Result<()> {
+    let root = build::root().canonicalize()?;
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").current_dir(&root).args(arguments).output()?;
+    ensure!(output.status.success(), "git does not list the files");
+    let names = String::from_utf8(output.stdout)?;
+    let kept: Vec<PathBuf> = names.split_terminator('\0').map(PathBuf::from).collect();
+    for name in kept.iter().filter(|name| root.join(name).is_file()) {
+        let (wanted, path) = (std::fs::read(root.join(name))?, tree.join(name));
+        if std::fs::read(&path).ok().as_ref() != Some(&wanted) {
+            std::fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+            std::fs::write(&path, wanted)?;
+        }
+    }
+    Ok(())
+}
