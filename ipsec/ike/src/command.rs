@@ -32,6 +32,9 @@ impl Ike {
             | Target::Inside(_)
             | Target::Policy(_) => false,
         });
+        if target == Target::All {
+            self.wants.retain(|_| false);
+        }
         self.remove(children, sessions, DownReason::Cleared);
     }
 
@@ -61,6 +64,7 @@ impl Ike {
     fn remove(&mut self, children: Vec<ChildId>, sessions: Vec<SessionId>, reason: DownReason) {
         children.into_iter().for_each(|id| self.delete_child(id, reason));
         sessions.into_iter().for_each(|id| self.close(id, reason));
+        self.resume_wants();
     }
 
     fn children_where(&self, matches: impl Fn(&ChildState) -> bool) -> Vec<ChildId> {

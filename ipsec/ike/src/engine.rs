@@ -11,30 +11,14 @@ use crate::agenda::Agenda;
 use crate::child::{Children, Due};
 use crate::core::{Asker, Core, Event};
 use crate::demux::Demux;
-use crate::error::Refusal;
-use crate::notice::Blame;
+use crate::opening::wrong_version;
 use crate::status::{self, ChildState, SessionState};
 use crate::v1::session::{Fate, Message, Session};
 use crate::v1::{informational, quick};
 use crate::want::Wants;
 use crate::window;
-use crate::wire::header::{Cookie, Header, VERSION_1, exchange};
-use crate::wire::notify::Notify;
-use crate::wire::payload::{self, Builder};
-use crate::wire::sa;
-use crate::{Answer, AskId, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId};
-
-/// Half-open sessions that peers opened, in all; the oldest makes room.
-const MOST_HALF_OPEN: usize = 1000;
-
-/// Half-open sessions of one address.
-const MOST_HALF_OPEN_EACH: usize = 32;
-
-/// A peer that is refused before it has a session gets one line in the log for this long.
-const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
-
-/// Peers whose refusals are remembered.
-const MOST_COMPLAINTS: usize = 1024;
+use crate::wire::header::Header;
+use crate::{Answer, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, SessionId};
 
 /// How long the old session outlives its successor.
 const SESSION_GRACE: Duration = Duration::from_secs(10);
@@ -53,8 +37,9 @@ pub struct Ike {
     demux: Demux,
     agenda: Agenda<SessionId>,
     /// Sessions that peers opened and that are not established, oldest first.
-    half_open: BTreeSet<SessionId>,
-    complaints: BTreeMap<(VrfId, IpAddr), Instant>,
+    pub(crate) half_open: BTreeSet<SessionId>,
+    /// Peers that were refused without a session, and when the operator last heard of it.
+    pub(crate) complaints: BTreeMap<(VrfId, IpAddr), Instant>,
 }
 
 impl Engine for Ike {
@@ -143,63 +128,6 @@ impl Ike {
         }
     }
 
-    /// A message of a session that we do not have: main mode may begin.
-    fn open(&mut self, message: &Message<'_>) {
-        let (header, path) = (&message.header, &message.path);
-        let refusal = if header.responder != Cookie::default() || header.initiator == Cookie::default() {
-            Refusal::ignored("unknown-cookies")
-        } else if header.exchange == exchange::AGGRESSIVE {
-            Refusal::ignored("aggressive-mode-not-supported")
-        } else if header.exchange != exchange::MAIN {
-            Refusal::ignored("unknown-exchange")
-        } else {
-            self.make_room(path);
-            match Session::respond(&mut self.core, message) {
-                Ok(session) => {
-                    self.half_open.insert(session.id);
-                    return self.keep(session);
-                }
-                Err(refusal) => return self.refuse_opening(message, refusal),
-            }
-        };
-        self.core.refuse(None, path, &refusal);
-    }
-
-    /// Tells the peer why, and the operator once in a while.
-    fn refuse_opening(&mut self, message: &Message<'_>, mut refusal: Refusal) {
-        let (path, now) = (message.path, self.core.now);
-        if let Some(kind) = refusal.notify {
-            let spi = [message.header.initiator, message.header.responder].concat();
-            let notify = Notify { protocol: sa::PROTOCOL_ISAKMP, spi, kind, data: Vec::new() };
-            let mut chain = Builder::default();
-            chain.push(payload::NOTIFY, &notify.encode());
-            let header = Header { next: chain.first(), exchange: exchange::INFORMATIONAL, ..message.header };
-            self.core.transmit(path, header.encode(chain.bytes()));
-        }
-        self.complaints.retain(|_, since| now < *since + COMPLAIN_AGAIN);
-        let peer = (path.front, path.remote.ip());
-        if self.complaints.contains_key(&peer) || self.complaints.len() >= MOST_COMPLAINTS {
-            refusal.detail.clear();
-        } else if !refusal.detail.is_empty() {
-            self.complaints.insert(peer, now);
-        }
-        self.core.refuse(None, &path, &refusal);
-    }
-
-    /// The oldest half-open session goes if there are too many, in all or of this peer.
-    fn make_room(&mut self, path: &Path) {
-        let same = |id: &&SessionId| self.sessions.get(*id).is_some_and(|session| session.is_with(path));
-        let oldest = if self.half_open.iter().filter(same).count() >= MOST_HALF_OPEN_EACH {
-            self.half_open.iter().find(same)
-        } else {
-            self.half_open.first().filter(|_| self.half_open.len() >= MOST_HALF_OPEN)
-        };
-        if let Some(session) = oldest.copied().and_then(|id| self.sessions.remove(&id)) {
-            self.core.refuse(Some(session.id), path, &Refusal::ignored("too-many-half-open"));
-            self.forget(session);
-        }
-    }
-
     fn answered(&mut self, id: AskId, answer: Answer) {
         let asker = self.core.asker(id);
         let Some(Asker::Main(session) | Asker::Quick(session, _)) = asker else { return };
@@ -278,15 +206,25 @@ impl Ike {
                 Event::SessionDeleted(id) => self.close(id, DownReason::PeerDeleted),
                 Event::ChildReady { child, want } => {
                     want.into_iter().for_each(|want| self.wants.fulfil(want));
-                    if let Some(session) = self.sessions.get(&child.session) {
-                        self.children.ready(&mut self.core, child, session);
-                    }
+                    self.child_ready(child);
                 }
                 Event::ChildConfirmed(id) => self.children.promote(&mut self.core, id),
                 Event::ChildAborted(id) => self.drop_child(id, DownReason::PeerSilent),
                 Event::QuickFailed { session, want, silent } => self.quick_failed(session, want, silent),
             }
         }
+    }
+
+    fn child_ready(&mut self, child: Box<Child>) {
+        let Some(session) = self.sessions.get(&child.session) else { return self.core.release(child.spi_in) };
+        if self.is_welcome(&child, session) {
+            return self.children.ready(&mut self.core, child, session);
+        }
+        self.core.release(child.spi_in);
+        self.with(child.session, |session, core| {
+            informational::delete_children(session, core, &[child.spi_in.0]);
+            Fate::Live
+        });
     }
 
     fn established(&mut self, id: SessionId) {
@@ -380,14 +318,4 @@ impl Ike {
             Command::Debug(on) => self.core.debug = on,
         }
     }
-}
-
-fn wrong_version(version: u8) -> Option<Refusal> {
-    let what = match version >> 4 {
-        _ if version == VERSION_1 => return None,
-        1 => return None,
-        2 => "ike-version-2",
-        _ => "unknown-ike-version",
-    };
-    Some(Refusal { blame: Blame::PeerIncompatible, ..Refusal::ignored(what) })
 }

@@ -24,6 +24,7 @@ mod natt;
 mod notice;
 pub use notice::{Blame, Notice};
 
+mod opening;
 mod policy;
 mod selector;
 mod status;

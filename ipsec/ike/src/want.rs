@@ -19,7 +19,7 @@ use crate::v1::main::{Place, initiator as main_initiator};
 use crate::v1::quick::initiator::Plan;
 use crate::v1::session::{Fate, Session};
 use crate::v1::{informational, quick};
-use crate::{ChildId, DownReason, Path, SessionId, Stage};
+use crate::{Child, ChildId, DownReason, Path, SessionId, Stage};
 
 /// After every peer failed, traffic may not ask again for this long.
 const HOLD: Duration = Duration::from_secs(2);
@@ -208,6 +208,20 @@ impl Ike {
             self.turn_to(id, remote);
             self.pursue(id);
         }
+    }
+
+    /// Sessions that somebody waited for may be gone.
+    pub(crate) fn resume_wants(&mut self) {
+        let waiting = self.wants.wants.iter().filter(|(_, want)| want.session.is_none());
+        let waiting: Vec<WantId> = waiting.map(|(id, _)| *id).collect();
+        waiting.into_iter().for_each(|id| self.pursue(id));
+    }
+
+    /// Whether the configuration still has a place for a child that was negotiated meanwhile.
+    pub(crate) fn is_welcome(&self, child: &Child, session: &Session) -> bool {
+        self.entry(child.policy).is_some_and(|entry| {
+            policy::serves(entry, session.asker()) && policy::entry_admits(entry, &child.selector)
+        })
     }
 
     /// A peer of the entry has been heard from: it is the one to negotiate with.

@@ -386,6 +386,40 @@ fn a_new_configuration_closes_only_what_it_changes() {
 }
 
 #[test]
+fn a_configuration_that_changes_during_a_negotiation_wins_over_it() {
+    for moment in (0..80).step_by(5) {
+        let mut world = world::pair();
+        world.acquire(0, 1);
+        world.run(Duration::from_millis(moment));
+        let mut other = side_a();
+        other.entries[0].rules[0].selector = world::selector("10.1.0.0/16", "10.9.0.0/16");
+        world.command(0, Command::Configure(Arc::new(other)));
+        world.run_secs(5);
+        assert!(world.nodes[0].up.is_empty(), "at {moment} ms");
+        assert!(world.nodes.iter().all(world::Node::leaks_no_spi));
+
+        world.command(0, Command::Configure(Arc::new(side_a())));
+        world.acquire(0, 1);
+        world.run_secs(5);
+        assert!(world.connected(0, 1), "at {moment} ms: and back");
+    }
+}
+
+#[test]
+fn an_unrelated_change_during_main_mode_only_delays_the_tunnel() {
+    for moment in (0..60).step_by(5) {
+        let mut world = world::pair();
+        world.acquire(0, 1);
+        world.run(Duration::from_millis(moment));
+        let mut more = side_a();
+        more.keyrings.push(ring("more", 0, "192.0.2.9/32", "x"));
+        world.command(0, Command::Configure(Arc::new(more)));
+        world.run_secs(5);
+        assert!(world.connected(0, 1), "at {moment} ms");
+    }
+}
+
+#[test]
 fn debugging_speaks_like_ios_and_only_when_asked() {
     let mut world = world::pair();
     world.command(1, Command::Debug(true));

@@ -13,10 +13,7 @@ use std::time::Duration;
 
 use base::{Instant, Secret, Spi};
 use crypto::dh;
-use ipsec::{Encap, Keys, Selector, Suite};
 
-use super::cipher;
-use super::main::Established;
 use super::session::{Fate, Message, Session};
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
@@ -24,13 +21,12 @@ use crate::notice::Blame;
 use crate::window::{Due, Window};
 use crate::wire::notify::{self, Notify};
 use crate::wire::{payload, sa};
-use crate::{Answer, Ask, Child, ChildId};
+use crate::{Answer, Ask, ChildId};
 
 pub(crate) mod initiator;
+mod material;
 pub(crate) mod offer;
 pub(crate) mod responder;
-
-use offer::{Mode, Terms};
 
 /// How long an exchange may take, and how long it answers duplicates afterwards.
 const REMEMBERED: Duration = Duration::from_secs(120);
@@ -84,13 +80,6 @@ impl Step {
     const fn to(state: State) -> Self {
         Self { state, iv: None, send: None, until_answered: false, ask: None, event: None }
     }
-}
-
-/// Both sides' contributions to the keying material.
-struct Material<'a> {
-    shared: Option<&'a Secret>,
-    nonce_i: &'a [u8],
-    nonce_r: &'a [u8],
 }
 
 /// We want a child for `plan`.
@@ -343,63 +332,6 @@ impl Quick {
 
 const fn later(now: Instant) -> Instant {
     Instant::from_micros(now.as_micros().saturating_add(REMEMBERED.as_micros() as u64))
-}
-
-/// How this session's packets travel.
-fn mode(session: &Session, phase1: &Established) -> Mode {
-    match phase1.dialect {
-        Some(dialect) if phase1.nat.any() => {
-            let (local, remote) = (session.path.local.port(), session.path.remote.port());
-            Mode { number: dialect.tunnel_mode(), encap: Encap::Udp { local, remote } }
-        }
-        Some(_) | None => Mode { number: 1, encap: Encap::Esp },
-    }
-}
-
-/// The keys of the SA that is received on `spi`: RFC 2409 section 5.5.
-fn keys(keys: &cipher::Keys, suite: Suite, spi: Spi, material: &Material<'_>) -> Keys {
-    let spi = spi.0.to_be_bytes();
-    let shared = material.shared.map(Secret::expose);
-    let fixed: [&[u8]; 4] = [&[sa::PROTOCOL_ESP], &spi, material.nonce_i, material.nonce_r];
-    let seed: Vec<&[u8]> = shared.into_iter().chain(fixed).collect();
-    let (cipher, integrity) = (suite.cipher.key_len(), suite.integrity.key_len());
-    let whole = keys.keymat(&seed, cipher + integrity);
-    let (cipher, integrity) = whole.expose().split_at_checked(cipher).unwrap_or_default();
-    Keys { cipher: Secret::from(cipher), integrity: Secret::from(integrity) }
-}
-
-/// What both sides made.
-#[allow(clippy::too_many_arguments, reason = "each is one fact of the negotiation")]
-fn child(
-    session: &Session,
-    core: &mut Core,
-    entry: &crate::config::Entry,
-    terms: &Terms,
-    selector: Selector,
-    (spi_in, spi_out): (Spi, Spi),
-    material: &Material<'_>,
-    initiator: bool,
-) -> Option<Box<Child>> {
-    let phase1 = session.established()?;
-    Some(Box::new(Child {
-        id: core.child_id(),
-        session: session.id,
-        policy: entry.policy,
-        front: session.path.front,
-        inside: session.place.inside,
-        local: session.path.local.ip(),
-        remote: session.path.remote.ip(),
-        encap: terms.encap,
-        suite: terms.suite,
-        spi_in,
-        spi_out,
-        keys_in: keys(&phase1.keys, terms.suite, spi_in, material),
-        keys_out: keys(&phase1.keys, terms.suite, spi_out, material),
-        selector,
-        lifetime: terms.lifetime,
-        replay: ipsec::Replay { window: entry.replay.window, esn: terms.esn },
-        initiator,
-    }))
 }
 
 /// Routes an answer to where it was asked.

@@ -4,7 +4,8 @@ use base::{Secret, Spi};
 use crypto::dh::Job;
 use ipsec::Selector;
 
-use super::{Material, Quick, State, Step, child, mode, offer};
+use super::material::{Material, child, mode};
+use super::{Quick, State, Step, offer};
 use crate::Ask;
 use crate::config::Entry;
 use crate::core::{Core, Event, WantId};

@@ -5,7 +5,8 @@ use crypto::dh::{Group, Job};
 use ipsec::Selector;
 
 use super::initiator::prefixed;
-use super::{Material, Quick, State, Step, child, mode, offer};
+use super::material::{Material, child, mode};
+use super::{Quick, State, Step, offer};
 use crate::config::Entry;
 use crate::core::{Core, Event};
 use crate::error::Refusal;
