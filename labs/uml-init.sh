@@ -24,4 +24,5 @@ done
 
 stty raw -echo </dev/tty1
 echo ready >/dev/tty1
-exec sh </dev/tty1 >/dev/tty1 2>&1
+# With its errors elsewhere it does not take us for a person and prints no prompt.
+exec sh </dev/tty1 >/dev/tty1 2>/dev/null

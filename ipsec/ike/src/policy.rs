@@ -187,3 +187,91 @@ fn precision(wanted: &Match, front: VrfId, name: &Name) -> Option<u8> {
 fn is_in(name: &str, mark: char, domain: &str) -> bool {
     name.split_once(mark).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain))
 }
+
+#[cfg(test)]
+mod tests {
+    use base::{PolicyId, Prefix};
+    use ipsec::{Lifetime, Replay, Rule};
+
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn selector() -> Selector {
+        Selector::between("10.1.0.0/16".parse().unwrap(), "10.2.0.0/16".parse().unwrap())
+    }
+
+    fn entry(sequence: u32, front: u32, inside: u32) -> Entry {
+        Entry {
+            policy: PolicyId(sequence),
+            sequence,
+            front: VrfId(front),
+            local: address("172.18.1.1"),
+            inside: VrfId(inside),
+            profile: None,
+            peers: vec![address("172.16.1.1")],
+            suites: Vec::new(),
+            rules: vec![Rule { permit: true, selector: selector() }],
+            lifetime: Lifetime::DEFAULT,
+            pfs: None,
+            replay: Replay::DEFAULT,
+        }
+    }
+
+    fn asker(front: u32, inside: u32) -> Asker<'static> {
+        let (local, remote) = (address("172.18.1.1"), address("172.16.1.1"));
+        Asker { front: VrfId(front), inside: VrfId(inside), local, remote, profile: None }
+    }
+
+    #[test]
+    fn entries_of_other_front_and_inside_vrfs_are_passed_over() {
+        let entries = vec![entry(1, 1, 8), entry(2, 2, 8), entry(3, 1, 9)];
+        let config = Config { entries, ..Config::default() };
+        let found = |front, inside| entry_for(&config, asker(front, inside), &selector()).map(|e| e.sequence);
+        assert_eq!(found(1, 8), Ok(1));
+        assert_eq!(found(2, 8), Ok(2));
+        assert_eq!(found(1, 9), Ok(3));
+        assert_eq!(found(2, 9).unwrap_err().what, "no-crypto-map-entry");
+    }
+
+    #[test]
+    fn the_lowest_sequence_that_admits_the_proxies_is_taken_whatever_the_order() {
+        let mut narrow = entry(5, 0, 1);
+        narrow.rules[0].selector.local = "10.1.1.0/24".parse().unwrap();
+        let config = Config { entries: vec![entry(20, 0, 1), narrow], ..Config::default() };
+        assert_eq!(entry_for(&config, asker(0, 1), &selector()).unwrap().sequence, 20);
+        let inner = Selector { local: "10.1.1.0/25".parse().unwrap(), ..selector() };
+        assert_eq!(entry_for(&config, asker(0, 1), &inner).unwrap().sequence, 5);
+    }
+
+    #[test]
+    fn an_address_matches_a_profile_only_in_the_front_vrf_that_it_names() {
+        let profile = |name: &str, front| Profile {
+            name: name.to_owned(),
+            inside: None,
+            keyrings: Vec::new(),
+            matches: vec![Match::Address { prefix: Prefix::host(address("10.0.0.1")), front: VrfId(front) }],
+            self_identity: None,
+        };
+        let config = Config { profiles: vec![profile("one", 1), profile("two", 2)], ..Config::default() };
+        let name = Name::Address(address("10.0.0.1"));
+        let settled = |front| settle(&config, VrfId(front), "ring", &name).unwrap().map(|p| p.name.as_str());
+        assert_eq!((settled(1), settled(2), settled(3)), (Some("one"), Some("two"), None));
+    }
+
+    #[test]
+    fn a_domain_is_what_follows_the_first_dot_or_the_at_sign() {
+        let of = |wanted: Match, name| precision(&wanted, VrfId(0), &name).is_some();
+        let host = |name: &str| Name::Fqdn(name.to_owned());
+        let user = |name: &str| Name::UserFqdn(name.to_owned());
+        let domain = || "example.com".to_owned();
+        assert!(of(Match::HostDomain(domain()), host("pe.example.com")));
+        assert!(!of(Match::HostDomain(domain()), host("pe.badexample.com")));
+        assert!(!of(Match::HostDomain(domain()), host("example.com")));
+        assert!(!of(Match::HostDomain(domain()), user("pe@example.com")));
+        assert!(of(Match::UserDomain(domain()), user("joe@example.com")));
+        assert!(of(Match::Group("sales".into()), Name::KeyId(b"sales".to_vec())));
+    }
+}

@@ -282,6 +282,23 @@ fn junk_between_the_messages_of_main_mode_does_not_stop_it() {
 }
 
 #[test]
+fn a_quick_mode_message_changed_in_any_byte_reserves_nothing() {
+    let mut world = world::pair();
+    world.filter = Some(|datagram| datagram.bytes[18] != 32);
+    world.acquire(0, 1);
+    world.run_secs(1);
+    let quick = world.sent.iter().find(|(_, d)| d.bytes[18] == 32).unwrap().1.bytes.clone();
+    for place in 28..quick.len() {
+        let mut changed = quick.clone();
+        changed[place] ^= 0x10;
+        world.inject(1, path(0, B, A), changed);
+        assert_eq!(world.nodes[1].sad.len(), 0, "byte {place}");
+    }
+    world.inject(1, path(0, B, A), quick);
+    assert_eq!(world.nodes[1].sad.len(), 1, "unchanged, it is welcome");
+}
+
+#[test]
 fn a_replayed_exchange_and_a_reflected_one_are_refused() {
     let mut world = connected();
     let spis = world.nodes[1].sad.len();
@@ -311,6 +328,25 @@ fn an_unauthenticated_notify_or_delete_is_counted_and_ignored() {
     world.inject(1, path(0, B, A), forged);
     assert!(world.said(1, "unauthenticated-notify"));
     assert_eq!(world.sessions_up(1), 1);
+}
+
+#[test]
+fn messages_of_a_session_mean_nothing_in_another_front_vrf() {
+    let mut world = connected();
+    let before = world.nodes[1].ike.children(world.now);
+    let from_a: Vec<_> =
+        world.sent.iter().filter(|(_, d)| d.path.local.ip().to_string() == A).cloned().collect();
+    for (_, datagram) in &from_a[1..] {
+        let sent = world.sent.len();
+        world.inject(1, path(5, B, A), datagram.bytes.clone());
+        assert_eq!(world.sent.len(), sent, "not even the answer to a duplicate");
+    }
+    assert!(world.said(1, "unknown-cookies"));
+    world.command(0, Command::Clear(ike::Target::Children));
+    world.filter = Some(|_| false);
+    let delete = world.sent.last().unwrap().1.bytes.clone();
+    world.inject(1, path(5, B, A), delete);
+    assert_eq!(world.nodes[1].ike.children(world.now), before);
 }
 
 #[test]

@@ -23,11 +23,12 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::control::Errand;
 use crate::queue::{Arrival, Queue};
 use netlink::Kernel;
+use reconcile::Outcome;
 use udp::Sockets;
 use watch::Watch;
 
@@ -161,7 +162,7 @@ impl Side {
         let side = Rc::clone(self);
         spawn_local(async move {
             if let Err(error) = side.kernel.ask(index, address).await {
-                warn!("neighbour {address}: {error}");
+                debug!("neighbour {address}: {error}");
             }
         })
     }
@@ -240,6 +241,7 @@ impl Side {
     async fn set_kernel(self: Rc<Self>, mut waiting: mpsc::UnboundedReceiver<Work>) {
         let mut host = Host::default();
         let mut told = Vec::new();
+        let mut guarded = false;
         while let Some(first) = waiting.recv().await {
             tokio::time::sleep(SETTLE).await;
             let mut ready = false;
@@ -247,37 +249,51 @@ impl Side {
             while let Some(one) = work {
                 match one {
                     Work::Host(newer) => {
+                        if newer.ports != host.ports {
+                            self.watch.borrow_mut().host(&newer);
+                        }
                         host = newer;
-                        self.watch.borrow_mut().host(&host);
                     }
                     Work::Again => {}
                     Work::Ready => ready = true,
                 }
                 work = waiting.try_recv().ok();
             }
-            let faults = self.set(&host).await;
-            if faults != told {
-                faults.iter().for_each(|fault| error!("kernel: {fault}"));
-                told = faults;
+            let outcome = self.set(&host).await;
+            if outcome.faults != told {
+                outcome.faults.iter().for_each(|fault| error!("kernel: {fault}"));
+                told = outcome.faults;
             }
-            if ready {
+            match outcome.guard {
+                Some(fault) => Rc::clone(&self).unguarded(fault, guarded).await,
+                None => guarded = true,
+            }
+            if ready && guarded {
                 announce();
             }
         }
     }
 
-    async fn set(&self, host: &Host) -> Vec<String> {
-        let outcome =
-            reconcile::apply(&self.kernel, host, |index| self.watch.borrow_mut().prepare(index)).await;
-        let mut faults = outcome.faults;
-        if let Some(fault) = outcome.guard {
-            // The kernel might forward in clear what the dataplane drops.
-            self.queue.send(Arrival::Stop(Some(fault))).await;
-        }
+    async fn set(&self, host: &Host) -> Outcome {
+        let prepare = |index| self.watch.borrow_mut().prepare(index);
+        let mut outcome = reconcile::apply(&self.kernel, host, prepare).await;
         let links = self.kernel.links().await.unwrap_or_default();
-        faults.extend(self.sockets.borrow_mut().reconcile(&reconcile::present(host, &links)));
+        outcome.faults.extend(self.sockets.borrow_mut().reconcile(&reconcile::present(host, &links)));
         self.resync().await;
-        faults
+        outcome
+    }
+
+    /// Without any guard the kernel might forward in clear what the dataplane drops: the end. Where
+    /// an earlier one still stands, a device has gone while it was replaced: try again.
+    async fn unguarded(self: Rc<Self>, fault: String, guarded: bool) {
+        if !guarded {
+            return self.queue.send(Arrival::Stop(Some(fault))).await;
+        }
+        error!("kernel: {fault}");
+        spawn_local(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.todo(Work::Again);
+        });
     }
 }
 

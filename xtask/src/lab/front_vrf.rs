@@ -97,6 +97,7 @@ fn apart(lab: &Lab, report: &mut Report) -> Result<()> {
         Ok(format!("{} pings", pings?.received))
     });
     RED.comes_up(lab, report);
+    refusals::head(report);
     for customer in &CUSTOMERS {
         let wire = Wire { node: customer.gateway, port: "eth1", pe };
         refusals::forged_esp(lab, &wire, customer, report);

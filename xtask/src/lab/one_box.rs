@@ -81,6 +81,7 @@ fn refuse(lab: &Lab, report: &mut Report) -> Result<()> {
     let pe = lab.node("pe1")?;
     report.stage("what must be refused");
     let wire = Wire { node: "inet", port: "eth3", pe };
+    refusals::head(report);
     for customer in &CUSTOMERS {
         refusals::forged_esp(lab, &wire, customer, report);
     }

@@ -24,6 +24,11 @@ pub(crate) struct Wire<'a> {
 /// How many of each forgery.
 const COPIES: usize = 3;
 
+/// The head of the table of what `forged_esp` saw refused.
+pub(crate) fn head(report: &mut Report) {
+    report.row("Refused", &["customer", "what", "drop", "packets"].map(str::to_owned));
+}
+
 /// Sends forgeries of a customer's ESP: each dies under its name, and nothing of them gets through.
 pub(crate) fn forged_esp(lab: &Lab, wire: &Wire<'_>, customer: &Customer, report: &mut Report) {
     let genuine = match genuine(lab, wire, customer) {
@@ -33,7 +38,6 @@ pub(crate) fn forged_esp(lab: &Lab, wire: &Wire<'_>, customer: &Customer, report
             return;
         }
     };
-    report.row("Refused", &["customer", "what", "drop", "packets"].map(str::to_owned));
     for (what, drop, packet) in forgeries(&genuine, customer) {
         let mut row = None;
         report.check(&format!("{}: {what} dies as {drop}", customer.name), || {
@@ -152,7 +156,7 @@ pub(crate) fn impostor(lab: &Lab, pe: &Node, customer: &Customer, impostor: &Imp
         let line = log.get(before..).unwrap_or_default().lines().find(|line| line.contains(impostor.notice));
         let line = line.with_context(|| format!("the log does not say {}", impostor.notice))?.to_owned();
         gateway.demand("swanctl --load-all --clear --file /mnt/swanctl.conf")?;
-        Ok(line.trim().to_owned())
+        Ok(line.split(impostor.notice).nth(1).and_then(|rest| rest.split(" peer=").next()).unwrap_or(&line).trim().to_owned())
     });
     customer.comes_up(lab, report);
 }

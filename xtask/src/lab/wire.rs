@@ -20,7 +20,7 @@ pub(crate) fn core_is_labelled(file: &Path, customers: &[Customer], report: &mut
     });
     report
         .row("Labels on the core", &["customer", "direction", "label", "marked packets"].map(str::to_owned));
-    let labelled = decode(file, &[], "mpls", &["mpls.label", "ip.src", "data.data", "tcp.payload"]);
+    let labelled = decode(file, &[], "mpls", &["mpls.label", "ip.dst", "data.data", "tcp.payload"]);
     for customer in customers {
         report.check(&format!("{}: its packets have its labels", customer.name), || match &labelled {
             Ok(packets) => its_labels(packets, customer),
@@ -43,8 +43,9 @@ pub(crate) fn core_is_labelled(file: &Path, customers: &[Customer], report: &mut
 fn its_labels(packets: &[Vec<String>], customer: &Customer) -> Result<String> {
     let mut counts = BTreeMap::<u32, usize>::new();
     for packet in packets.iter().filter(|packet| marked(packet, customer)) {
-        let expected = customer.labels[usize::from(packet[1] != NEAR)];
-        ensure!(packet[0] == expected.to_string(), "a packet from {} has label {}", packet[1], packet[0]);
+        // An ICMP error quotes a packet: its own destination comes first.
+        let expected = customer.labels[usize::from(packet[1].split(',').next() == Some(NEAR))];
+        ensure!(packet[0] == expected.to_string(), "a packet to {} has label {}", packet[1], packet[0]);
         *counts.entry(expected).or_default() += 1;
     }
     for label in customer.labels {
