@@ -13,16 +13,26 @@ pub enum Request {
     ShowIsakmpPolicy,
     ShowIpsecSa(SaFilter),
     ShowSession,
-    ShowRoutes { vrf: Option<String>, ipv6: bool },
+    ShowRoutes {
+        vrf: Option<String>,
+        ipv6: bool,
+    },
     ShowVrfs,
-    ShowMplsForwarding { vrf: Option<String> },
-    ShowInterfaces { name: Option<String> },
+    ShowMplsForwarding {
+        vrf: Option<String>,
+    },
+    ShowInterfaces {
+        name: Option<String>,
+    },
     ShowDrops,
     /// Secrets hidden.
     ShowRunningConfig,
     ShowLog,
     Clear(ClearSa),
-    Debug { topic: DebugTopic, on: bool },
+    Debug {
+        topic: DebugTopic,
+        on: bool,
+    },
     Trace(Trace),
     /// Read the configuration file again and apply the difference.
     Reload,
@@ -44,7 +54,10 @@ pub enum SaFilter {
     /// By inside VRF.
     Inside(String),
     /// By front VRF and outer address.
-    Peer { front: Option<String>, address: IpAddr },
+    Peer {
+        front: Option<String>,
+        address: IpAddr,
+    },
     Interface(String),
     Map(String),
 }
@@ -56,12 +69,20 @@ pub enum ClearSa {
     /// Children, chosen as in `show crypto ipsec sa`.
     Sa(SaFilter),
     /// `clear crypto sa spi A esp SPI`.
-    Spi { address: IpAddr, spi: u32 },
+    Spi {
+        address: IpAddr,
+        spi: u32,
+    },
     Counters,
     /// Sessions with everything under them; `None`: all.
-    Session { remote: Option<IpAddr>, front: Option<String> },
+    Session {
+        remote: Option<IpAddr>,
+        front: Option<String>,
+    },
     /// One phase 1 SA by connection id; `None`: all.
-    Isakmp { connection: Option<u32> },
+    Isakmp {
+        connection: Option<u32>,
+    },
 }
 
 /// `trace packet vrf V SRC DST [PROTOCOL [SPORT DPORT]] [size N]`.

@@ -23,9 +23,14 @@ pub enum Response {
     Text(String),
     Trace(Vec<TraceStep>),
     /// Done; how many things it concerned.
-    Done { count: usize },
+    Done {
+        count: usize,
+    },
     /// Not done, and what to do about it.
-    Failed { error: String, hint: Option<String> },
+    Failed {
+        error: String,
+        hint: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,3 +16,4 @@ pub(crate) use lex::starred;
 pub(crate) use parse::parse;
 pub(crate) use print::print;
 pub(crate) use scope::{Index, Level, Noun, Place};
+pub(crate) use tree::patterns;

@@ -30,6 +30,11 @@ pub fn parse(text: &str) -> Result<Parsed, Vec<Finding>> {
     Ok(Parsed { config, warnings: findings })
 }
 
+/// The pattern of every command: keywords, `<NAME:kind>` for arguments, `[ … ]` optional, `{ … | … }` a choice.
+pub fn commands() -> impl Iterator<Item = &'static str> {
+    ios::patterns()
+}
+
 /// The configuration as text that `parse` reads back to the same `Config`. Secrets are in clear: this
 /// is for saving, to a file that only its owner reads.
 pub fn print(config: &Config) -> String {

@@ -98,7 +98,7 @@ pub(crate) fn opens_to_what_was_sent(
         let mut counts = [0, 0];
         for (way, spi) in [child.spi_out, child.spi_in].into_iter().enumerate() {
             let ends = if way == 0 { [NEAR, FAR] } else { [FAR, NEAR] };
-            let filter = format!("esp.spi == {spi:#x} && icmp.type <= 8 && esp.icv.good");
+            let filter = format!("esp.spi == {spi:#x} && icmp.type <= 8 && esp.icv_good == 1");
             for packet in decode(file, &options, &filter, &fields)? {
                 ensure!(packet[0].ends_with(ends[0]) && packet[1].ends_with(ends[1]), "inside: {packet:?}");
                 counts[way] += usize::from(marked(&packet, customer));

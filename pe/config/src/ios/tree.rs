@@ -62,6 +62,11 @@ struct Path {
 /// The whole language.
 pub(crate) static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::new(commands::all()));
 
+/// As they are written in the table.
+pub(crate) fn patterns() -> impl Iterator<Item = &'static str> {
+    TREE.commands.iter().map(|command| command.pattern)
+}
+
 impl Tree {
     fn new(commands: Vec<Command>) -> Self {
         let patterns: Vec<_> = commands.iter().map(|command| pattern::read(command.pattern)).collect();
