@@ -2,6 +2,7 @@
 
 mod table;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -39,26 +40,37 @@ const NOTICED: &str = "noticed";
 
 /// Mutates, tests, and puts back.
 fn judge(tree: &Path, mutant: &Mutant) -> Result<&'static str> {
-    let path = tree.join(mutant.file);
-    let original = std::fs::read_to_string(&path).with_context(|| mutant.file.to_owned())?;
-    let Some(mutated) = mutate(&original, mutant) else {
+    let files: BTreeSet<&'static str> = mutant.edits.iter().map(|(file, ..)| *file).collect();
+    let read = |file: &str| std::fs::read_to_string(tree.join(file)).with_context(|| file.to_owned());
+    let mut originals = BTreeMap::new();
+    for file in files {
+        originals.insert(file, read(file)?);
+    }
+    let Some(mutated) = mutate(&originals, mutant) else {
         return Ok("STALE: its text does not stand there once");
     };
-    std::fs::write(&path, mutated)?;
+    write(tree, &mutated)?;
     let outcome = test(tree, mutant.test);
-    std::fs::write(&path, original)?;
+    write(tree, &originals)?;
     outcome
 }
 
-fn mutate(original: &str, mutant: &Mutant) -> Option<String> {
-    let mut text = original.to_owned();
-    for (find, replace) in mutant.edits {
+type Files = BTreeMap<&'static str, String>;
+
+fn mutate(originals: &Files, mutant: &Mutant) -> Option<Files> {
+    let mut files = originals.clone();
+    for (file, find, replace) in mutant.edits {
+        let text = files.get_mut(file)?;
         if text.matches(find).count() != 1 {
             return None;
         }
-        text = text.replacen(find, replace, 1);
+        *text = text.replacen(find, replace, 1);
     }
-    Some(text)
+    Some(files)
+}
+
+fn write(tree: &Path, files: &Files) -> Result<()> {
+    files.iter().try_for_each(|(file, text)| Ok(std::fs::write(tree.join(file), text)?))
 }
 
 fn test(tree: &Path, test: &str) -> Result<&'static str> {
@@ -85,10 +97,9 @@ fn passes(tree: &Path, test: &str) -> Result<bool> {
     Ok(at(&mut timeout, tree).output()?.status.success())
 }
 
-/// Warnings about what a mutation leaves unused do not matter.
+/// Outside crates are built already where the rest of the project is.
 fn at<'a>(command: &'a mut Command, tree: &Path) -> &'a mut Command {
-    let target = build::target().join("mutants/target");
-    command.current_dir(tree).env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "-Awarnings")
+    command.current_dir(tree).env("CARGO_TARGET_DIR", build::target())
 }
 
 /// Brings the copy up to date, uncommitted work included. What is the same keeps its time, so that it is

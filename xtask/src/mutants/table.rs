@@ -3,9 +3,8 @@
 pub(super) struct Mutant {
     /// The key, and what is taken out.
     pub key: &'static str,
-    pub file: &'static str,
-    /// Text that stands in the file once, and what takes its place.
-    pub edits: &'static [(&'static str, &'static str)],
+    /// A file, text that stands in it once, and what takes its place.
+    pub edits: &'static [(&'static str, &'static str, &'static str)],
     /// The program of the `tests` crate that must notice.
     pub test: &'static str,
 }
@@ -16,74 +15,104 @@ const IKE: &str = "isolation_ike";
 pub(super) const TESTS: [&str; 2] = [PACKETS, IKE];
 
 macro_rules! mutants {
-    ($($test:ident $file:literal $key:literal $($find:literal => $replace:literal)+;)*) => {
+    ($($test:ident $key:literal $($file:literal: $find:literal => $replace:literal)+;)*) => {
         pub(super) const MUTANTS: &[Mutant] =
-            &[$(Mutant { key: $key, file: $file, edits: &[$(($find, $replace)),+], test: $test }),*];
+            &[$(Mutant { key: $key, edits: &[$(($file, $find, $replace)),+], test: $test }),*];
     };
 }
 
 mutants! {
-    PACKETS "dataplane/user/src/sas.rs" "inbound SA: front VRF"
+    PACKETS "inbound SA: front VRF"
+        "dataplane/user/src/sas.rs":
         " && live.sa.front == front" => "";
-    PACKETS "dataplane/user/src/stage/reassemble.rs" "reassembly: front VRF"
+    PACKETS "reassembly: front VRF"
+        "dataplane/user/src/stage/reassemble.rs":
         "let key = Key { front, " => "let key = Key { front: VrfId::GLOBAL, ";
-    PACKETS "dataplane/user/src/stage/reassemble.rs" "room for reassembly: front VRF"
+    PACKETS "room for reassembly: front VRF"
+        "dataplane/user/src/stage/reassemble.rs":
         "other.front == key.front" => "true";
-    PACKETS "dataplane/user/src/stage/esp_encap.rs" "second lookup, after encapsulation: front VRF"
+    PACKETS "second lookup, after encapsulation: front VRF"
+        "dataplane/user/src/stage/esp_encap.rs":
         "walk.tables.way(sa.front, sa.remote)" => "walk.tables.way(frame.vrf, sa.remote)";
-    PACKETS "dataplane/user/src/stage/esp_decap.rs" "lookup after decapsulation: inside VRF"
+    PACKETS "lookup after decapsulation: inside VRF"
+        "dataplane/user/src/stage/esp_decap.rs":
         "(frame.vrf, frame.origin) = (inside, Origin::Opened)" => "frame.origin = Origin::Opened";
-    PACKETS "dataplane/user/src/tables.rs" "choice of policy: inside VRF"
+    PACKETS "choice of policy: inside VRF"
+        "dataplane/user/src/tables.rs":
         "self.spds.get(&(port, inside))?" => "self.spds.iter().find(|((of, _), _)| *of == port)?.1";
-    PACKETS "dataplane/user/src/stage/policy.rs" "clear traffic of a port with a crypto map: its VRF"
+    PACKETS "clear traffic of a port with a crypto map: its VRF"
+        "dataplane/user/src/stage/policy.rs":
         "None if frame.vrf == out.port.vrf =>" => "None if true =>";
-    PACKETS "dataplane/user/src/tables.rs" "neighbour: port"
+    PACKETS "neighbour: port"
+        "dataplane/user/src/tables.rs":
         "self.neighbours.get(&(port, address)).copied()" =>
         "self.neighbours.iter().find(|((_, of), _)| *of == address).map(|(_, mac)| *mac)";
-    PACKETS "dataplane/user/src/stage/neighbour.rs" "packets that wait for a neighbour: the port's VRF"
+    PACKETS "packets that wait for a neighbour: the port's VRF"
+        "dataplane/user/src/stage/neighbour.rs":
         "let station = (port, via.port.vrf, " => "let station = (port, VrfId::GLOBAL, "
+        "dataplane/user/src/stage/neighbour.rs":
         "&(port.id, port.vrf, address)" => "&(port.id, VrfId::GLOBAL, address)";
-    PACKETS "dataplane/user/src/stage/ip_lookup.rs" "route: VRF"
-        "walk.tables.way(frame.vrf, packet.dst)" => "walk.tables.way(base::VrfId::GLOBAL, packet.dst)";
-    PACKETS "dataplane/user/src/stage/mpls_input.rs" "label: VRF"
+    PACKETS "route: VRF"
+        "dataplane/user/src/stage/ip_lookup.rs":
+        "walk.tables.way(frame.vrf, header.dst)" => "walk.tables.way(base::VrfId::GLOBAL, header.dst)";
+    PACKETS "label: VRF"
+        "dataplane/user/src/stage/mpls_input.rs":
         "(frame.vrf, frame.origin) = (vrf, Origin::Labelled)" => "frame.origin = Origin::Labelled";
-    PACKETS "dataplane/user/src/stage/ethernet_in.rs" "port: VRF"
+    PACKETS "port: VRF"
+        "dataplane/user/src/stage/ethernet_in.rs":
         "frame.vrf = port.vrf;" => "frame.vrf = base::VrfId::GLOBAL;";
-    PACKETS "dataplane/user/src/stage/icmp.rs" "ICMP errors about labelled packets: VRF"
+    PACKETS "ICMP errors about labelled packets: VRF"
+        "dataplane/user/src/stage/icmp.rs":
         "Some(LabelAction::PopTo(vrf)) => Some(*vrf)," => "Some(LabelAction::PopTo(_)) => Some(frame.vrf),";
-    PACKETS "dataplane/user/src/stage/local.rs" "way to the box's kernel: VRF"
+    PACKETS "way to the box's kernel: VRF"
+        "dataplane/user/src/stage/local.rs":
         "walk.tables.vrf(frame.vrf).and_then(|vrf| vrf.host)" =>
         "walk.tables.vrf(base::VrfId::GLOBAL).and_then(|vrf| vrf.host)";
-    PACKETS "dataplane/user/src/stage/esp_decap.rs" "events of unknown SPIs: front VRF"
+    PACKETS "events of unknown SPIs: front VRF"
+        "dataplane/user/src/stage/esp_decap.rs":
         "unknown_spi.allows((front, outer.src)" => "unknown_spi.allows((VrfId::GLOBAL, outer.src)";
-    IKE "ipsec/ike/src/policy.rs" "key for a peer that opens: front VRF"
+    IKE "key for a peer that opens: front VRF"
+        "ipsec/ike/src/policy.rs":
         "longest_match(config.keyrings.iter().filter(|ring| ring.front == front), peer)" =>
         "longest_match(config.keyrings.iter(), peer)";
-    IKE "ipsec/ike/src/policy.rs" "key for a peer to open to: front VRF"
+    IKE "key for a peer to open to: front VRF"
+        "ipsec/ike/src/policy.rs":
         "let rings = config.keyrings.iter().filter(|ring| ring.front == front);" =>
         "let rings = config.keyrings.iter();";
-    IKE "ipsec/ike/src/policy.rs" "profile by identity: front VRF"
+    IKE "profile by identity: front VRF"
+        "ipsec/ike/src/policy.rs":
         "(*of == front && prefix.contains(*address))" => "prefix.contains(*address)";
-    IKE "ipsec/ike/src/policy.rs" "crypto-map entry of a peer: front VRF"
+    IKE "crypto-map entry of a peer: front VRF"
+        "ipsec/ike/src/policy.rs":
         "entry.front == asker.front\n        && " => "";
-    IKE "ipsec/ike/src/demux.rs" "session by the initiator's cookie: front VRF"
+    IKE "session by the initiator's cookie: front VRF"
+        "ipsec/ike/src/demux.rs":
         "*self.openings.get(&(path.front, path.remote.ip(), header.initiator))?" =>
         "*self.openings.iter().find(|((_, ip, i), _)| (*ip, *i) == (path.remote.ip(), header.initiator))?.1";
-    IKE "ipsec/ike/src/demux.rs" "session by both cookies: front VRF"
+    IKE "session by both cookies, and the guard behind it: front VRF"
+        "ipsec/ike/src/demux.rs":
         "self.pairs.get(&pair).copied()" =>
-        "self.pairs.iter().find(|((_, i, r), _)| (*i, *r) == (pair.1, pair.2)).map(|(_, id)| *id)";
-    IKE "ipsec/ike/src/v1/session.rs" "session by path: front VRF"
+        "self.pairs.iter().find(|((_, i, r), _)| (*i, *r) == (pair.1, pair.2)).map(|(_, id)| *id)"
+        "ipsec/ike/src/v1/session.rs":
+        "!self.is_with(&message.path) =>" => "self.path.remote.ip() != message.path.remote.ip() =>";
+    IKE "session by path: front VRF"
+        "ipsec/ike/src/v1/session.rs":
         "self.path.front == other.front\n            && " => "";
-    IKE "ipsec/ike/src/child.rs" "children of a peer that lost its memory: front VRF"
+    IKE "children of a peer that lost its memory: front VRF"
+        "ipsec/ike/src/child.rs":
         "self.state.front == session.path.front\n            && " => "";
-    IKE "ipsec/ike/src/want.rs" "entries to recover after an unknown SPI: front VRF"
+    IKE "entries to recover after an unknown SPI: front VRF"
+        "ipsec/ike/src/want.rs":
         "entry.front == front && entry.local == local" => "entry.local == local";
-    IKE "ipsec/ike/src/want.rs" "peers recovered a moment ago: front VRF"
+    IKE "peers recovered a moment ago: front VRF"
+        "ipsec/ike/src/want.rs":
         "self.wants.recovered.contains_key(&(front, remote))" =>
         "self.wants.recovered.keys().any(|(_, of)| *of == remote)";
-    IKE "ipsec/ike/src/command.rs" "sessions that an operator clears: front VRF"
+    IKE "sessions that an operator clears: front VRF"
+        "ipsec/ike/src/command.rs":
         "session.path.front == front && session.path.remote.ip() == remote" =>
         "session.path.remote.ip() == remote";
-    IKE "ipsec/ike/src/command.rs" "children that an operator clears: front VRF"
+    IKE "children that an operator clears: front VRF"
+        "ipsec/ike/src/command.rs":
         "child.front == front && child.remote == remote" => "child.remote == remote";
 }
