@@ -87,6 +87,7 @@ impl Prefix {
         self.length() == self.family().bits()
     }
 
+    #[inline]
     pub fn contains(self, address: IpAddr) -> bool {
         self.0.contains(address)
     }

@@ -77,6 +77,7 @@ impl Selector {
         self.local.family()
     }
 
+    #[inline]
     pub fn matches(&self, flow: &Flow) -> bool {
         self.protocol.is_none_or(|protocol| protocol == flow.protocol)
             && self.local.contains(flow.local)

@@ -14,8 +14,19 @@ const MAGIC: [u8; 4] = [0xA5, b'M', b'R', 0x5A];
 const ECHO: [u8; 8] = [8, 0, 0, 0, 0, 1, 0, 1];
 
 impl Mark {
-    fn bytes(self) -> Vec<u8> {
-        [MAGIC, self.0.to_be_bytes()].concat()
+    /// As it stands in a packet.
+    pub fn bytes(self) -> [u8; 8] {
+        let ([a, b, c, d], [e, f, g, h]) = (MAGIC, self.0.to_be_bytes());
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// Takes the marks out of bytes that come from elsewhere.
+    pub fn erase(bytes: &mut [u8]) {
+        for at in 0..bytes.len() {
+            if bytes[at..].starts_with(&MAGIC) {
+                bytes[at] = 0;
+            }
+        }
     }
 
     /// Every mark in `bytes`, wherever it lies.

@@ -99,8 +99,12 @@ impl World {
     }
 
     pub fn send_labelled(&mut self, label: Label, ttl: u8, packet: &[u8]) {
-        let packet = packet::labelled(label, ttl, packet);
-        let frame = packet::frame(setup::mac(CORE, 1), setup::mac(CORE, 2), ethernet::MPLS, &packet);
+        self.send_mpls(&packet::labelled(label, ttl, packet));
+    }
+
+    /// A label stack with its packet, from the core.
+    pub fn send_mpls(&mut self, packet: &[u8]) {
+        let frame = packet::frame(setup::mac(CORE, 1), setup::mac(CORE, 2), ethernet::MPLS, packet);
         self.inject(CORE, &frame);
     }
 

@@ -1,47 +1,12 @@
 //! What happens to IKE in one front VRF changes nothing in another, though both have the same addresses,
 //! identities and cookies: only their keys differ.
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "it is all test code")]
 
-use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Engine as _, Instant, PolicyId, Prefix, Secret, Spi, VrfId};
-use crypto::dh::Group;
-use ike::config::{
-    Authentication, Config, Encryption, Entry, Hash, Keyring, Match, PresharedKey, Profile, Proposal,
-};
-use ike::{Answer, Ask, Child, Command, Datagram, Ike, Input, Notice, Output, Path, Target};
-use ipsec::{Cipher, Flow, Integrity, Rule, Sad, Selector, Suite};
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-const FRONTS: usize = 2;
-const BOX: &str = "172.18.1.1";
-const PEER: &str = "172.16.1.1";
-const INSIDE: u32 = 10;
-
-/// The box with two internets, and a peer in each.
-struct World {
-    now: Instant,
-    pe: Station,
-    peers: [Station; FRONTS],
-    restarts: [u8; FRONTS],
-    /// Datagrams under way in each internet, and whether to the box.
-    wires: [VecDeque<(bool, Vec<u8>)>; FRONTS],
-    /// Everything ever sent, and where.
-    captured: Vec<(usize, Vec<u8>)>,
-    /// Whether both internets share a profile and an inside VRF.
-    shared: bool,
-}
-
-struct Station {
-    ike: Ike,
-    sad: Sad,
-    up: Vec<Child>,
-}
+use tests::internets::{FRONTS, Internets};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -75,369 +40,30 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn vrf(front: usize) -> VrfId {
-    VrfId(u32::try_from(front).unwrap())
-}
-
-fn address(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-/// As `local` sees the way to `remote`.
-fn path(front: VrfId, local: &str, remote: &str) -> Path {
-    let end = |text| SocketAddr::new(address(text), 500);
-    Path { front, local: end(local), remote: end(remote), marker: false }
-}
-
-fn ring(front: usize, of: VrfId, peer: &str) -> Keyring {
-    let key = Secret::from(format!("key of internet {front}").into_bytes());
-    let keys = vec![PresharedKey { peer: Prefix::host(address(peer)), key }];
-    Keyring { name: format!("ring{front}"), front: of, keys }
-}
-
-fn entry(policy: usize, front: VrfId, inside: VrfId, local: &str, remote: &str) -> Entry {
-    let any = Prefix::any(base::Family::V4);
-    Entry {
-        policy: PolicyId(u32::try_from(policy).unwrap()),
-        sequence: 10,
-        front,
-        local: address(local),
-        inside,
-        profile: None,
-        peers: vec![address(remote)],
-        suites: vec![Suite { cipher: Cipher::AesGcm(128), integrity: Integrity::None }],
-        rules: vec![Rule { permit: true, selector: Selector::between(any, any) }],
-        lifetime: ipsec::Lifetime::default(),
-        pfs: None,
-        replay: ipsec::Replay::DEFAULT,
-    }
-}
-
-fn proposals() -> Vec<Proposal> {
-    vec![Proposal {
-        encryption: Encryption::Aes(128),
-        hash: Hash::Sha1,
-        authentication: Authentication::PreShared,
-        group: Group::Modp1024,
-        ..Proposal::new(10)
-    }]
-}
-
-fn profile(name: &str, inside: VrfId, fronts: &[usize]) -> Profile {
-    let of = |front: &usize| Match::Address { prefix: Prefix::host(address(PEER)), front: vrf(*front) };
-    Profile {
-        name: name.to_owned(),
-        inside: Some(inside),
-        keyrings: fronts.iter().map(|front| format!("ring{front}")).collect(),
-        matches: fronts.iter().map(of).collect(),
-        self_identity: None,
-    }
-}
-
-fn inside(shared: bool, front: usize) -> VrfId {
-    VrfId(INSIDE + if shared { 0 } else { vrf(front).0 })
-}
-
-fn box_config(shared: bool) -> Config {
-    let name = |front: usize| if shared { "both".to_owned() } else { format!("profile{front}") };
-    let profiles = match shared {
-        true => vec![profile("both", inside(true, 0), &[0, 1])],
-        false => (0..FRONTS).map(|front| profile(&name(front), inside(false, front), &[front])).collect(),
-    };
-    let entries = (0..FRONTS).map(|front| Entry {
-        profile: Some(name(front)),
-        ..entry(front, vrf(front), inside(shared, front), BOX, PEER)
-    });
-    Config {
-        proposals: proposals(),
-        keyrings: (0..FRONTS).map(|front| ring(front, vrf(front), PEER)).collect(),
-        profiles,
-        entries: entries.collect(),
-        ..Config::default()
-    }
-}
-
-fn peer_config(front: usize) -> Config {
-    Config {
-        proposals: proposals(),
-        keyrings: vec![ring(front, VrfId::GLOBAL, BOX)],
-        entries: vec![entry(0, VrfId::GLOBAL, VrfId::GLOBAL, PEER, BOX)],
-        ..Config::default()
-    }
-}
-
-impl Station {
-    fn new(seed: u8, config: Config) -> Self {
-        let mut station = Self { ike: Ike::new([seed; 32]), sad: Sad::default(), up: Vec::new() };
-        station.handle(Instant::START, Input::Command(Command::Configure(Arc::new(config))));
-        station
-    }
-
-    /// What it says, questions answered.
-    fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
-        self.ike.handle(now, input);
-        self.drain(now)
-    }
-
-    fn drain(&mut self, now: Instant) -> Vec<Output> {
-        let mut said = Vec::new();
-        while let Some(output) = self.ike.poll() {
-            let Output::Ask(id, ask) = output else {
-                self.note(&output);
-                said.push(output);
-                continue;
-            };
-            let answer = match ask {
-                Ask::Spi { random } => Answer::Spi(self.sad.reserve(random)),
-                Ask::Compute(job) => Answer::Computed(job.run()),
-                Ask::ReleaseSpi(spi) => {
-                    self.sad.release(spi);
-                    continue;
-                }
-            };
-            self.ike.handle(now, Input::Answer(id, answer));
-        }
-        said
-    }
-
-    fn note(&mut self, output: &Output) {
-        match output {
-            Output::ChildUp(child) | Output::ChildReplaced { new: child, .. } => {
-                self.up.push((**child).clone())
-            }
-            Output::ChildDown(id, _) => self.up.retain(|child| child.id != *id),
-            Output::Transmit(_) | Output::Ask(..) | Output::ChildReady(_) | Output::Notice(_) => {}
-        }
-    }
-
-    /// All that can be seen of one front VRF.
-    fn state(&self, now: Instant, front: VrfId) -> String {
-        let sessions = self.ike.sessions(now).into_iter().filter(|session| session.path.front == front);
-        let children = self.ike.children(now).into_iter().filter(|child| child.front == front);
-        format!("{:#?}\n{:#?}", sessions.collect::<Vec<_>>(), children.collect::<Vec<_>>())
-    }
-}
-
-impl World {
-    fn new(shared: bool) -> Self {
-        Self {
-            now: Instant::from_secs(1),
-            pe: Station::new(99, box_config(shared)),
-            // Equal seeds: equal cookies, nonces and Diffie-Hellman values.
-            peers: [0, 1].map(|front| Station::new(1, peer_config(front))),
-            restarts: [1; FRONTS],
-            wires: [const { VecDeque::new() }; FRONTS],
-            captured: Vec::new(),
-            shared,
-        }
-    }
-
-    fn act(&mut self, step: &Step) {
-        match *step {
-            Step::Deliver(front) => self.deliver(front),
-            Step::DeliverAll(front) => self.deliver_all(front),
-            Step::Lose(front) => drop(self.wires[front].pop_front()),
-            Step::Inject(index) => self.inject(index),
-            Step::BoxOpens(front) => self.box_opens(front),
-            Step::PeerOpens(front) => self.peer_opens(front),
-            Step::PeerRestarts(front) => self.peer_restarts(front),
-            Step::UnknownSpi(front) => self.unknown_spi(front),
-            Step::Clear(front) => {
-                let target = Target::Peer { front: vrf(front), remote: address(PEER) };
-                self.tell(front, Input::Command(Command::Clear(target)));
-            }
-            Step::Wait(millis) => self.wait(Duration::from_millis(millis.into())),
-        }
-    }
-
-    /// Something happens in one internet: the box speaks of it alone, and nothing changes elsewhere.
-    fn tell(&mut self, front: usize, input: Input) {
-        let others: Vec<VrfId> = (0..FRONTS).filter(|other| *other != front).map(vrf).collect();
-        let before = others.iter().map(|other| self.pe.state(self.now, *other));
-        let before: Vec<String> = before.collect();
-        let said = self.pe.handle(self.now, input);
-        for (other, before) in others.iter().zip(before) {
-            assert_eq!(self.pe.state(self.now, *other), before, "front {front} reached into another");
-        }
-        for output in said {
-            assert!(front_of(&output).is_none_or(|of| of == vrf(front)), "front {front} made another speak");
-            self.take(output);
-        }
-    }
-
-    fn take(&mut self, output: Output) {
-        match output {
-            Output::Transmit(Datagram { path, bytes }) => self.send(path.front, false, bytes),
-            Output::ChildReady(child) | Output::ChildUp(child) | Output::ChildReplaced { new: child, .. } => {
-                self.check(&child);
-            }
-            Output::Ask(..) | Output::ChildDown(..) | Output::Notice(_) => {}
-        }
-    }
-
-    /// The crypto-map entry and the inside VRF are those of the internet that the child came from.
-    fn check(&self, child: &Child) {
-        let front = usize::try_from(child.front.0).unwrap();
-        assert_eq!((child.policy, child.inside), (PolicyId(child.front.0), inside(self.shared, front)));
-    }
-
-    fn send(&mut self, front: VrfId, to_box: bool, bytes: Vec<u8>) {
-        let front = usize::try_from(front.0).unwrap();
-        self.captured.push((front, bytes.clone()));
-        self.wires[front].push_back((to_box, bytes));
-    }
-
-    fn deliver(&mut self, front: usize) {
-        match self.wires[front].pop_front() {
-            Some((true, bytes)) => self.arrive(front, bytes),
-            Some((false, bytes)) => {
-                let path = path(VrfId::GLOBAL, PEER, BOX);
-                let said = self.peers[front].handle(self.now, Input::Datagram(Datagram { path, bytes }));
-                self.peer_said(front, said);
-            }
-            None => {}
-        }
-    }
-
-    fn deliver_all(&mut self, front: usize) {
-        while !self.wires[front].is_empty() {
-            self.deliver(front);
-        }
-    }
-
-    fn arrive(&mut self, front: usize, bytes: Vec<u8>) {
-        let path = path(vrf(front), BOX, PEER);
-        self.tell(front, Input::Datagram(Datagram { path, bytes }));
-    }
-
-    fn inject(&mut self, index: usize) {
-        if let Some((front, bytes)) = self.captured.get(index % self.captured.len().max(1)).cloned() {
-            self.arrive((front + 1) % FRONTS, bytes);
-        }
-    }
-
-    fn peer_said(&mut self, front: usize, said: Vec<Output>) {
-        for output in said {
-            if let Output::Transmit(datagram) = output {
-                self.send(vrf(front), true, datagram.bytes);
-            }
-        }
-    }
-
-    fn box_opens(&mut self, front: usize) {
-        let policy = PolicyId(vrf(front).0);
-        self.tell(front, Input::Command(Command::Acquire { policy, rule: 0, flow: flow() }));
-    }
-
-    fn peer_opens(&mut self, front: usize) {
-        let acquire = Command::Acquire { policy: PolicyId(0), rule: 0, flow: flow() };
-        let said = self.peers[front].handle(self.now, Input::Command(acquire));
-        self.peer_said(front, said);
-    }
-
-    fn peer_restarts(&mut self, front: usize) {
-        self.restarts[front] += 1;
-        self.peers[front] = Station::new(self.restarts[front], peer_config(front));
-    }
-
-    fn unknown_spi(&mut self, front: usize) {
-        let (local, remote) = (address(BOX), address(PEER));
-        let unknown = Command::UnknownSpi { front: vrf(front), local, remote, spi: Spi(0xBEEF_0000) };
-        self.tell(front, Input::Command(unknown));
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.now = self.now + time;
-        self.pe.ike.tick(self.now);
-        self.pe.drain(self.now).into_iter().for_each(|output| self.take(output));
-        for front in 0..FRONTS {
-            self.peers[front].ike.tick(self.now);
-            let said = self.peers[front].drain(self.now);
-            self.peer_said(front, said);
-        }
-    }
-
-    /// Whatever happened: when both peers start afresh, both come up, each with its own key.
-    fn everyone_is_served(&mut self) {
-        for front in 0..FRONTS {
-            self.wires[front].clear();
-            self.peer_restarts(front);
-        }
-        self.wait(Duration::from_secs(100));
-        // As many restarts, so that the cookies are equal again, and at the same time.
-        self.restarts = [200; FRONTS];
-        (0..FRONTS).for_each(|front| self.peer_restarts(front));
-        (0..FRONTS).for_each(|front| self.peer_opens(front));
-        self.settle();
-        (0..FRONTS).for_each(|front| assert!(self.is_connected(front), "the peer opens in {front}"));
-        (0..FRONTS).for_each(|front| self.tell(front, Input::Command(clear(front))));
-        self.settle();
-        (0..FRONTS).for_each(|front| assert!(!self.is_connected(front), "cleared in {front}"));
-        (0..FRONTS).for_each(|front| self.unknown_spi(front));
-        self.settle();
-        (0..FRONTS).for_each(|front| assert!(self.is_connected(front), "the box opens in {front}"));
-    }
-
-    /// A datagram of each internet in turn, until nobody has anything to say for a while.
-    fn settle(&mut self) {
-        for _ in 0..10 {
-            while self.wires.iter().any(|wire| !wire.is_empty()) {
-                (0..FRONTS).for_each(|front| self.deliver(front));
-            }
-            self.wait(Duration::from_secs(1));
-        }
-    }
-
-    fn is_connected(&self, front: usize) -> bool {
-        let mut ours = self.pe.up.iter().filter(|child| child.front == vrf(front));
-        let theirs = &self.peers[front].up;
-        ours.any(|ours| {
-            theirs.iter().any(|theirs| ours.keys_in == theirs.keys_out && ours.spi_in == theirs.spi_out)
-        })
-    }
-}
-
-fn clear(front: usize) -> Command {
-    Command::Clear(Target::Peer { front: vrf(front), remote: address(PEER) })
-}
-
-fn flow() -> Flow {
-    Flow {
-        local: address("10.1.0.1"),
-        remote: address("10.2.0.1"),
-        protocol: 1,
-        local_port: 0,
-        remote_port: 0,
-    }
-}
-
-/// Which front VRF an output speaks of.
-fn front_of(output: &Output) -> Option<VrfId> {
-    match output {
-        Output::Transmit(datagram) => Some(datagram.path.front),
-        Output::ChildReady(child) | Output::ChildUp(child) | Output::ChildReplaced { new: child, .. } => {
-            Some(child.front)
-        }
-        Output::Ask(..) | Output::ChildDown(..) => None,
-        Output::Notice(
-            Notice::SessionUp { front, .. }
-            | Notice::SessionDown { front, .. }
-            | Notice::Failed { front, .. }
-            | Notice::Ignored { front, .. }
-            | Notice::Debug { front, .. },
-        ) => Some(*front),
+fn act(world: &mut Internets, step: &Step) {
+    match *step {
+        Step::Deliver(front) => world.deliver(front),
+        Step::DeliverAll(front) => world.deliver_all(front),
+        Step::Lose(front) => world.lose(front),
+        Step::Inject(index) => world.inject(index),
+        Step::BoxOpens(front) => world.box_opens(front),
+        Step::PeerOpens(front) => world.peer_opens(front),
+        Step::PeerRestarts(front) => world.peer_restarts(front),
+        Step::UnknownSpi(front) => world.unknown_spi(front),
+        Step::Clear(front) => world.clear(front),
+        Step::Wait(millis) => world.wait(Duration::from_millis(millis.into())),
     }
 }
 
 #[test]
 fn equal_peers_of_two_internets_are_served_each_with_its_own_key() {
-    World::new(false).everyone_is_served();
-    World::new(true).everyone_is_served();
+    Internets::new(false).everyone_is_served();
+    Internets::new(true).everyone_is_served();
 }
 
 #[test]
 fn a_peer_that_restarts_takes_nothing_from_its_equal() {
-    let mut world = World::new(false);
+    let mut world = Internets::new(false);
     (0..FRONTS).for_each(|front| world.peer_opens(front));
     world.settle();
     world.peer_restarts(0);
@@ -451,8 +77,8 @@ proptest! {
 
     #[test]
     fn no_message_reaches_into_another_front_vrf(shared: bool, steps in vec(step(), 1..60)) {
-        let mut world = World::new(shared);
-        steps.iter().for_each(|step| world.act(step));
+        let mut world = Internets::new(shared);
+        steps.iter().for_each(|step| act(&mut world, step));
         world.everyone_is_served();
     }
 }

@@ -58,6 +58,7 @@ impl<T> Default for Fib<T> {
 
 impl<T> Fib<T> {
     /// The value of the longest prefix that holds `address`.
+    #[inline]
     pub fn lookup(&self, address: IpAddr) -> Option<&T> {
         self.values.at(match address {
             IpAddr::V4(address) => self.v4.lookup(&address.octets()),
@@ -145,6 +146,7 @@ impl<T: PartialEq> PartialEq for Fib<T> {
 }
 
 impl Trie {
+    #[inline]
     fn lookup(&self, octets: &[u8]) -> Number {
         let (mut best, mut node) = (self.default, self.nodes.first());
         for octet in octets {

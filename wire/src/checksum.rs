@@ -12,6 +12,7 @@ impl Sum {
     /// Adds `bytes` as 16-bit words, the last padded with zero. Call it with an odd number of bytes
     /// only for the last piece.
     #[must_use]
+    #[inline]
     pub fn with(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<4>();
         let sum = words.iter().fold(0u64, |sum, word| sum.wrapping_add(u32::from_be_bytes(*word).into()));
@@ -42,6 +43,7 @@ impl Sum {
 }
 
 /// The checksum over `bytes`.
+#[inline]
 pub fn internet(bytes: &[u8]) -> u16 {
     Sum::ZERO.with(bytes).finish()
 }
@@ -61,6 +63,7 @@ pub fn pseudo_v6(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, length: u32) -> Sum
 }
 
 /// The checksum after one 16-bit word changed, RFC 1624 equation 3.
+#[inline]
 pub const fn replace(checksum: u16, old: u16, new: u16) -> u16 {
     let sum = (!checksum as u64).wrapping_add(!old as u64).wrapping_add(new as u64);
     !fold(sum)
@@ -73,6 +76,7 @@ fn address(sum: Sum, address: IpAddr) -> Sum {
     }
 }
 
+#[inline]
 const fn fold(sum: u64) -> u16 {
     let sum = (sum & 0xFFFF_FFFF).wrapping_add(sum >> 32);
     let sum = (sum & 0xFFFF).wrapping_add(sum >> 16 & 0xFFFF).wrapping_add(sum >> 32);

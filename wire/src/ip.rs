@@ -53,6 +53,7 @@ pub struct Flow {
 }
 
 /// The family by the version field alone.
+#[inline]
 pub fn family(bytes: &[u8]) -> Result<Family, Malformed> {
     match bytes.first().ok_or(Malformed::Truncated)? >> 4 {
         4 => Ok(Family::V4),
@@ -63,6 +64,7 @@ pub fn family(bytes: &[u8]) -> Result<Family, Malformed> {
 
 impl<'a> Packet<'a> {
     /// Judges lengths and walks extension headers; the IPv4 checksum is not judged.
+    #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, Malformed> {
         match family(bytes)? {
             Family::V4 => Self::v4(bytes),
@@ -70,22 +72,26 @@ impl<'a> Packet<'a> {
         }
     }
 
+    #[inline]
     pub fn family(&self) -> Family {
         Family::of(self.src)
     }
 
     /// The upper layer's bytes.
+    #[inline]
     pub fn payload(&self) -> &'a [u8] {
         self.bytes.get(self.header_len..).unwrap_or_default()
     }
 
     /// Whether this is a fragment without the upper layer's header.
+    #[inline]
     pub fn is_later_fragment(&self) -> bool {
         self.fragment.is_some_and(|fragment| fragment.offset != 0)
     }
 
     /// A first fragment, or a whole packet, too short to show its ports is refused: it would slip past
     /// selectors (RFC 1858).
+    #[inline]
     pub fn flow(&self) -> Result<Flow, Malformed> {
         let has_ports = matches!(self.protocol, tcp::PROTOCOL | udp::PROTOCOL | DCCP | SCTP | UDP_LITE);
         let (src_port, dst_port) = if has_ports && !self.is_later_fragment() {
@@ -97,6 +103,7 @@ impl<'a> Packet<'a> {
         Ok(Flow { src: self.src, dst: self.dst, protocol: self.protocol, src_port, dst_port })
     }
 
+    #[inline]
     fn v4(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let view = ipv4::Packet::new_checked(bytes)?;
         let piece = Fragment { ident: view.ident().into(), offset: view.fragment_offset(), more: view.mf() };

@@ -21,6 +21,7 @@ pub struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// `bytes` may go on behind the packet (Ethernet padding); it is cut off there.
+    #[inline]
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let head = bytes.first_chunk::<HEADER>().ok_or(Malformed::Truncated)?;
         if head[0] >> 4 != 4 {
@@ -200,6 +201,7 @@ pub struct Header {
 
 impl Header {
     /// Writes the header with its checksum over the first [`HEADER`] bytes of `out`.
+    #[inline]
     pub fn emit(&self, out: &mut [u8]) -> Result<(), Malformed> {
         let head = out.first_chunk_mut::<HEADER>().ok_or(Malformed::Truncated)?;
         let total = self.length.checked_add(HEADER).and_then(|n| u16::try_from(n).ok());

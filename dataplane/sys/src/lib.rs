@@ -9,6 +9,9 @@ pub mod clock;
 pub mod packet;
 pub mod poll;
 
+mod cache;
+pub use cache::prefetch;
+
 mod device;
 pub use device::index_of;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use base::{Instant, PolicyId, SaId};
+use base::{Instant, PolicyId, SaId, Spi};
 use dataplane::Port;
 use ipsec::Policy;
 use wire::ethernet::Mac;
@@ -23,12 +23,17 @@ pub(crate) enum Next<'t> {
     Local,
     IpLookup,
     MplsInput,
-    EspDecap,
+    /// ESP for us, of this SPI.
+    EspDecap(Spi),
+    /// Its SA is in the cache by now.
+    EspOpen,
     /// Out of a port that carries a crypto map.
     Policy(Out<'t>),
     /// Into a tunnel interface.
     Tunnel(PolicyId),
     EspEncap(Seal<'t>),
+    /// The same, and its SA is in the cache by now.
+    EspSeal(Seal<'t>),
     /// Out of a port, if it fits.
     Fit(Out<'t>),
     /// In pieces of at most so many bytes.
@@ -100,28 +105,59 @@ impl From<Drop> for Next<'_> {
     }
 }
 
-/// One packet's walk, with those it gives birth to: fragments, and errors told to senders.
+/// The walk of the packets of a round, with those they give birth to: fragments, and errors told to
+/// senders.
 pub(crate) struct Walk<'t, 's> {
     pub tables: &'t Tables,
     pub state: &'s mut State,
     pub now: Instant,
     children: VecDeque<(Frame, Next<'t>)>,
+    /// Packets whose SAs are on their way from memory, while others walk.
+    ahead: [Option<(Frame, Next<'t>)>; AHEAD],
+    /// Which of them waits longest.
+    oldest: usize,
 }
+
+/// A power of two.
+const AHEAD: usize = 8;
 
 /// More stages than any packet passes.
 const STEPS: u8 = 60;
 
 impl<'t, 's> Walk<'t, 's> {
     pub(crate) fn new(tables: &'t Tables, state: &'s mut State, now: Instant) -> Self {
-        Self { tables, state, now, children: VecDeque::new() }
+        Self { tables, state, now, children: VecDeque::new(), ahead: [const { None }; AHEAD], oldest: 0 }
     }
 
-    /// Leads `frame`, and every packet that comes of it, to its end.
+    /// Leads `frame`, and every packet that comes of it, to its end, or to where it waits for its SA.
     pub(crate) fn run(&mut self, frame: Frame, next: Next<'t>) {
         self.lead(frame, next);
         while let Some((frame, next)) = self.children.pop_front() {
             self.lead(frame, next);
         }
+    }
+
+    /// Leads those that wait to their ends; due before a walk is dropped.
+    pub(crate) fn finish(&mut self) {
+        let mut none = 0;
+        while none < AHEAD {
+            none += 1;
+            if let Some((frame, next)) = self.turn().and_then(Option::take) {
+                self.run(frame, next);
+                none = 0;
+            }
+        }
+    }
+
+    /// Lets a packet wait; gives the one that waits longest, if all places were taken.
+    fn swap(&mut self, frame: Frame, next: Next<'t>) -> Option<(Frame, Next<'t>)> {
+        self.turn()?.replace((frame, next))
+    }
+
+    fn turn(&mut self) -> Option<&mut Option<(Frame, Next<'t>)>> {
+        let at = self.oldest;
+        self.oldest = at.wrapping_add(1) % AHEAD;
+        self.ahead.get_mut(at)
     }
 
     /// A new packet that goes on from here in the place of, or because of, `parent`.
@@ -149,10 +185,22 @@ impl<'t, 's> Walk<'t, 's> {
                 Next::Local => stage::local::run(self, &mut frame),
                 Next::IpLookup => stage::ip_lookup::run(self, &mut frame),
                 Next::MplsInput => stage::mpls_input::run(self, &mut frame),
-                Next::EspDecap => stage::esp_decap::run(self, &mut frame),
+                Next::EspDecap(spi) => {
+                    self.state.sas.fetch_inbound(spi);
+                    let Some(waited) = self.swap(frame, Next::EspOpen) else { return };
+                    (frame, next) = waited;
+                    continue;
+                }
+                Next::EspOpen => stage::esp_decap::run(self, &mut frame),
                 Next::Policy(out) => stage::policy::run(self, &mut frame, out),
                 Next::Tunnel(policy) => stage::policy::tunnel(self, &mut frame, policy),
-                Next::EspEncap(seal) => stage::esp_encap::run(self, &mut frame, seal),
+                Next::EspEncap(seal) => {
+                    self.state.sas.fetch_outbound(seal.sa);
+                    let Some(waited) = self.swap(frame, Next::EspSeal(seal)) else { return };
+                    (frame, next) = waited;
+                    continue;
+                }
+                Next::EspSeal(seal) => stage::esp_encap::run(self, &mut frame, seal),
                 Next::Fit(out) => stage::fragment::fit(&frame, out),
                 Next::Fragment(limit, after) => stage::fragment::run(self, &mut frame, limit, after),
                 Next::MplsPush(out) => stage::mpls_push::run(self, &mut frame, out),

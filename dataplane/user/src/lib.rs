@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod by_id;
+
 mod control;
 pub use control::Opener;
 

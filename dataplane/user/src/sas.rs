@@ -107,6 +107,16 @@ impl Sas {
         bucket.iter_mut().find(|live| live.sa.spi == spi && live.sa.front == front && live.sa.local == local)
     }
 
+    /// Has the memory of an SA that is needed soon brought near.
+    pub(crate) fn fetch_inbound(&self, spi: Spi) {
+        self.inbound.get(slot(spi)).into_iter().flatten().take(1).for_each(sys::prefetch);
+    }
+
+    /// As [`fetch_inbound`](Self::fetch_inbound).
+    pub(crate) fn fetch_outbound(&self, id: SaId) {
+        self.outbound.get(&id).map(Box::as_ref).into_iter().for_each(sys::prefetch);
+    }
+
     pub(crate) fn seal(&mut self, id: SaId) -> Option<&mut Outbound> {
         self.outbound.get_mut(&id).map(Box::as_mut)
     }

@@ -1,6 +1,7 @@
 //! The policies of one port and inside VRF as packets see them: which entry's permit line a flow hits
 //! first (RFC 4301 section 4.4.1), found by longest match on the remote address.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 
 use base::{PolicyId, Prefix};
@@ -12,7 +13,9 @@ pub(crate) struct Spd {
     /// Every line of every entry, in the order they are tried.
     lines: Vec<Line>,
     /// For each remote prefix that a line names, the lines whose remote prefix covers it, in order.
-    by_remote: Fib<Box<[u32]>>,
+    by_remote: Fib<Range<usize>>,
+    /// The numbers of those lines, one prefix's after another's.
+    numbers: Vec<u32>,
 }
 
 struct Line {
@@ -30,17 +33,19 @@ impl Spd {
         for (number, line) in (0_u32..).zip(&lines) {
             at.entry(line.selector.remote).or_default().push(number);
         }
-        let mut by_remote = Fib::default();
+        let (mut by_remote, mut numbers) = (Fib::default(), Vec::new());
         for prefix in at.keys() {
-            by_remote.insert(*prefix, covering(&at, *prefix));
+            let start = numbers.len();
+            numbers.extend(covering(&at, *prefix));
+            by_remote.insert(*prefix, start..numbers.len());
         }
-        Self { lines, by_remote }
+        Self { lines, by_remote, numbers }
     }
 
     /// The first entry whose first matching line permits `flow`, and that line's index in it.
     pub(crate) fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
         let mut denied = None;
-        for number in self.by_remote.lookup(flow.remote)? {
+        for number in self.numbers.get(self.by_remote.lookup(flow.remote)?.clone())? {
             let line = self.lines.get(usize::try_from(*number).ok()?)?;
             if denied == Some(line.policy) || !line.selector.matches(flow) {
                 continue;
@@ -64,11 +69,11 @@ fn lines(policy: &Policy) -> impl Iterator<Item = Line> {
 }
 
 /// The lines of `prefix` and of every shorter prefix around it, in order.
-fn covering(at: &BTreeMap<Prefix, Vec<u32>>, prefix: Prefix) -> Box<[u32]> {
+fn covering(at: &BTreeMap<Prefix, Vec<u32>>, prefix: Prefix) -> Vec<u32> {
     let around = (0..=prefix.length()).filter_map(|length| Prefix::new(prefix.address(), length).ok());
     let mut numbers: Vec<u32> = around.filter_map(|wide| at.get(&wide)).flatten().copied().collect();
     numbers.sort_unstable();
-    numbers.into_boxed_slice()
+    numbers
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use base::{Instant, Label, PolicyId, PortId, VrfId};
 use crossbeam_channel::Sender;
 use dataplane::{Event, LabelCounters};
 
+use crate::by_id::ById;
 use crate::drop::Drops;
 use crate::limit::{Bucket, Once};
 use crate::sas::Sas;
@@ -25,7 +26,7 @@ pub(crate) struct State {
     /// Lends buffers; between packets it holds none to send.
     pub batch: Batch,
     /// Frames ready for each port, in order.
-    outgoing: BTreeMap<PortId, Vec<Frame>>,
+    outgoing: ById<Vec<Frame>>,
     ident: u16,
     events: Sender<Event>,
 }
@@ -68,7 +69,7 @@ impl State {
             pieces: Pieces::default(),
             limits: Limits::default(),
             batch: Batch::default(),
-            outgoing: BTreeMap::new(),
+            outgoing: ById::default(),
             ident: 0,
             events,
         }
@@ -92,7 +93,7 @@ impl State {
     }
 
     pub(crate) fn send(&mut self, port: PortId, frame: Frame) {
-        self.outgoing.entry(port).or_default().push(frame);
+        self.outgoing.place(port.0).get_or_insert_default().push(frame);
     }
 
     /// The end of a packet that dies.
@@ -102,7 +103,7 @@ impl State {
     }
 
     /// Everything that is ready for ports, emptied by the caller.
-    pub(crate) fn outgoing(&mut self) -> (&mut BTreeMap<PortId, Vec<Frame>>, &mut Batch, &mut Drops) {
+    pub(crate) fn outgoing(&mut self) -> (&mut ById<Vec<Frame>>, &mut Batch, &mut Drops) {
         (&mut self.outgoing, &mut self.batch, &mut self.drops)
     }
 

@@ -3,7 +3,7 @@
 //! A clone shares every table that the next op leaves alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use base::{Label, PolicyId, PortId, VrfId};
@@ -13,15 +13,16 @@ use mpls::Lfib;
 use vrf::Fib;
 use wire::ethernet::Mac;
 
+use crate::by_id::ById;
 use crate::spd::Spd;
 
 #[derive(Clone, Default)]
 pub(crate) struct Tables {
-    vrfs: BTreeMap<VrfId, Arc<VrfTable>>,
-    ports: BTreeMap<PortId, Arc<Port>>,
+    vrfs: ById<Arc<VrfTable>>,
+    ports: ById<Arc<Port>>,
     neighbours: Arc<BTreeMap<(PortId, IpAddr), Mac>>,
     labels: Arc<Lfib<LabelAction>>,
-    policies: Arc<BTreeMap<PolicyId, Arc<Policy>>>,
+    policies: Arc<ById<Arc<Policy>>>,
     /// The policies of each port by inside VRF, ready for lookup.
     spds: BTreeMap<(PortId, VrfId), Arc<Spd>>,
     /// Which of them the ops of this apply made wrong.
@@ -33,7 +34,8 @@ pub(crate) struct VrfTable {
     pub ttl: TtlModel,
     pub fib: Fib<Hop>,
     /// Our own addresses in this VRF, sorted.
-    locals: Vec<IpAddr>,
+    local_v4: Vec<Ipv4Addr>,
+    local_v6: Vec<Ipv6Addr>,
     /// The port that leads to this box's kernel.
     pub host: Option<PortId>,
 }
@@ -56,7 +58,7 @@ pub(crate) struct Out<'t> {
     pub port: &'t Port,
     /// `None`: the destination itself.
     pub gateway: &'t Option<IpAddr>,
-    /// Outermost first, implicit null included.
+    /// What goes on the wire, outermost first.
     pub push: &'t [Label],
 }
 
@@ -68,39 +70,40 @@ pub(crate) struct Ruling<'t> {
 }
 
 impl Out<'_> {
-    /// The labels that really go on the wire.
-    pub(crate) fn labels(&self) -> impl DoubleEndedIterator<Item = Label> {
-        self.push.iter().copied().filter(|label| *label != Label::IMPLICIT_NULL)
-    }
-
     /// The longest IP packet that fits the port under the labels.
     pub(crate) fn mtu(&self) -> usize {
-        usize::from(self.port.mtu).saturating_sub(self.labels().count().saturating_mul(4))
+        usize::from(self.port.mtu).saturating_sub(self.push.len().saturating_mul(4))
     }
 }
 
 impl VrfTable {
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
-        self.locals.binary_search(&address).is_ok()
+        match address {
+            IpAddr::V4(address) => self.local_v4.binary_search(&address).is_ok(),
+            IpAddr::V6(address) => self.local_v6.binary_search(&address).is_ok(),
+        }
     }
 
     /// An own address of the same family as `like`.
     pub(crate) fn own(&self, like: IpAddr) -> Option<IpAddr> {
-        self.locals.iter().copied().find(|local| local.is_ipv4() == like.is_ipv4())
+        match like {
+            IpAddr::V4(_) => self.local_v4.first().copied().map(IpAddr::V4),
+            IpAddr::V6(_) => self.local_v6.first().copied().map(IpAddr::V6),
+        }
     }
 
     fn is_unused(&self) -> bool {
-        self.fib.is_empty() && self.locals.is_empty() && self.host.is_none()
+        self.fib.is_empty() && self.local_v4.is_empty() && self.local_v6.is_empty() && self.host.is_none()
     }
 }
 
 impl Tables {
     pub(crate) fn vrf(&self, id: VrfId) -> Option<&VrfTable> {
-        self.vrfs.get(&id).map(Arc::as_ref)
+        self.vrfs.get(id.0).map(Arc::as_ref)
     }
 
     pub(crate) fn port(&self, id: PortId) -> Option<&Port> {
-        self.ports.get(&id).map(Arc::as_ref)
+        self.ports.get(id.0).map(Arc::as_ref)
     }
 
     pub(crate) fn neighbour(&self, port: PortId, address: IpAddr) -> Option<Mac> {
@@ -112,7 +115,7 @@ impl Tables {
     }
 
     pub(crate) fn policy(&self, id: PolicyId) -> Option<&Policy> {
-        self.policies.get(&id).map(Arc::as_ref)
+        self.policies.get(id.0).map(Arc::as_ref)
     }
 
     /// What the policies of `port` say of a flow of the VRF `inside`, as judged on its way out;
@@ -181,10 +184,10 @@ impl Tables {
             Object::Sa(_) => {}
             Object::Policy(policy) => self.set_policy(policy),
             Object::Label { label, action } => {
-                Arc::make_mut(&mut self.labels).insert(*label, action.clone());
+                Arc::make_mut(&mut self.labels).insert(*label, on_the_wire(action));
             }
             Object::Route(Route { vrf, prefix, hop }) => {
-                self.vrf_mut(*vrf).fib.insert(*prefix, hop.clone());
+                self.vrf_mut(*vrf).fib.insert(*prefix, without_nulls(hop));
             }
         }
     }
@@ -202,7 +205,7 @@ impl Tables {
                 Arc::make_mut(&mut self.labels).remove(label);
             }
             Key::Route(vrf, prefix) => {
-                if let Some(table) = self.vrfs.get_mut(&vrf) {
+                if let Some(table) = self.vrfs.place(vrf.0) {
                     Arc::make_mut(table).fib.remove(prefix);
                 }
             }
@@ -210,20 +213,20 @@ impl Tables {
     }
 
     fn vrf_mut(&mut self, id: VrfId) -> &mut VrfTable {
-        Arc::make_mut(self.vrfs.entry(id).or_default())
+        Arc::make_mut(self.vrfs.place(id.0).get_or_insert_default())
     }
 
     /// A VRF that ports or routes still name loses only what was set of itself.
     fn unset_vrf(&mut self, id: VrfId) {
-        let Some(table) = self.vrfs.get_mut(&id) else { return };
+        let Some(table) = self.vrfs.place(id.0) else { return };
         Arc::make_mut(table).ttl = TtlModel::default();
         if table.is_unused() {
-            self.vrfs.remove(&id);
+            self.vrfs.remove(id.0);
         }
     }
 
     fn set_port(&mut self, port: &Port) {
-        let old = self.ports.insert(port.id, Arc::new(port.clone()));
+        let old = self.ports.place(port.id.0).replace(Arc::new(port.clone()));
         if let Some(old) = old.filter(|old| old.vrf != port.vrf) {
             self.collect_own(old.vrf);
         }
@@ -231,7 +234,7 @@ impl Tables {
     }
 
     fn unset_port(&mut self, id: PortId) {
-        if let Some(old) = self.ports.remove(&id) {
+        if let Some(old) = self.ports.remove(id.0) {
             self.collect_own(old.vrf);
         }
     }
@@ -239,17 +242,22 @@ impl Tables {
     /// Gathers what the ports of a VRF say of it: own addresses and the way to the kernel.
     fn collect_own(&mut self, id: VrfId) {
         let ports = self.ports.values().filter(|port| port.vrf == id);
-        let mut locals: Vec<IpAddr> =
-            ports.clone().flat_map(|port| &port.addresses).map(|own| own.address).collect();
-        locals.sort_unstable();
-        locals.dedup();
+        let (mut local_v4, mut local_v6) = (Vec::new(), Vec::new());
+        for own in ports.clone().flat_map(|port| &port.addresses) {
+            match own.address {
+                IpAddr::V4(address) => local_v4.push(address),
+                IpAddr::V6(address) => local_v6.push(address),
+            }
+        }
+        local_v4.sort_unstable();
+        local_v6.sort_unstable();
         let host = ports.clone().find(|port| port.link == Link::Host).map(|port| port.id);
         let table = self.vrf_mut(id);
-        (table.locals, table.host) = (locals, host);
+        (table.local_v4, table.local_v6, table.host) = (local_v4, local_v6, host);
     }
 
     fn set_policy(&mut self, policy: &Policy) {
-        let old = Arc::make_mut(&mut self.policies).insert(policy.id, Arc::new(policy.clone()));
+        let old = Arc::make_mut(&mut self.policies).place(policy.id.0).replace(Arc::new(policy.clone()));
         match old {
             // A rekey changes the bundles alone, which the index does not hold.
             Some(old) if same_rules(&old, policy) => {}
@@ -259,7 +267,7 @@ impl Tables {
     }
 
     fn unset_policy(&mut self, id: PolicyId) {
-        if let Some(old) = Arc::make_mut(&mut self.policies).remove(&id) {
+        if let Some(old) = Arc::make_mut(&mut self.policies).remove(id.0) {
             self.stale.insert((old.port, old.inside));
         }
     }
@@ -274,6 +282,22 @@ impl Tables {
             let spd = Spd::new(&entries);
             self.spds.insert((port, inside), Arc::new(spd));
         }
+    }
+}
+
+/// Implicit null is a label that never goes on the wire (RFC 3032 section 2.1).
+fn without_nulls(hop: &Hop) -> Hop {
+    let mut hop = hop.clone();
+    if let Hop::Out { push, .. } = &mut hop {
+        push.retain(|label| *label != Label::IMPLICIT_NULL);
+    }
+    hop
+}
+
+fn on_the_wire(action: &LabelAction) -> LabelAction {
+    match action {
+        LabelAction::PopTo(vrf) => LabelAction::PopTo(*vrf),
+        LabelAction::Swap(label, hop) => LabelAction::Swap(*label, without_nulls(hop)),
     }
 }
 

@@ -68,11 +68,13 @@ impl Worker {
             side.nic.receive(&mut self.state.batch);
             self.state.drops.add(Drop::Unfit, self.state.batch.take_lost());
             packets = packets.saturating_add(self.state.batch.len());
-            while let Some(mut frame) = self.state.batch.pop() {
+            let mut walk = Walk::new(&tables, &mut self.state, now);
+            while let Some(mut frame) = walk.state.batch.pop() {
                 frame.port = *port;
                 count(&mut side.counters.packets_in, &mut side.counters.bytes_in, &frame);
-                Walk::new(&tables, &mut self.state, now).run(frame, Next::EthernetIn);
+                walk.run(frame, Next::EthernetIn);
             }
+            walk.finish();
         }
         self.flush();
         if now >= self.next_tick {
@@ -99,20 +101,23 @@ impl Worker {
     /// Sends what waited for stations that are known now.
     fn release(&mut self, tables: &Tables, now: Instant) -> usize {
         let mut released = 0_usize;
-        for (id, address) in core::mem::take(&mut self.known) {
+        let known = core::mem::take(&mut self.known);
+        let mut walk = Walk::new(tables, &mut self.state, now);
+        for (id, address) in known {
             let Some(port) = tables.port(id) else { continue };
-            for frame in self.state.waiting.release(port, address) {
+            for frame in walk.state.waiting.release(port, address) {
                 released = released.saturating_add(1);
-                Walk::new(tables, &mut self.state, now).run(frame, Next::Neighbour(Via { port, address }));
+                walk.run(frame, Next::Neighbour(Via { port, address }));
             }
         }
+        walk.finish();
         released
     }
 
     fn flush(&mut self) {
         let (outgoing, batch, drops) = self.state.outgoing();
-        for (port, frames) in outgoing {
-            let Some(side) = self.sides.get_mut(port) else {
+        for (port, frames) in outgoing.iter_mut() {
+            let Some(side) = self.sides.get_mut(&PortId(port)) else {
                 for frame in frames.drain(..) {
                     drops.count(Drop::UnknownPort);
                     batch.recycle(frame);

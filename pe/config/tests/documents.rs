@@ -33,7 +33,8 @@ fn every_command_has_a_row_with_all_its_keywords_and_ranges() {
     let rows: Vec<_> = REFERENCE.lines().map(|line| (line, words(line))).collect();
     let is_told = |pattern: &&'static str| {
         let head = format!("`{}", head(pattern));
-        rows.iter().any(|(line, words)| line.contains(&head) && said(pattern).all(|word| words.contains(word)))
+        rows.iter()
+            .any(|(line, words)| line.contains(&head) && said(pattern).all(|word| words.contains(word)))
     };
     let missing: Vec<_> = config::commands().filter(|pattern| !is_told(pattern)).collect();
     assert!(missing.is_empty(), "docs/operator/configuration.md lacks:\n{}", missing.join("\n"));
@@ -44,7 +45,8 @@ fn what_the_documents_show_is_accepted_without_a_doubt() {
     for (name, document) in [("configuration.md", REFERENCE), ("README.md", README)] {
         let blocks = document.split("```text\n").skip(1).filter_map(|rest| rest.split_once("```"));
         let example = blocks.map(|(block, _)| block).find(|block| block.contains("crypto map")).unwrap();
-        let parsed = config::parse(example).unwrap_or_else(|f| panic!("{}", config::report(name, example, &f)));
+        let parsed =
+            config::parse(example).unwrap_or_else(|f| panic!("{}", config::report(name, example, &f)));
         assert!(parsed.warnings.is_empty(), "{}", config::report(name, example, &parsed.warnings));
     }
 }

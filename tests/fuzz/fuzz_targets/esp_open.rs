@@ -50,7 +50,8 @@ fuzz_target!(|data: &[u8]| {
     let inner = [0x45; 40];
     let mut room = vec![0; esp::HEADROOM + inner.len() + esp::TAILROOM];
     room[esp::HEADROOM..esp::HEADROOM + inner.len()].copy_from_slice(&inner);
-    let sealed = outbound.seal(&mut room, esp::HEADROOM..esp::HEADROOM + inner.len(), 4).expect("room enough");
+    let sealed =
+        outbound.seal(&mut room, esp::HEADROOM..esp::HEADROOM + inner.len(), 4).expect("room enough");
     let opened = inbound.open(&mut room[sealed.clone()]).expect("junk moved the window");
     assert_eq!(room[sealed][opened.payload], inner);
 });

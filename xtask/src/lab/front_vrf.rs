@@ -74,6 +74,8 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
         }
     }
     apart(lab, report)?;
+    report.stage("lifetimes of 60 and 120 seconds end under traffic");
+    recovery::age(lab, &CUSTOMERS, report);
     report.stage("restart");
     recovery::pe_restarts(lab, pe, &CUSTOMERS, report);
     Ok(())

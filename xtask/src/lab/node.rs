@@ -83,7 +83,7 @@ impl Node {
         self.demand("cat /run/cmd.log 2>/dev/null || true")
     }
 
-    /// Runs a shell command in the node, at most a minute.
+    /// Runs a shell command in the node, at most three minutes.
     pub(crate) fn run(&self, command: &str) -> Result<Outcome> {
         let script = self.script(command);
         match &self.console {
@@ -120,7 +120,7 @@ impl Node {
 
     fn script(&self, command: &str) -> String {
         let exports = self.spec.env.iter().map(|(name, value)| format!("export {name}={}; ", quote(value)));
-        format!("timeout 60 sh -c {}", quote(&(exports.collect::<String>() + command)))
+        format!("timeout 180 sh -c {}", quote(&(exports.collect::<String>() + command)))
     }
 
     fn run_outside(&self, command: &str, input: &[u8]) -> Result<Outcome> {

@@ -10,29 +10,52 @@ use super::node::Node;
 use super::report::Report;
 use super::{Lab, joined, swan, traffic, until};
 
-/// Pings of a series that lasts through a rekey: ten seconds.
+/// Pings of a series that lasts through rekeys on command: ten seconds.
 const LONG: u32 = 500;
 
-/// Phase 2, then phase 1, replaced while pings go both ways: none is lost.
+/// And of one that lasts longer than the lifetimes that a lab configures, at most 120 seconds.
+const LIFETIME: u32 = 5750;
+
+/// Phase 2, then phase 1, replaced by the gateway while pings go both ways: none is lost.
 pub(crate) fn rekey(lab: &Lab, customer: &Customer, report: &mut Report) {
     report.check(&format!("{}: rekeying both phases loses no packet", customer.name), || {
-        let gateway = lab.node(customer.gateway)?;
-        let before = keys(gateway)?;
-        let pings = thread::scope(|scope| {
-            let ping = |from, to| move || traffic::ping(lab.node(from)?, to, LONG, customer.mark);
-            let near = scope.spawn(ping(customer.near, FAR));
-            let far = scope.spawn(ping(customer.far, NEAR));
-            let rekeyed = replace(gateway);
-            let pings = [joined(near)?, joined(far)?];
-            rekeyed.map(|()| pings)
-        })?;
-        let after = keys(gateway)?;
-        ensure!(after.0 != before.0, "the IKE SA is still the same");
-        ensure!(after.1 != before.1, "the SPIs are still the same");
-        let (sent, received) = (pings[0].sent + pings[1].sent, pings[0].received + pings[1].received);
-        ensure!(sent == received, "{} of {sent} pings were lost", sent - received);
-        Ok(format!("{received} of {sent} pings"))
+        meanwhile(lab, customer, LONG, replace)
     });
+}
+
+/// Both phases reach the end of their lifetimes while pings go both ways: we replace them, and none is lost.
+pub(crate) fn age(lab: &Lab, customers: &[Customer], report: &mut Report) {
+    let outcomes: Vec<Result<String>> = thread::scope(|scope| {
+        let through = |customer| move || meanwhile(lab, customer, LIFETIME, |_| Ok(()));
+        let threads: Vec<_> = customers.iter().map(|customer| scope.spawn(through(customer))).collect();
+        threads.into_iter().map(joined).collect()
+    });
+    for (customer, outcome) in customers.iter().zip(outcomes) {
+        report.check(
+            &format!("{}: lifetimes end, both phases are replaced, no packet is lost", customer.name),
+            || outcome,
+        );
+    }
+}
+
+/// Pings both ways while something replaces both phases' keys.
+fn meanwhile(lab: &Lab, customer: &Customer, count: u32, event: fn(&Node) -> Result<()>) -> Result<String> {
+    let gateway = lab.node(customer.gateway)?;
+    let before = keys(gateway)?;
+    let pings = thread::scope(|scope| {
+        let ping = |from, to| move || traffic::ping(lab.node(from)?, to, count, customer.mark);
+        let near = scope.spawn(ping(customer.near, FAR));
+        let far = scope.spawn(ping(customer.far, NEAR));
+        let happened = event(gateway);
+        let pings = [joined(near)?, joined(far)?];
+        happened.map(|()| pings)
+    })?;
+    let after = keys(gateway)?;
+    ensure!(after.0 != before.0, "the IKE SA is still the same");
+    ensure!(after.1 != before.1, "the SPIs are still the same");
+    let (sent, received) = (pings[0].sent + pings[1].sent, pings[0].received + pings[1].received);
+    ensure!(sent == received, "{} of {sent} pings were lost", sent - received);
+    Ok(format!("{received} of {sent} pings"))
 }
 
 fn replace(gateway: &Node) -> Result<()> {

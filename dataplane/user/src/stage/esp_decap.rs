@@ -92,7 +92,7 @@ fn tell_unknown(walk: &mut Walk<'_, '_>, front: VrfId, outer: &Outer) {
     }
 }
 
-fn tell_end(walk: &Walk<'_, '_>, id: SaId, end: Option<End>) {
+pub(crate) fn tell_end(walk: &Walk<'_, '_>, id: SaId, end: Option<End>) {
     match end {
         Some(End::Near) => walk.state.tell(Event::Expiring(id)),
         Some(End::Reached) => walk.state.tell(Event::Expired(id)),

@@ -3,14 +3,14 @@
 
 use std::net::IpAddr;
 
-use base::{Family, SaId};
-use dataplane::Event;
+use base::{Family, Instant};
 use ipsec::{DfBit, Encap, Fragmentation, Policy};
 use wire::ip::Packet;
 use wire::{esp, ipv4, ipv6, udp};
 
 use crate::graph::{After, Next, Seal, Trouble, Walk};
-use crate::sas::End;
+use crate::sas::Outbound;
+use crate::stage::esp_decap::tell_end;
 use crate::tables::Way;
 use crate::{Drop, Frame, Origin};
 
@@ -43,7 +43,10 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>
     let df = fits && outer_df(&packet, seal.policy.df);
     let outer = Outer { local: sa.local, remote: sa.remote, encap: sa.encap, tos: packet.tos, df };
     let (front, length, family) = (sa.front, packet.bytes.len(), packet.family());
-    if let Err(drop) = close(walk, frame, seal.sa, family, length) {
+    let sealed = close(live, frame, family, length, walk.now);
+    let end = live.end(live.cipher.nearly_spent(), sealed == Err(Drop::Exhausted));
+    tell_end(walk, seal.sa, end);
+    if let Err(drop) = sealed {
         return drop.into();
     }
     if wrap(frame, &outer, walk.state.ident()).is_none() {
@@ -85,13 +88,12 @@ fn outer_df(packet: &Packet<'_>, df: DfBit) -> bool {
 
 /// Seals the packet in place.
 fn close(
-    walk: &mut Walk<'_, '_>,
+    live: &mut Outbound,
     frame: &mut Frame,
-    id: SaId,
     family: Family,
     length: usize,
+    now: Instant,
 ) -> Result<(), Drop> {
-    let live = walk.state.sas.seal(id).ok_or(Drop::NoSaYet)?;
     let next_header = match family {
         Family::V4 => IP_IN_IP,
         Family::V6 => IPV6_IN_IP,
@@ -99,15 +101,8 @@ fn close(
     let (room, range) = frame.room();
     let sealed = live.cipher.seal(room, range, next_header).ok();
     match &sealed {
-        Some(_) => live.count(length, live.cipher.sequence(), walk.now),
+        Some(_) => live.count(length, live.cipher.sequence(), now),
         None => live.count_error(),
-    }
-    let end = live.end(live.cipher.nearly_spent(), sealed.is_none());
-    if let Some(end) = end {
-        walk.state.tell(match end {
-            End::Near => Event::Expiring(id),
-            End::Reached => Event::Expired(id),
-        });
     }
     let range = sealed.ok_or(Drop::Exhausted)?;
     frame.narrow(range).then_some(()).ok_or(Drop::TooBig)

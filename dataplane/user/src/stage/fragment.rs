@@ -24,7 +24,7 @@ pub(crate) fn fit<'t>(frame: &Frame, out: Out<'t>) -> Next<'t> {
             (false, _) => Next::Icmp(Trouble::too_big(mtu)),
         };
     }
-    if out.labels().next().is_some() {
+    if !out.push.is_empty() {
         return Next::MplsPush(out);
     }
     Next::Neighbour(Via { port: out.port, address: out.gateway.unwrap_or(header.dst) })

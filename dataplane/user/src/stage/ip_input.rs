@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use base::Family;
+use base::{Family, Spi};
 use ipsec::Flow;
 use wire::ip::Packet;
 use wire::{checksum, esp, ipv4, udp};
@@ -64,17 +64,22 @@ fn for_us<'t>(packet: &Packet<'_>, origin: Origin) -> Next<'t> {
     match packet.protocol {
         esp::PROTOCOL | udp::PROTOCOL if origin == Origin::Own => Next::Local,
         esp::PROTOCOL | udp::PROTOCOL if packet.fragment.is_some() => Next::Reassemble,
-        esp::PROTOCOL => Next::EspDecap,
-        udp::PROTOCOL if carries_esp(packet) => Next::EspDecap,
+        esp::PROTOCOL => spi(packet.payload()).map_or(Drop::EspMalformed.into(), Next::EspDecap),
+        udp::PROTOCOL => carried_esp(packet).and_then(spi).map_or(Next::Local, Next::EspDecap),
         _ => Next::Local,
     }
 }
 
-fn carries_esp(packet: &Packet<'_>) -> bool {
-    udp::Packet::new_checked(packet.payload()).is_ok_and(|datagram| {
-        datagram.dst_port() == esp::NATT_PORT
-            && matches!(esp::Encapsulated::parse(datagram.payload()), Ok(esp::Encapsulated::Esp(_)))
-    })
+fn spi(sealed: &[u8]) -> Option<Spi> {
+    sealed.first_chunk().map(|spi| Spi(u32::from_be_bytes(*spi)))
+}
+
+fn carried_esp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    let datagram = udp::Packet::new_checked(packet.payload()).ok()?;
+    match esp::Encapsulated::parse(datagram.payload()).ok()? {
+        esp::Encapsulated::Esp(sealed) if datagram.dst_port() == esp::NATT_PORT => Some(sealed),
+        esp::Encapsulated::Esp(_) | esp::Encapsulated::Ike(_) | esp::Encapsulated::Keepalive => None,
+    }
 }
 
 /// What a crypto-map entry would protect on its way back must not come in clear by that port

@@ -14,7 +14,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         }
         // Labels keep a packet inside its VPN; what is sealed was judged before.
         Way::Out(out)
-            if out.port.crypto && frame.origin != Origin::Sealed && out.labels().next().is_none() =>
+            if out.port.crypto && frame.origin != Origin::Sealed && out.push.is_empty() =>
         {
             Next::Policy(out)
         }

@@ -68,7 +68,7 @@ fn lower_ttl(frame: &mut Frame, ttl: u8) -> Option<()> {
 fn swap<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, entry: Entry, next: Label, hop: &'t Hop) -> Next<'t> {
     let Way::Out(out) = walk.tables.follow(frame.vrf, hop) else { return Drop::NoRoute.into() };
     let ttl = entry.ttl.saturating_sub(1);
-    let pushed = out.labels().count().saturating_mul(mpls::ENTRY);
+    let pushed = out.push.len().saturating_mul(mpls::ENTRY);
     if frame.len().saturating_add(pushed) > usize::from(out.port.mtu) {
         return Next::Icmp(too_big(frame, out.mtu()));
     }
@@ -99,8 +99,8 @@ fn hand_down(frame: &mut Frame, bottom: bool, ttl: u8) -> Option<()> {
 
 fn push(frame: &mut Frame, out: Out<'_>, tc: u8, ttl: u8, bare: bool) {
     let mut bottom = bare;
-    for label in out.labels().rev() {
-        frame.prepend(&Entry { label, tc, bottom, ttl }.to_bytes());
+    for label in out.push.iter().rev() {
+        frame.prepend(&Entry { label: *label, tc, bottom, ttl }.to_bytes());
         bottom = false;
     }
 }

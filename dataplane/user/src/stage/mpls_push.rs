@@ -18,8 +18,8 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, out: Out<'t>) 
     // The three class selector bits of the DSCP.
     let (tc, address) = (header.tos >> 5, out.gateway.unwrap_or(header.dst));
     let mut bottom = true;
-    for label in out.labels().rev() {
-        if !frame.prepend(&Entry { label, tc, bottom, ttl }.to_bytes()) {
+    for label in out.push.iter().rev() {
+        if !frame.prepend(&Entry { label: *label, tc, bottom, ttl }.to_bytes()) {
             return Drop::LabelStack.into();
         }
         bottom = false;

@@ -88,3 +88,12 @@ fn spis_are_hexadecimal_or_decimal() {
     assert_eq!(spi("0x100000000"), None);
     assert_eq!(spi("xyz"), None);
 }
+
+#[test]
+fn every_command_has_its_row_in_the_operators_document() {
+    let document = include_str!("../../../../docs/operator/commands.md");
+    let patterns = crate::commands::ALL.iter().map(|row| row.pattern);
+    let missing: Vec<_> =
+        patterns.filter(|pattern| !document.contains(&format!("| `{pattern}` |"))).collect();
+    assert!(missing.is_empty(), "docs/operator/commands.md lacks:\n{}", missing.join("\n"));
+}

@@ -1,0 +1,73 @@
+//! Writes the seeds of the fuzz targets whose inputs are messages and packets of our own making:
+//! `cargo test -p tests --test seeds -- --ignored`.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "it is all test code")]
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use tests::internets::Internets;
+use tests::packet::{Mark, Shape, halves, labelled, marked};
+use tests::setup::{ATTACHED, BOX, FAR, NEAR, PEERS, PUBLIC, TRANSIT_IN, label_in};
+
+fn write(target: &str, name: &str, bytes: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), bytes).unwrap();
+}
+
+/// A chunk as the targets read it: what it is, its length, its bytes.
+fn chunk(head: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+    [head, &length, bytes].concat()
+}
+
+#[test]
+#[ignore = "it writes files"]
+fn every_message_of_a_negotiation_is_a_seed_of_ike_message() {
+    for (role, way) in [(0, "responder"), (2, "initiator")] {
+        let mut world = Internets::new(false);
+        if role == 0 {
+            world.peer_opens(0)
+        } else {
+            world.box_opens(0)
+        }
+        world.deliver_all(0);
+        let messages = world.captured;
+        for (at, (_, message)) in messages.iter().enumerate() {
+            let genuine = u8::try_from(at).unwrap();
+            let seed = [&[role, genuine][..], &chunk(&[0], message), &chunk(&[3], message)].concat();
+            write("ike_message", &format!("{way}-{at}"), &seed);
+        }
+    }
+}
+
+#[test]
+#[ignore = "it writes files"]
+fn a_packet_of_each_kind_is_a_seed_of_graph_frame() {
+    let shapes = [
+        ("plain", Shape::PLAIN),
+        ("ping", Shape { ping: true, ..Shape::PLAIN }),
+        ("last-hop", Shape { ttl: 1, ..Shape::PLAIN }),
+        ("big", Shape { big: true, df: true, ..Shape::PLAIN }),
+    ];
+    for (name, shape) in shapes {
+        let packet = |src: Ipv4Addr, dst: Ipv4Addr| marked(Mark(0), src, dst, shape);
+        let attached = chunk(&[2, 1], &packet(ATTACHED, NEAR[0]));
+        let clear = chunk(&[3, 0], &packet(NEAR[0], FAR));
+        let sealed = chunk(&[4, 1], &packet(NEAR[0], FAR));
+        let to_the_box = chunk(&[5, 2], &packet(NEAR[0], BOX));
+        let from_core = chunk(&[6, 3], &packet(FAR, NEAR[0]));
+        let changed = chunk(&[7, 0], &[]);
+        let seed = [attached, clear, sealed, to_the_box, changed, from_core].concat();
+        write("graph_frame", name, &seed);
+    }
+    let plain = marked(Mark(0), FAR, NEAR[0], Shape::PLAIN);
+    let stack = |label| chunk(&[1, 0], &labelled(label, 64, &plain));
+    let transit = base::Label::new(TRANSIT_IN).unwrap();
+    write("graph_frame", "labels", &[stack(label_in(1)), stack(transit), stack(base::Label::FIRST)].concat());
+    let whole = marked(Mark(0), PEERS[0], PUBLIC, Shape { big: true, ..Shape::PLAIN });
+    let pieces = halves(&whole).map(|half| chunk(&[3, 0], &half));
+    write("graph_frame", "fragments", &pieces.concat());
+}
