@@ -16,6 +16,9 @@ pub enum Event {
     Expiring(SaId),
     /// An SA is at its end; it carries nothing any more.
     Expired(SaId),
+    /// The newest packet of an inbound SA, an authentic one, came from this UDP port of its peer: a NAT
+    /// has given it another. At most one a second for each SA.
+    Moved(SaId, u16),
     /// A next hop's link address is wanted.
     Resolve(PortId, IpAddr),
     /// A packet the backend cannot deal with.

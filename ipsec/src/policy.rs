@@ -80,9 +80,9 @@ impl Policy {
         self.rules.get(index).filter(|rule| rule.permit).map(|_| index)
     }
 
-    /// Whether a peer may propose `selector`: some permit line covers it (RFC 4301 section 4.4.1.1;
-    /// a superset is refused).
+    /// Whether a peer may propose `selector`: the first line that covers it is a permit line (RFC 4301
+    /// section 4.4.1.1; a superset is refused).
     pub fn admits(&self, selector: &Selector) -> bool {
-        self.rules.iter().any(|rule| rule.permit && rule.selector.covers(selector))
+        self.rules.iter().find(|rule| rule.selector.covers(selector)).is_some_and(|rule| rule.permit)
     }
 }

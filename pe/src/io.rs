@@ -78,10 +78,13 @@ pub struct HostPort {
     pub vrf: VrfId,
     /// `true`: the TUN of its VRF, that the dataplane made; `false`: a wire.
     pub host: bool,
+    /// What the device is to have, in bytes; packets may have a lower limit.
     pub mtu: u16,
     pub addresses: Vec<Address>,
     /// Whether IKE listens here.
     pub ike: bool,
+    /// Administratively down: guarded, without addresses, and no port of the dataplane.
+    pub shutdown: bool,
 }
 
 /// A route for packets of the box itself, in the kernel table of its VRF.

@@ -16,6 +16,7 @@ pub use pe::Pe;
 mod ids;
 mod log;
 mod plan;
+mod problems;
 mod show;
 mod tables;
 mod trace;

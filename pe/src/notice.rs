@@ -82,6 +82,12 @@ pub enum Notice {
         interface: String,
         problem: String,
     },
+    /// `ip mtu` is more than the device carries: the device's governs. In bytes.
+    MtuTooLarge {
+        interface: String,
+        wanted: u16,
+        device: u16,
+    },
     Link {
         interface: String,
         up: bool,
@@ -128,6 +134,7 @@ impl Notice {
             | Self::Ignored { .. }
             | Self::UnknownSpi { .. }
             | Self::PortUnusable { .. }
+            | Self::MtuTooLarge { .. }
             | Self::ProposalLeftOut { .. }
             | Self::EntryIncomplete { .. }
             | Self::RouteUnusable { .. }
@@ -157,6 +164,7 @@ impl Notice {
             }
             Self::UnknownSpi { peer, .. } => peer_fields(peer),
             Self::PortUnusable { .. }
+            | Self::MtuTooLarge { .. }
             | Self::Link { .. }
             | Self::ProposalLeftOut { .. }
             | Self::EntryIncomplete { .. }
@@ -209,6 +217,10 @@ impl fmt::Display for Notice {
             }
             Self::PortUnusable { interface, problem } => {
                 write!(f, "%LINK-4-UNUSABLE: Interface {interface}: {problem}")
+            }
+            Self::MtuTooLarge { interface, wanted, device } => {
+                write!(f, "%LINK-4-MTU: Interface {interface}: ip mtu {wanted} is more than its device carries: ")?;
+                write!(f, "{device} is in force (raise the device's by `mtu {wanted}`)")
             }
             Self::Link { interface, up } => {
                 let state = if *up { "up" } else { "down" };
@@ -290,6 +302,7 @@ const fn blame_text(blame: Blame) -> &'static str {
 const fn reason_text(reason: DownReason) -> &'static str {
     match reason {
         DownReason::Expired => "lifetime ended",
+        DownReason::Exhausted => "volume or sequence numbers used up",
         DownReason::PeerDeleted => "deleted by peer",
         DownReason::InitialContact => "peer restarted (INITIAL-CONTACT)",
         DownReason::Cleared => "cleared",

@@ -12,9 +12,10 @@ use ike::{Answer, Ask, AskId, Command, Ike};
 use crate::ids::Ids;
 use crate::log::Log;
 use crate::plan::Neighbours;
+use crate::problems::Problems;
 use crate::tables::Tables;
 use crate::wiring::ike_to_ipsec::Tunnels;
-use crate::wiring::link_to_all::Links;
+use crate::wiring::link_to_all::{self, Links};
 use crate::wiring::{config_to_ike, dataplane_to_ike, ike_to_notice, vrf_to_host};
 use crate::{Device, Host, Input, Notice, Output, Summary, plan, show};
 
@@ -34,6 +35,7 @@ pub struct Pe {
     pub(crate) log: Log,
     /// How often IKE refused a packet, by name.
     pub(crate) refusals: BTreeMap<&'static str, u64>,
+    problems: Problems,
     host: Host,
     debug_ipsec: bool,
     outputs: VecDeque<Output>,
@@ -55,6 +57,7 @@ impl Pe {
             cleared: BTreeMap::new(),
             log: Log::default(),
             refusals: BTreeMap::new(),
+            problems: Problems::default(),
             host: Host::default(),
             debug_ipsec: false,
             outputs: VecDeque::new(),
@@ -101,6 +104,8 @@ impl Engine for Pe {
     fn tick(&mut self, now: Instant) {
         self.ike.tick(now);
         self.drain_ike(now);
+        let due = self.problems.take_due(now, &self.tables.problems);
+        due.into_iter().for_each(|problem| self.notice(now, problem));
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -108,7 +113,7 @@ impl Engine for Pe {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.ike.deadline()
+        [self.ike.deadline(), self.problems.deadline()].into_iter().flatten().min()
     }
 }
 
@@ -147,7 +152,7 @@ impl Pe {
 
     /// Puts new tables in force; how many ops that took.
     fn settle(&mut self, now: Instant, tables: Tables) -> usize {
-        let before = std::mem::replace(&mut self.tables, tables);
+        self.tables = tables;
         self.neighbours.retain(|(port, _), _| self.tables.ports.contains_key(port));
         let wanted = plan::whole(&self.tables, &self.tunnels, &self.neighbours);
         let ops = self.plan.toward(&wanted);
@@ -159,11 +164,7 @@ impl Pe {
             self.host = host.clone();
             self.outputs.push_back(Output::Host(host));
         }
-        let problems = self.tables.problems.clone();
-        problems
-            .into_iter()
-            .filter(|new| !before.problems.contains(new))
-            .for_each(|new| self.notice(now, new));
+        self.problems.watch(now, &self.tables.problems);
         count
     }
 
@@ -171,7 +172,8 @@ impl Pe {
         let interface = self.interface_of(&device.name);
         let was_up = self.links.known(&device.name).map(|known| known.up);
         let up = device.up;
-        if !self.links.device(device) {
+        let set = self.sets_mtu(&device.name);
+        if !self.links.device(device, set) {
             return;
         }
         if let Some((interface, _)) = interface
@@ -198,6 +200,12 @@ impl Pe {
         };
         let op = plan::meet(&mut self.plan, port, address, mac);
         self.apply(op.into_iter().collect());
+    }
+
+    /// Whether the configuration gives the device its MTU.
+    fn sets_mtu(&self, device: &str) -> bool {
+        let mut interfaces = self.config.interfaces.iter();
+        interfaces.any(|(name, of)| of.mtu.is_some() && link_to_all::device_name(name, of) == device)
     }
 
     fn interface_of(&self, device: &str) -> Option<(String, PortId)> {
@@ -253,6 +261,10 @@ impl Pe {
                 }
                 ike::Output::ChildUp(child) => self.child_up(now, None, &child),
                 ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), &new),
+                ike::Output::ChildMoved(id, encap) => {
+                    self.tunnels.moved(id, encap);
+                    self.raise(id);
+                }
                 ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),
                 ike::Output::Notice(notice) => self.ike_notice(now, notice),
             }

@@ -44,6 +44,10 @@ fn debug(pe: &mut Pe, now: Instant, topic: DebugTopic, on: bool) -> Response {
     match topic {
         DebugTopic::Isakmp => pe.command(now, Command::Debug(on)),
         DebugTopic::Ipsec => pe.debug_ipsec(on),
+        DebugTopic::All => {
+            pe.command(now, Command::Debug(on));
+            pe.debug_ipsec(on);
+        }
     }
     Response::Done { count: 1 }
 }

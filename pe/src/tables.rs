@@ -11,7 +11,7 @@ use ipsec::Policy;
 use crate::Notice;
 use crate::ids::Ids;
 use crate::wiring::config_to_vrf::Routing;
-use crate::wiring::link_to_all::{self, Links};
+use crate::wiring::link_to_all::{self, Links, Wire};
 use crate::wiring::{config_to_ipsec, config_to_mpls, config_to_vrf};
 
 /// Derived whole whenever the configuration or a wire changes; a tunnel changes nothing here.
@@ -22,6 +22,8 @@ pub(crate) struct Tables {
     pub(crate) ports: BTreeMap<PortId, Port>,
     /// Ports that carry packets now.
     pub(crate) up: BTreeSet<PortId>,
+    /// What the kernel is to make of the devices, also of those that are no ports: shut.
+    pub(crate) wires: BTreeMap<PortId, Wire>,
     /// Without bundles: those come with tunnels. Also policies of absent ports.
     pub(crate) policies: BTreeMap<PolicyId, Policy>,
     /// Who may be talked to by IKE, by front VRF.
@@ -52,6 +54,7 @@ impl Tables {
                 .collect(),
             ports: ports.ports,
             up: ports.up,
+            wires: ports.wires,
             labels,
             routing,
             problems: ports.problems,

@@ -170,7 +170,11 @@ impl Station {
                 self.up.push((**child).clone())
             }
             Output::ChildDown(id, _) => self.up.retain(|child| child.id != *id),
-            Output::Transmit(_) | Output::Ask(..) | Output::ChildReady(_) | Output::Notice(_) => {}
+            Output::Transmit(_)
+            | Output::Ask(..)
+            | Output::ChildReady(_)
+            | Output::ChildMoved(..)
+            | Output::Notice(_) => {}
         }
     }
 
@@ -217,7 +221,7 @@ impl Internets {
             Output::ChildReady(child) | Output::ChildUp(child) | Output::ChildReplaced { new: child, .. } => {
                 self.check(&child);
             }
-            Output::Ask(..) | Output::ChildDown(..) | Output::Notice(_) => {}
+            Output::Ask(..) | Output::ChildMoved(..) | Output::ChildDown(..) | Output::Notice(_) => {}
         }
     }
 
@@ -388,7 +392,7 @@ fn front_of(output: &Output) -> Option<VrfId> {
         Output::ChildReady(child) | Output::ChildUp(child) | Output::ChildReplaced { new: child, .. } => {
             Some(child.front)
         }
-        Output::Ask(..) | Output::ChildDown(..) => None,
+        Output::Ask(..) | Output::ChildMoved(..) | Output::ChildDown(..) => None,
         Output::Notice(
             Notice::SessionUp { front, .. }
             | Notice::SessionDown { front, .. }

@@ -28,6 +28,14 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// Builds `onrampd` and `onramp` as an operator runs them, and says where they are.
+pub(crate) fn release() -> Result<bool> {
+    let status = cargo().args(["build", "--release", "-p", "onrampd", "-p", "onramp"]).status()?;
+    let place = target().join("release");
+    println!("{}\n{}", place.join("onrampd").display(), place.join("onramp").display());
+    Ok(status.success())
+}
+
 /// Builds `onrampd` and `onramp` with their assertions and overflow checks on.
 pub(crate) fn build_programs() -> Result<()> {
     let status = cargo().args(["build", "--quiet", "-p", "onrampd", "-p", "onramp"]).status()?;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | test | lab | bench | fuzz | mutants | tidy`.
+//! The project's own commands: `cargo xtask setup | build | test | lab | bench | fuzz | mutants | tidy`.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -16,6 +16,7 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "\
 ./x setup                          install what the tests and labs need (Debian, as root)
+./x build                          onrampd and onramp, for release
 ./x test [--quick]                 everything that must hold; --quick: no fuzzing, no labs
 ./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
 ./x bench datapath [--json FILE]   what a packet costs
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["setup"] => setup::run().map(|()| true),
+        ["build"] => build::release(),
         ["test"] => test::run(false),
         ["test", "--quick"] => test::run(true),
         ["lab", name] => lab::run(name, false),

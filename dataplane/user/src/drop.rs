@@ -30,6 +30,7 @@ drops! {
     Checksum "checksum" "The IPv4 header's checksum is wrong: look at the link it came by."
     NotOurs "not-ours" "The frame is addressed to another station on the link."
     Multicast "multicast" "Multicast and broadcast are not forwarded between VRFs, tunnels and labels."
+    Martian "martian" "The source is no address that a sender may have: 0/8, loopback, a group, or one of our own."
     UnknownVrf "unknown-vrf" "The packet's VRF is gone: its configuration changed under the packet."
     UnknownPort "unknown-port" "The port that the packet should leave by is gone or was never opened."
     NoRoute "no-route" "The packet's VRF has no route to its destination."
@@ -59,7 +60,7 @@ drops! {
     OutsideSelector "outside-selector" "The decrypted packet is not one that the SA was negotiated for."
     CongestionLost "congestion-lost" "Congestion was marked on a packet whose sender cannot react to it (RFC 6040)."
     FragmentOverlap "fragment-overlap" "Fragments of an outer packet overlap or contradict each other; all were discarded."
-    FragmentLimit "fragment-limit" "Too many outer packets of one front VRF wait to be reassembled."
+    FragmentLimit "fragment-limit" "An outer packet waited longest when too many of its front VRF had pieces missing: it made room."
     FragmentTimeout "fragment-timeout" "Fragments of an outer packet are missing after 30 seconds."
 }
 

@@ -1,7 +1,7 @@
 //! Packets on their way through the graph: owned buffers with room on both sides, and the batch that
 //! lends and takes back buffers so that the fast path allocates nothing.
 
-use core::ops::Range;
+use core::ops::{Deref, DerefMut, Range};
 use std::collections::VecDeque;
 
 use base::{PortId, VrfId};
@@ -13,6 +13,8 @@ pub const HEADROOM: usize = 256;
 pub const TAILROOM: usize = 128;
 /// The longest frame that is received, Ethernet header included.
 pub const LONGEST: usize = 9_600;
+/// Bytes of a buffer that holds any received frame.
+const STANDARD: usize = HEADROOM + LONGEST + TAILROOM;
 
 /// How a packet came to the place where it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +32,11 @@ pub enum Origin {
     Own,
 }
 
-/// One packet in a buffer with room before and after it.
-pub struct Frame {
+/// One packet in a buffer with room before and after it: a pointer, for it changes hands often.
+pub struct Frame(Box<Body>);
+
+/// What a [`Frame`] points to.
+pub struct Body {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -50,7 +55,7 @@ impl Frame {
     /// An empty frame with room for `longest` bytes beside headroom and tailroom.
     pub fn new(longest: usize) -> Self {
         let size = longest.saturating_add(HEADROOM).saturating_add(TAILROOM);
-        Self {
+        Self(Box::new(Body {
             buffer: vec![0; size].into_boxed_slice(),
             start: HEADROOM,
             end: HEADROOM,
@@ -59,7 +64,7 @@ impl Frame {
             origin: Origin::Wire,
             labelled: false,
             steps: 0,
-        }
+        }))
     }
 
     /// A frame of its own that holds `bytes`.
@@ -68,7 +73,23 @@ impl Frame {
         frame.fill(bytes);
         frame
     }
+}
 
+impl Deref for Frame {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.0
+    }
+}
+
+impl DerefMut for Frame {
+    fn deref_mut(&mut self) -> &mut Body {
+        &mut self.0
+    }
+}
+
+impl Body {
     pub fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
@@ -109,6 +130,11 @@ impl Frame {
     pub fn received(&mut self, length: usize) {
         let end = self.buffer.len().saturating_sub(TAILROOM);
         (self.start, self.end) = (HEADROOM, HEADROOM.saturating_add(length).min(end));
+    }
+
+    /// Whether the buffer and the packet's place in it are those of a received frame.
+    pub(crate) fn is_as_received(&self) -> bool {
+        self.start == HEADROOM && self.buffer.len() == STANDARD && self.end <= STANDARD.saturating_sub(TAILROOM)
     }
 
     /// Replaces the packet by a copy of `bytes`; what does not fit is cut off, which callers rule out.
@@ -188,8 +214,7 @@ impl Batch {
 
     /// Takes a buffer back. Buffers beyond what a box in rest needs are given to the allocator.
     pub fn recycle(&mut self, frame: Frame) {
-        let standard = LONGEST.saturating_add(HEADROOM).saturating_add(TAILROOM);
-        if self.spare.len() < 1024 && frame.buffer.len() == standard {
+        if self.spare.len() < 1024 && frame.buffer.len() == STANDARD {
             self.spare.push(frame);
         }
     }

@@ -195,6 +195,7 @@ impl<'t, 's> Walk<'t, 's> {
                 Next::Policy(out) => stage::policy::run(self, &mut frame, out),
                 Next::Tunnel(policy) => stage::policy::tunnel(self, &mut frame, policy),
                 Next::EspEncap(seal) => {
+                    sys::prefetch(seal.policy);
                     self.state.sas.fetch_outbound(seal.sa);
                     let Some(waited) = self.swap(frame, Next::EspSeal(seal)) else { return };
                     (frame, next) = waited;

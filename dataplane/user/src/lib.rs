@@ -17,7 +17,7 @@ mod engine;
 pub use engine::Engine;
 
 mod frame;
-pub use frame::{Batch, Frame, HEADROOM, LONGEST, Origin, TAILROOM};
+pub use frame::{Batch, Body, Frame, HEADROOM, LONGEST, Origin, TAILROOM};
 
 mod graph;
 mod header;

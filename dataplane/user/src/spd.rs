@@ -1,7 +1,6 @@
 //! The policies of one port and inside VRF as packets see them: which entry's permit line a flow hits
 //! first (RFC 4301 section 4.4.1), found by longest match on the remote address.
 
-use core::ops::Range;
 use std::collections::BTreeMap;
 
 use base::{PolicyId, Prefix};
@@ -13,11 +12,17 @@ pub(crate) struct Spd {
     /// Every line of every entry, in the order they are tried.
     lines: Vec<Line>,
     /// For each remote prefix that a line names, the lines whose remote prefix covers it, in order.
-    by_remote: Fib<Range<usize>>,
-    /// The numbers of those lines, one prefix's after another's.
-    numbers: Vec<u32>,
+    by_remote: Fib<Candidates>,
 }
 
+/// Mostly there is one: it is at hand with the lookup.
+struct Candidates {
+    first: Line,
+    /// The numbers of the others.
+    rest: Box<[u32]>,
+}
+
+#[derive(Clone, Copy)]
 struct Line {
     policy: PolicyId,
     rule: usize,
@@ -33,20 +38,21 @@ impl Spd {
         for (number, line) in (0_u32..).zip(&lines) {
             at.entry(line.selector.remote).or_default().push(number);
         }
-        let (mut by_remote, mut numbers) = (Fib::default(), Vec::new());
-        for prefix in at.keys() {
-            let start = numbers.len();
-            numbers.extend(covering(&at, *prefix));
-            by_remote.insert(*prefix, start..numbers.len());
-        }
-        Self { lines, by_remote, numbers }
+        let candidates = |prefix: &Prefix| {
+            let numbers = covering(&at, *prefix);
+            let (first, rest) = numbers.split_first()?;
+            Some((*prefix, Candidates { first: *lines.get(*first as usize)?, rest: rest.into() }))
+        };
+        let by_remote = at.keys().filter_map(candidates).collect();
+        Self { lines, by_remote }
     }
 
     /// The first entry whose first matching line permits `flow`, and that line's index in it.
     pub(crate) fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
         let mut denied = None;
-        for number in self.numbers.get(self.by_remote.lookup(flow.remote)?.clone())? {
-            let line = self.lines.get(usize::try_from(*number).ok()?)?;
+        let Candidates { first, rest } = self.by_remote.lookup(flow.remote)?;
+        let rest = rest.iter().filter_map(|number| self.lines.get(*number as usize));
+        for line in core::iter::once(first).chain(rest) {
             if denied == Some(line.policy) || !line.selector.matches(flow) {
                 continue;
             }

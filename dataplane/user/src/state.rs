@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{Instant, Label, PolicyId, PortId, VrfId};
+use base::{Instant, Label, PolicyId, PortId, SaId, VrfId};
 use crossbeam_channel::Sender;
 use dataplane::{Event, LabelCounters};
 
@@ -36,6 +36,7 @@ pub(crate) struct Limits {
     pub acquire: Once<(PolicyId, usize)>,
     pub unknown_spi: Once<(VrfId, IpAddr)>,
     pub resolve: Once<(PortId, IpAddr)>,
+    pub moved: Once<SaId>,
     icmp: BTreeMap<VrfId, Bucket>,
 }
 
@@ -46,6 +47,7 @@ impl Default for Limits {
             acquire: Once::every(second),
             unknown_spi: Once::every(second),
             resolve: Once::every(second),
+            moved: Once::every(second),
             icmp: BTreeMap::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base::{Label, PolicyId, PortId, VrfId};
 use dataplane::{Hop, Key, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel};
-use ipsec::{Flow, Policy, Verdict};
+use ipsec::{Bundle, Flow, Policy, Verdict};
 use mpls::Lfib;
 use vrf::Fib;
 use wire::ethernet::Mac;
@@ -22,11 +22,18 @@ pub(crate) struct Tables {
     ports: ById<Arc<Port>>,
     neighbours: Arc<BTreeMap<(PortId, IpAddr), Mac>>,
     labels: Arc<Lfib<LabelAction>>,
-    policies: Arc<ById<Arc<Policy>>>,
+    policies: Arc<ById<Entry>>,
     /// The policies of each port by inside VRF, ready for lookup.
     spds: BTreeMap<(PortId, VrfId), Arc<Spd>>,
     /// Which of them the ops of this apply made wrong.
     stale: BTreeSet<(PortId, VrfId)>,
+}
+
+/// A policy, and of its bundles the newest at hand: most packets need no other.
+#[derive(Clone)]
+struct Entry {
+    newest: Option<Bundle>,
+    policy: Arc<Policy>,
 }
 
 #[derive(Clone, Default)]
@@ -76,6 +83,12 @@ impl Out<'_> {
     }
 }
 
+impl Entry {
+    fn of(policy: &Policy) -> Self {
+        Self { newest: policy.bundles.first().copied(), policy: Arc::new(policy.clone()) }
+    }
+}
+
 impl VrfTable {
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
         match address {
@@ -115,15 +128,16 @@ impl Tables {
     }
 
     pub(crate) fn policy(&self, id: PolicyId) -> Option<&Policy> {
-        self.policies.get(id.0).map(Arc::as_ref)
+        self.policies.get(id.0).map(|entry| entry.policy.as_ref())
     }
 
     /// What the policies of `port` say of a flow of the VRF `inside`, as judged on its way out;
     /// `None`: no entry speaks of it.
     pub(crate) fn judge(&self, port: PortId, inside: VrfId, flow: &Flow) -> Option<Ruling<'_>> {
         let (id, rule) = self.spds.get(&(port, inside))?.permitting(flow)?;
-        let policy = self.policy(id)?;
-        let bundle = policy.bundles.iter().find(|bundle| bundle.selector.matches(flow));
+        let Entry { newest, policy } = self.policies.get(id.0)?;
+        let carries = |bundle: &&Bundle| bundle.selector.matches(flow);
+        let bundle = newest.as_ref().filter(carries).or_else(|| policy.bundles.iter().find(carries));
         let verdict = bundle.map_or(Verdict::Acquire(rule), |bundle| Verdict::Seal(bundle.outbound));
         Some(Ruling { policy, verdict })
     }
@@ -257,23 +271,23 @@ impl Tables {
     }
 
     fn set_policy(&mut self, policy: &Policy) {
-        let old = Arc::make_mut(&mut self.policies).place(policy.id.0).replace(Arc::new(policy.clone()));
+        let old = Arc::make_mut(&mut self.policies).place(policy.id.0).replace(Entry::of(policy));
         match old {
             // A rekey changes the bundles alone, which the index does not hold.
-            Some(old) if same_rules(&old, policy) => {}
-            Some(old) => self.stale.extend([(old.port, old.inside), (policy.port, policy.inside)]),
+            Some(Entry { policy: old, .. }) if same_rules(&old, policy) => {}
+            Some(Entry { policy: old, .. }) => self.stale.extend([(old.port, old.inside), (policy.port, policy.inside)]),
             None => self.stale.extend([(policy.port, policy.inside)]),
         }
     }
 
     fn unset_policy(&mut self, id: PolicyId) {
-        if let Some(old) = Arc::make_mut(&mut self.policies).remove(id.0) {
+        if let Some(Entry { policy: old, .. }) = Arc::make_mut(&mut self.policies).remove(id.0) {
             self.stale.insert((old.port, old.inside));
         }
     }
 
     fn index(&mut self, port: PortId, inside: VrfId) {
-        let mut entries: Vec<&Policy> = self.policies.values().map(Arc::as_ref).collect();
+        let mut entries: Vec<&Policy> = self.policies.values().map(|entry| entry.policy.as_ref()).collect();
         entries.retain(|policy| policy.port == port && policy.inside == inside);
         entries.sort_by_key(|policy| (policy.sequence, policy.id));
         if entries.is_empty() {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{Instant, PolicyId};
-use ipsec::Selector;
+use ipsec::{Encap, Selector};
 
 use crate::agenda::Agenda;
 use crate::core::Core;
 use crate::status::{ChildState, Stage};
 use crate::v1::session::Session;
 use crate::wire::id::Name;
-use crate::{Child, ChildId, DownReason, Output};
+use crate::{Child, ChildId, DownReason, Output, Path};
 
 /// How long a replaced child still receives: packets on their way, and a peer that is slow to switch.
 const GRACE: Duration = Duration::from_secs(30);
@@ -39,6 +39,8 @@ pub(crate) struct Installed {
     /// Who the peer said it is, and its port: several peers may share an address.
     pub(crate) identity: Name,
     pub(crate) port: u16,
+    /// A NAT on its side may give it another port.
+    pub(crate) is_behind_nat: bool,
     /// Until it is up: what the dataplane will need.
     pending: Option<Box<Child>>,
     /// What carried the traffic when it was made.
@@ -187,6 +189,24 @@ impl Children {
         Some(child)
     }
 
+    /// What the peer at this path sent and got through `from` goes through the path's port now: one
+    /// mapping of its NAT carries IKE and every child.
+    pub(crate) fn follow(&mut self, core: &mut Core, path: &Path, from: u16) {
+        let of_peer = self.installed.values_mut().filter(|child| {
+            let state = &child.state;
+            (state.front, state.local, state.remote) == (path.front, path.local.ip(), path.remote.ip())
+        });
+        for child in of_peer {
+            let Encap::Udp { local, remote } = child.state.encap else { continue };
+            if remote == from {
+                let encap = Encap::Udp { local, remote: path.remote.port() };
+                (child.state.encap, child.port) = (encap, path.remote.port());
+                child.pending.iter_mut().for_each(|pending| pending.encap = encap);
+                core.out.push_back(Output::ChildMoved(child.state.id, encap));
+            }
+        }
+    }
+
     /// What is due now; a promotion and a rekey are due once.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(ChildId, Due)> {
         let id = self.agenda.take_due(now)?;
@@ -236,6 +256,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         state,
         identity: identity.unwrap_or(Name::Address(child.remote)),
         port: session.path.remote.port(),
+        is_behind_nat: session.nat().remote,
         pending: Some(child),
         replaces: None,
         promote_at: None,

@@ -37,6 +37,8 @@ pub(crate) enum Event {
     SessionDeleted(SessionId),
     /// A child can receive. As initiator the peer will know in a moment.
     ChildReady { child: Box<Child>, want: Option<WantId> },
+    /// The peer proved that it is at the session's path now, and no longer at this port.
+    Moved(SessionId, u16),
     /// As responder: the initiator has confirmed, the child can carry traffic.
     ChildConfirmed(ChildId),
     /// As responder: the initiator never confirmed.
@@ -123,10 +125,8 @@ impl Core {
     /// One line of `debug crypto isakmp`; not even made while nobody listens.
     pub(crate) fn debug(&mut self, session: Option<SessionId>, path: &Path, line: impl FnOnce() -> String) {
         if self.debug {
-            let number = session.map_or(0, |session| session.0);
-            let text = format!("ISAKMP:({number}): {}", line());
             let (front, remote) = (path.front, path.remote.ip());
-            self.notice(Notice::Debug { session, front, remote, text });
+            self.notice(Notice::Debug { session, front, remote, text: line() });
         }
     }
 

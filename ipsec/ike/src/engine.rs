@@ -13,6 +13,7 @@ use crate::core::{Asker, Core, Event};
 use crate::demux::Demux;
 use crate::opening::wrong_version;
 use crate::status::{self, ChildState, SessionState};
+use crate::v1::main::State;
 use crate::v1::session::{Fate, Message, Session};
 use crate::v1::{informational, quick};
 use crate::want::Wants;
@@ -146,7 +147,7 @@ impl Ike {
     /// Lets a session work, then files it where it belongs now.
     pub(crate) fn with(&mut self, id: SessionId, work: impl FnOnce(&mut Session, &mut Core) -> Fate) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
-        if session.initiator && session.established().is_none() {
+        if matches!(session.state, State::ExpectSecret(..)) {
             session.first_contact = self.is_first_contact(&session);
         }
         match work(&mut session, &mut self.core) {
@@ -169,9 +170,11 @@ impl Ike {
     pub(crate) fn end(&mut self, mut session: Session, reason: DownReason) {
         let tell = match reason {
             DownReason::PeerDeleted | DownReason::InitialContact | DownReason::PeerSilent => false,
-            DownReason::Expired | DownReason::Cleared | DownReason::Reconfigured | DownReason::Superseded => {
-                true
-            }
+            DownReason::Expired
+            | DownReason::Exhausted
+            | DownReason::Cleared
+            | DownReason::Reconfigured
+            | DownReason::Superseded => true,
         };
         if tell {
             informational::delete_session(&mut session, &mut self.core);
@@ -203,6 +206,7 @@ impl Ike {
                 Event::RekeyDue(id) => self.renew_session(id),
                 Event::InitialContact(id) => self.initial_contact(id),
                 Event::ChildrenDeleted(id, spis) => self.children_deleted(id, &spis),
+                Event::Moved(id, from) => self.session_moved(id, from),
                 Event::SessionDeleted(id) => self.close(id, DownReason::PeerDeleted),
                 Event::ChildReady { child, want } => {
                     want.into_iter().for_each(|want| self.wants.fulfil(want));
@@ -314,6 +318,8 @@ impl Ike {
             Command::Acquire { policy, rule, flow } => self.acquire(policy, rule, &flow),
             Command::UnknownSpi { front, local, remote, spi } => self.unknown_spi(front, local, remote, spi),
             Command::Rekey(child) => self.rekey(child),
+            Command::Exhausted(child) => self.delete_child(child, DownReason::Exhausted),
+            Command::Moved { child, port } => self.child_moved(child, port),
             Command::Clear(target) => self.clear(target),
             Command::Debug(on) => self.core.debug = on,
         }

@@ -55,6 +55,10 @@ pub enum Command {
     UnknownSpi { front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi },
     /// A child runs out of sequence numbers or volume: replace it.
     Rekey(ChildId),
+    /// A child has no sequence number or volume left: it carries nothing any more.
+    Exhausted(ChildId),
+    /// The newest packet of a child, an authentic one, came from this UDP port of the peer.
+    Moved { child: ChildId, port: u16 },
     /// An operator wants these gone: `clear crypto …`.
     Clear(Target),
     /// `debug crypto isakmp` on or off: whether `Notice::Debug` is emitted.
@@ -129,6 +133,8 @@ pub struct Child {
 pub enum DownReason {
     /// Its lifetime ended.
     Expired,
+    /// Its sequence numbers or its volume were used up before a successor came.
+    Exhausted,
     /// The peer sent a delete.
     PeerDeleted,
     /// The peer restarted and said so: INITIAL-CONTACT.
@@ -157,6 +163,8 @@ pub enum Output {
         old: ChildId,
         new: Box<Child>,
     },
+    /// The peer's NAT gave it another port: both SAs go on under this encapsulation.
+    ChildMoved(ChildId, Encap),
     ChildDown(ChildId, DownReason),
     Notice(Notice),
 }

@@ -1,13 +1,16 @@
-//! NAT traversal: how a NAT is found and where the session goes then (RFC 3947).
+//! NAT traversal: how a NAT is found, where the session goes then, and how it follows a peer whose NAT
+//! forgets it (RFC 3947).
 
 use std::net::SocketAddr;
 
 use crypto::prf::Hash;
+use ipsec::Encap;
 
-use crate::Path;
+use crate::engine::Ike;
 use crate::wire::header::Cookie;
 use crate::wire::payload::{self, Builder, Chain};
 use crate::wire::{natd, vendor};
+use crate::{ChildId, Path, SessionId};
 
 pub(crate) const IKE_PORT: u16 = 500;
 /// IKE with a non-ESP marker, and ESP in UDP.
@@ -122,4 +125,29 @@ pub(crate) fn float(path: &Path) -> Path {
     }
     let to = |address: SocketAddr| SocketAddr::new(address.ip(), NAT_PORT);
     Path { local: to(path.local), remote: to(path.remote), marker: true, ..*path }
+}
+
+impl Ike {
+    /// Authentic ESP came from another port: the sessions of that peer follow it, and its other children.
+    pub(crate) fn child_moved(&mut self, id: ChildId, port: u16) {
+        let Some(child) = self.children.find(id).filter(|child| child.is_behind_nat) else { return };
+        let Encap::Udp { local, remote: from } = child.state.encap else { return };
+        let path = Path {
+            front: child.state.front,
+            local: SocketAddr::new(child.state.local, local),
+            remote: SocketAddr::new(child.state.remote, port),
+            marker: true,
+        };
+        let sessions = self.sessions.values_mut().filter(|session| session.is_with(&path));
+        for session in sessions.filter(|session| session.path.marker && session.path.remote.port() == from) {
+            session.path = path;
+        }
+        self.children.follow(&mut self.core, &path, from);
+    }
+
+    /// A session followed its peer from this port: its children follow too.
+    pub(crate) fn session_moved(&mut self, id: SessionId, from: u16) {
+        let Some(path) = self.sessions.get(&id).map(|session| session.path) else { return };
+        self.children.follow(&mut self.core, &path, from);
+    }
 }

@@ -122,8 +122,9 @@ pub(crate) fn serves(entry: &Entry, asker: Asker<'_>) -> bool {
         && entry.peers.contains(&asker.remote)
 }
 
+/// The first line that covers all of it decides, as it does for a packet.
 pub(crate) fn entry_admits(entry: &Entry, selector: &Selector) -> bool {
-    entry.rules.iter().any(|rule| rule.permit && rule.selector.covers(selector))
+    entry.rules.iter().find(|rule| rule.selector.covers(selector)).is_some_and(|rule| rule.permit)
 }
 
 fn no_entry(asker: Asker<'_>) -> Refusal {

@@ -41,6 +41,7 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DebugTopic {
+    All,
     Isakmp,
     Ipsec,
 }

@@ -49,6 +49,8 @@ pub struct IsakmpSa {
     pub identity: Option<String>,
     pub encryption: Option<String>,
     pub hash: Option<String>,
+    /// As after `authentication`, for instance `pre-share`.
+    pub authentication: Option<String>,
     pub group: Option<u16>,
     pub nat: bool,
     pub lifetime_left: Option<u64>,
@@ -211,7 +213,8 @@ pub struct InterfaceState {
     pub mtu: u16,
     pub addresses: Vec<String>,
     pub mpls: bool,
-    pub crypto_map: Option<String>,
+    /// IPv4's, IPv6's, or both.
+    pub crypto_maps: Vec<String>,
     pub packets_in: u64,
     pub bytes_in: u64,
     pub packets_out: u64,

@@ -81,8 +81,10 @@ pub(crate) const ALL: &[Row<Id>] = &[
     Row { pattern: "debug crypto ipsec", id: Id::Debug },
     Row { pattern: "undebug crypto isakmp", id: Id::Undebug },
     Row { pattern: "undebug crypto ipsec", id: Id::Undebug },
+    Row { pattern: "undebug all", id: Id::Undebug },
     Row { pattern: "no debug crypto isakmp", id: Id::Undebug },
     Row { pattern: "no debug crypto ipsec", id: Id::Undebug },
+    Row { pattern: "no debug all", id: Id::Undebug },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION [size SIZE]", id: Id::Trace },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION protocol PROTOCOL [size SIZE]", id: Id::Trace },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION tcp SPORT DPORT [size SIZE]", id: Id::Trace },
@@ -156,7 +158,11 @@ fn address(matched: &Matched<Id>, name: &str) -> IpAddr {
 }
 
 fn topic(matched: &Matched<Id>) -> DebugTopic {
-    if matched.has("isakmp") { DebugTopic::Isakmp } else { DebugTopic::Ipsec }
+    match (matched.has("isakmp"), matched.has("ipsec")) {
+        (true, _) => DebugTopic::Isakmp,
+        (_, true) => DebugTopic::Ipsec,
+        (false, false) => DebugTopic::All,
+    }
 }
 
 fn filter(matched: &Matched<Id>) -> SaFilter {
@@ -261,6 +267,8 @@ mod tests {
         let off = Request::Debug { topic: DebugTopic::Isakmp, on: false };
         assert_eq!(ask("undebug crypto isakmp"), off);
         assert_eq!(ask("no debug crypto isakmp"), off);
+        let all = Request::Debug { topic: DebugTopic::All, on: false };
+        assert_eq!((ask("undebug all"), ask("no debug all")), (all.clone(), all));
         assert_eq!(ask("debug crypto ipsec"), Request::Debug { topic: DebugTopic::Ipsec, on: true });
     }
 

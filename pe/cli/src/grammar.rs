@@ -36,6 +36,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("reload", "Read the configuration file again and apply the difference"),
     ("check", "Report the faults of a configuration file"),
     ("crypto", "IPsec and IKE"),
+    ("all", "Whatever is on"),
     ("isakmp", "IKE: phase 1"),
     ("ipsec", "IPsec: phase 2"),
     ("sa", "Security associations"),

@@ -45,6 +45,7 @@ fn done(request: &Request, count: usize) -> String {
         let topic = match topic {
             api::DebugTopic::Isakmp => "Crypto ISAKMP",
             api::DebugTopic::Ipsec => "Crypto IPSEC",
+            api::DebugTopic::All => "All",
         };
         return format!("{topic} debugging is {}\n", if *on { "on" } else { "off" });
     }

@@ -76,8 +76,10 @@ pub struct Interface {
     pub vrf: Option<String>,
     /// Primary first, then `secondary` and IPv6 addresses in order.
     pub addresses: Vec<InterfaceAddress>,
-    /// `ip mtu` / `mtu`; `None`: the device's.
+    /// `mtu`: what the device is to have, in bytes; `None`: what it had of itself.
     pub mtu: Option<u16>,
+    /// `ip mtu`: what leaves may be no longer, in bytes; `None`: as long as the device carries.
+    pub ip_mtu: Option<u16>,
     pub mpls: bool,
     pub crypto_map: Option<String>,
     /// `crypto map ipv6`.
@@ -138,7 +140,6 @@ pub struct AclRule {
     pub source_ports: PortMatch,
     pub destination: AclAddress,
     pub destination_ports: PortMatch,
-    pub log: bool,
     /// Source is `local`: the outbound direction.
     pub rules: Vec<Rule>,
 }
@@ -175,6 +176,11 @@ pub struct Keyring {
     /// The front VRF.
     pub vrf: Option<String>,
     pub keys: Vec<PresharedKey>,
+}
+
+impl Keyring {
+    /// What `keyring default` in a profile names: the global keys. No ring is called so.
+    pub const DEFAULT: &str = "default";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

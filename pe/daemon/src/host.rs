@@ -149,6 +149,7 @@ pub(crate) mod tests {
             mtu: 1500,
             addresses: address.parse().map(|address| Address { address, length: 24 }).into_iter().collect(),
             ike: !address.is_empty(),
+            shutdown: false,
         }
     }
 

@@ -243,7 +243,10 @@ impl Side {
         let mut told = Vec::new();
         let mut guarded = false;
         while let Some(first) = waiting.recv().await {
-            tokio::time::sleep(SETTLE).await;
+            // At the start peers may be waiting already.
+            if guarded {
+                tokio::time::sleep(SETTLE).await;
+            }
             let mut ready = false;
             let mut work = Some(first);
             while let Some(one) = work {

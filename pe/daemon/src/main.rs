@@ -3,6 +3,7 @@
 
 mod args;
 mod control;
+mod fatal;
 mod file;
 mod host;
 mod io;
@@ -55,6 +56,7 @@ fn run(args: Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     log::start(args.json, &args.level);
+    fatal::end_on_panic();
     match serve(&args, source, loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {

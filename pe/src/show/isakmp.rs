@@ -9,7 +9,8 @@ use ike::config::{Authentication, Encryption, Hash, Proposal};
 
 use super::vrf_name;
 use crate::Pe;
-use crate::wiring::{config_to_ike, config_to_ipsec};
+use crate::wiring::config_to_ike;
+use crate::wiring::config_to_ipsec::{self, Placed};
 
 pub(super) fn sas(pe: &Pe, now: Instant) -> Vec<IsakmpSa> {
     pe.ike.sessions(now).iter().map(|session| sa(pe, session)).collect()
@@ -33,6 +34,7 @@ pub(super) fn sa(pe: &Pe, session: &ike::SessionState) -> IsakmpSa {
         identity: session.identity.clone(),
         encryption: proposal.map(|proposal| encryption(proposal.encryption)),
         hash: proposal.map(|proposal| hash(proposal.hash).to_owned()),
+        authentication: proposal.map(|proposal| authentication(proposal.authentication).to_owned()),
         group: proposal.map(|proposal| proposal.group.number()),
         nat: session.nat,
         lifetime_left: session.left.map(|left| left.as_secs()),
@@ -45,10 +47,17 @@ pub(super) fn profiles(pe: &Pe) -> Vec<IsakmpProfile> {
     let mut interfaces: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for entry in config_to_ipsec::placed(&pe.config, &mut pe.ids.clone()) {
         let name = entry.profile.map(|profile| profile.name.as_str());
-        interfaces.entry(name).or_default().insert(entry.name.interface);
+        interfaces.entry(name).or_default().extend(binding(pe, &entry));
     }
     let bindings = |name: &str| interfaces.get(&Some(name)).into_iter().flatten().cloned().collect();
     pe.config.profiles.iter().map(|of| profile(of, bindings(&of.name))).collect()
+}
+
+/// Where its tunnels end, as IOS writes it: `Ethernet0/0 (192.0.2.1:red)`.
+fn binding(pe: &Pe, entry: &Placed<'_>) -> Option<String> {
+    let address = config_to_ipsec::local_address(entry.interface, entry.family)?;
+    let front = vrf_name(pe, entry.front);
+    Some(format!("{} ({address}:{})", entry.name.interface, front.as_deref().unwrap_or("global")))
 }
 
 pub(super) fn keys(pe: &Pe) -> Vec<IsakmpKey> {

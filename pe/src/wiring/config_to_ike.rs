@@ -107,7 +107,8 @@ fn entry(config: &Config, placed: &Placed<'_>) -> Option<Entry> {
 
 /// Global keys are the ring `default` of the global table (IKE-10).
 fn keyrings(config: &Config, ids: &mut Ids) -> Vec<Keyring> {
-    let default = Keyring { name: "default".to_owned(), front: ids.vrf(None), keys: keys(&config.keys) };
+    let name = model::Keyring::DEFAULT.to_owned();
+    let default = Keyring { name, front: ids.vrf(None), keys: keys(&config.keys) };
     let named = config.keyrings.iter().map(|ring| Keyring {
         name: ring.name.clone(),
         front: ids.vrf(ring.vrf.as_deref()),

@@ -1,7 +1,7 @@
 //! What the dataplane runs into becomes an order to IKE.
 
 use dataplane::Event;
-use ike::{Command, Target};
+use ike::Command;
 
 use super::ike_to_ipsec::Tunnels;
 
@@ -13,7 +13,8 @@ pub(crate) fn command(event: Event, tunnels: &Tunnels) -> Option<Command> {
             Some(Command::UnknownSpi { front, local, remote, spi })
         }
         Event::Expiring(sa) => tunnels.child_of(sa).map(Command::Rekey),
-        Event::Expired(sa) => tunnels.child_of(sa).map(|child| Command::Clear(Target::Child(child))),
+        Event::Expired(sa) => tunnels.child_of(sa).map(Command::Exhausted),
+        Event::Moved(sa, port) => tunnels.child_of(sa).map(|child| Command::Moved { child, port }),
         Event::Resolve(..) | Event::Punt { .. } | Event::Link { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{PolicyId, SaId, Spi};
 use ike::{Child, ChildId};
-use ipsec::{Bundle, Direction, Sa, Sad};
+use ipsec::{Bundle, Direction, Encap, Sa, Sad};
 
 /// Every tunnel that is up, and the SPI space behind them.
 #[derive(Default)]
@@ -75,6 +75,13 @@ impl Tunnels {
     pub(crate) fn replaced(&mut self, old: ChildId, new: &Child) {
         self.silence(old);
         self.up(new);
+    }
+
+    /// The peer's NAT gave it another port.
+    pub(crate) fn moved(&mut self, id: ChildId, encap: Encap) {
+        if let Some(pair) = self.pairs.get_mut(&id) {
+            (pair.inbound.encap, pair.outbound.encap) = (encap, encap);
+        }
     }
 
     /// Forgets a pair and frees its SPI.

@@ -86,8 +86,14 @@ pub(crate) fn event(
         Event::Acquire { policy, rule, flow } if debug => {
             let entry = ids.entry(*policy)?;
             let text = format!(
-                "IPSEC(sa_request): map {} {} on {}, line {rule}, {} to {} protocol {}",
-                entry.map, entry.sequence, entry.interface, flow.local, flow.remote, flow.protocol
+                "IPSEC(sa_request): map {} {} on {}, line {}, {} to {} protocol {}",
+                entry.map,
+                entry.sequence,
+                entry.interface,
+                rule + 1,
+                flow.local,
+                flow.remote,
+                flow.protocol
             );
             Some(Notice::Debug { text })
         }
@@ -101,6 +107,7 @@ pub(crate) fn event(
         | Event::Acquire { .. }
         | Event::Expiring(_)
         | Event::Expired(_)
+        | Event::Moved(..)
         | Event::Resolve(..)
         | Event::Punt { .. }
         | Event::Link { .. } => None,

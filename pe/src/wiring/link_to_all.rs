@@ -14,6 +14,8 @@ use crate::{Device, Notice};
 #[derive(Default)]
 pub(crate) struct Links {
     devices: BTreeMap<String, Device>,
+    /// The MTU that each device had of itself, not by our `mtu`.
+    own_mtu: BTreeMap<String, u16>,
     /// Ports whose carrier the dataplane saw going.
     dark: BTreeSet<PortId>,
 }
@@ -24,19 +26,36 @@ pub(crate) struct Ports {
     pub(crate) ports: BTreeMap<PortId, Port>,
     /// Those that carry packets now; host ports always do.
     pub(crate) up: BTreeSet<PortId>,
+    /// The devices of interfaces, also of those that are shut.
+    pub(crate) wires: BTreeMap<PortId, Wire>,
     pub(crate) problems: Vec<Notice>,
+}
+
+/// What the kernel is to make of an interface's device.
+pub(crate) struct Wire {
+    pub(crate) device: String,
+    pub(crate) vrf: VrfId,
+    /// In bytes.
+    pub(crate) mtu: u16,
+    /// Administratively down: no port, but still ours to guard.
+    pub(crate) shutdown: bool,
 }
 
 /// The TUN towards the kernel; the kernel cuts its own packets to this size.
 const HOST_MTU: u16 = 1500;
 
 impl Links {
-    /// Whether anything changed.
-    pub(crate) fn device(&mut self, device: Device) -> bool {
-        self.devices.insert(device.name.clone(), device.clone()) != Some(device)
+    /// Whether anything changed. `set` says that we set its MTU: a change of that is not the device's own.
+    pub(crate) fn device(&mut self, device: Device, set: bool) -> bool {
+        let before = self.devices.insert(device.name.clone(), device.clone());
+        if before.as_ref().is_none_or(|before| before.mtu != device.mtu && !set) {
+            self.own_mtu.insert(device.name.clone(), device.mtu);
+        }
+        before != Some(device)
     }
 
     pub(crate) fn gone(&mut self, name: &str) -> bool {
+        self.own_mtu.remove(name);
         self.devices.remove(name).is_some()
     }
 
@@ -54,8 +73,8 @@ pub(crate) fn ports(config: &Config, ids: &mut Ids, links: &Links) -> Result<Por
     devices_are_distinct(config)?;
     let mut ports = Ports::default();
     for (name, interface) in &config.interfaces {
-        match wire(name, interface, ids, links) {
-            Ok((port, up)) => ports.add(port, up),
+        match ports.place(name, interface, ids, links) {
+            Ok(problem) => ports.problems.extend(problem),
             Err(problem) => {
                 ports.problems.push(Notice::PortUnusable { interface: name.clone(), problem });
             }
@@ -78,6 +97,29 @@ pub(crate) fn host_port(vrf: VrfId, ids: &mut Ids) -> PortId {
 }
 
 impl Ports {
+    /// `Ok` with a problem: it can be used, but not as it is written.
+    fn place(
+        &mut self,
+        name: &str,
+        interface: &Interface,
+        ids: &mut Ids,
+        links: &Links,
+    ) -> Result<Option<Notice>, String> {
+        let device = device_name(name, interface);
+        let known = links.known(device);
+        let known = known.ok_or_else(|| format!("no device {device} (name one by `device DEV` or --port)"))?;
+        let id = ids.port(PortName::Interface(name.to_owned()));
+        let wire = wire(interface, known, ids, links);
+        let (mtu, shutdown) = (wire.mtu, wire.shutdown);
+        self.wires.insert(id, wire);
+        if shutdown {
+            return Err("administratively down (shutdown)".to_owned());
+        }
+        self.add(port(id, name, interface, known, ids), known.up && !links.dark.contains(&id));
+        let excess = interface.ip_mtu.filter(|wanted| *wanted > mtu);
+        Ok(excess.map(|wanted| Notice::MtuTooLarge { interface: name.to_owned(), wanted, device: mtu }))
+    }
+
     fn add(&mut self, port: Port, up: bool) {
         if up {
             self.up.insert(port.id);
@@ -97,26 +139,30 @@ fn devices_are_distinct(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-fn wire(name: &str, interface: &Interface, ids: &mut Ids, links: &Links) -> Result<(Port, bool), String> {
-    if interface.shutdown {
-        return Err("administratively down (shutdown)".to_owned());
+fn wire(interface: &Interface, known: &Device, ids: &mut Ids, links: &Links) -> Wire {
+    let own = links.own_mtu.get(&known.name).copied().unwrap_or(known.mtu);
+    Wire {
+        device: known.name.clone(),
+        vrf: ids.vrf(interface.vrf.as_deref()),
+        mtu: interface.mtu.unwrap_or(own),
+        shutdown: interface.shutdown,
     }
-    let device = device_name(name, interface);
-    let known = links.known(device);
-    let known = known.ok_or_else(|| format!("no device {device} (name one by `device DEV` or --port)"))?;
-    let id = ids.port(PortName::Interface(name.to_owned()));
-    let port = Port {
+}
+
+/// A larger MTU holds from when the device has it, which the kernel may refuse; a smaller one at once.
+fn port(id: PortId, name: &str, interface: &Interface, known: &Device, ids: &mut Ids) -> Port {
+    let limits = [interface.mtu, interface.ip_mtu];
+    Port {
         id,
         name: name.to_owned(),
-        device: device.to_owned(),
+        device: known.name.clone(),
         vrf: ids.vrf(interface.vrf.as_deref()),
         link: Link::Ethernet { mac: known.mac },
-        mtu: interface.mtu.map_or(known.mtu, |mtu| mtu.min(known.mtu)),
+        mtu: limits.into_iter().flatten().fold(known.mtu, u16::min),
         addresses: addresses(interface),
         mpls: interface.mpls,
         crypto: interface.crypto_map.is_some() || interface.crypto_map_ipv6.is_some(),
-    };
-    Ok((port, known.up && !links.dark.contains(&id)))
+    }
 }
 
 fn host(vrf: VrfId, ids: &mut Ids) -> Port {

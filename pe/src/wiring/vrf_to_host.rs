@@ -7,6 +7,7 @@ use base::{PortId, Prefix, VrfId};
 use dataplane::{Link, Port};
 
 use super::config_to_vrf::Way;
+use super::link_to_all::Wire;
 use crate::tables::Tables;
 use crate::{Host, HostPort, HostRoute};
 
@@ -26,21 +27,41 @@ pub(crate) fn host(tables: &Tables) -> Host {
     routes.extend(detours);
     routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
     let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };
-    Host { ports: tables.ports.values().map(port).collect(), routes: routes.into_iter().map(route).collect() }
+    Host { ports: ports(tables), routes: routes.into_iter().map(route).collect() }
 }
 
 type Exit = (PortId, Option<IpAddr>);
 type Routes = BTreeMap<(VrfId, Prefix), Exit>;
 
-fn port(port: &Port) -> HostPort {
+/// Those of the dataplane, and the devices of interfaces that are shut.
+fn ports(tables: &Tables) -> Vec<HostPort> {
+    let shut = tables.wires.iter().filter(|(_, wire)| wire.shutdown).map(|(id, wire)| shut(*id, wire));
+    tables.ports.values().map(|of| port(of, tables.wires.get(&of.id))).chain(shut).collect()
+}
+
+fn port(port: &Port, wire: Option<&Wire>) -> HostPort {
     HostPort {
         port: port.id,
         device: port.device.clone(),
         vrf: port.vrf,
         host: port.link == Link::Host,
-        mtu: port.mtu,
+        mtu: wire.map_or(port.mtu, |wire| wire.mtu),
         addresses: port.addresses.clone(),
         ike: port.crypto,
+        shutdown: false,
+    }
+}
+
+fn shut(port: PortId, wire: &Wire) -> HostPort {
+    HostPort {
+        port,
+        device: wire.device.clone(),
+        vrf: wire.vrf,
+        host: false,
+        mtu: wire.mtu,
+        addresses: Vec::new(),
+        ike: false,
+        shutdown: true,
     }
 }
 

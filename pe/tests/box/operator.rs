@@ -147,6 +147,7 @@ fn phase_one_is_shown_with_both_vrfs_and_its_algorithms() {
         (sa.encryption.as_deref(), sa.hash.as_deref(), sa.group),
         (Some("3des"), Some("sha"), Some(2))
     );
+    assert_eq!(sa.authentication.as_deref(), Some("pre-share"));
     assert_eq!((sa.profile.as_deref(), sa.identity.as_deref()), (Some("vpn1"), Some(A)));
     assert!(!sa.initiator && !sa.nat && sa.lifetime_left.is_some());
 }
@@ -206,7 +207,7 @@ fn vrfs_labels_interfaces_keys_and_policies_are_listed() {
         panic!("no profiles")
     };
     assert_eq!(profiles[0].identities, ["address 172.16.1.1 255.255.255.255"]);
-    assert_eq!(profiles[0].bindings, ["Ethernet1/2"]);
+    assert_eq!(profiles[0].bindings, ["Ethernet1/2 (172.18.1.1:global)"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl<'a> Capture<'a> {
     pub(crate) fn start(node: &'a Node, port: &str, directory: &Path, word: &str) -> Result<Self> {
         let file = directory.join(format!("{}-{port}-{word}.pcap", node.name));
         let pid = node.outside(&format!(
-            "tcpdump -i {port} -Z root -U --immediate-mode -s 0 -w {} >/run/tcpdump.log 2>&1 </dev/null & echo $!; \
+            "tcpdump -i {port} -Z root -U --immediate-mode -B 16384 -s 0 -w {} >/run/tcpdump.log 2>&1 </dev/null & echo $!; \
              for i in $(seq 100); do grep -q listening /run/tcpdump.log && exit 0; sleep 0.05; done; exit 1",
             quote(&file.to_string_lossy())
         ))?;

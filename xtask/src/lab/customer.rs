@@ -2,6 +2,7 @@
 //! the tunnel say the same.
 
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use api::{IpsecFlow, IpsecSa};
@@ -57,16 +58,25 @@ impl Customer {
     pub(crate) fn both_ends_agree(&self, lab: &Lab, pe: &Node, report: &mut Report) -> Option<Child> {
         let mut agreed = None;
         report.check(&format!("{}: both ends of the tunnel agree", self.name), || {
-            let children = swan::children(lab.node(self.gateway)?)?;
-            ensure!(children.len() == 1, "strongSwan has {} pairs of SAs", children.len());
-            let child = children.into_iter().next().context("no SA")?;
-            let flows = ours::flows(pe, self.vrf)?;
-            let flow = flows.iter().find(|flow| !flow.inbound.is_empty()).context("we have no SA")?;
-            self.agree(&child, flow)?;
+            // The last packets may still be on their way.
+            let child = self.compare(lab, pe).or_else(|_| {
+                thread::sleep(Duration::from_secs(2));
+                self.compare(lab, pe)
+            })?;
             agreed = Some(child.clone());
             Ok(format!("{}, SPIs {:08x} and {:08x}", self.transform, child.spi_in, child.spi_out))
         });
         agreed
+    }
+
+    fn compare(&self, lab: &Lab, pe: &Node) -> Result<Child> {
+        let children = swan::children(lab.node(self.gateway)?)?;
+        ensure!(children.len() == 1, "strongSwan has {} pairs of SAs", children.len());
+        let child = children.into_iter().next().context("no SA")?;
+        let flows = ours::flows(pe, self.vrf)?;
+        let flow = flows.iter().find(|flow| !flow.inbound.is_empty()).context("we have no SA")?;
+        self.agree(&child, flow)?;
+        Ok(child)
     }
 
     fn agree(&self, theirs: &Child, flow: &IpsecFlow) -> Result<()> {

@@ -8,7 +8,7 @@ use super::customer::{self, Customer, FAR};
 use super::inject::inject;
 use super::refusals::{self, Impostor, Wire};
 use super::report::Report;
-use super::{Lab, ours, recovery, traffic, wire};
+use super::{Lab, isolation, ours, recovery, traffic, wire};
 
 const RED: Customer = Customer {
     name: "red",
@@ -56,7 +56,9 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
         customer.comes_up(lab, report);
     }
     report.stage("both customers at once, both ways");
+    let hosts = isolation::watch(lab, &CUSTOMERS)?;
     customer::round_trips(lab, &CUSTOMERS, report);
+    isolation::judge(hosts, &CUSTOMERS, report);
     let core = core.stop()?;
     let mut agreed = Vec::new();
     for customer in &CUSTOMERS {

@@ -5,6 +5,7 @@ mod console;
 mod customer;
 mod front_vrf;
 mod inject;
+mod isolation;
 mod node;
 mod one_box;
 mod ours;

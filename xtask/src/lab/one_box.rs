@@ -7,7 +7,7 @@ use super::capture::Capture;
 use super::customer::{self, Customer};
 use super::refusals::{self, Impostor, Wire};
 use super::report::Report;
-use super::{recovery, traffic, wire};
+use super::{isolation, recovery, traffic, wire};
 
 const CUSTOMERS: [Customer; 2] = [
     Customer {
@@ -54,7 +54,9 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
         customer.comes_up(lab, report);
     }
     report.stage("both customers at once, both ways");
+    let hosts = isolation::watch(lab, &CUSTOMERS)?;
     customer::round_trips(lab, &CUSTOMERS, report);
+    isolation::judge(hosts, &CUSTOMERS, report);
     report.check("A: reaches 10.1.1.1, B's public address, in its own far site", || {
         let answer = traffic::name_of(lab.node("host-a1")?, "10.1.1.1")?;
         ensure!(answer == "site A2", "{answer} answered");

@@ -30,7 +30,7 @@ pub(crate) fn core_is_labelled(file: &Path, customers: &[Customer], report: &mut
             let count = labelled
                 .iter()
                 .flatten()
-                .filter(|packet| packet[0] == label.to_string() && marked(packet, customer))
+                .filter(|packet| packet[0] == label.to_string() && marked(&packet[2], &packet[3], customer))
                 .count();
             report.row(
                 "Labels on the core",
@@ -42,7 +42,7 @@ pub(crate) fn core_is_labelled(file: &Path, customers: &[Customer], report: &mut
 
 fn its_labels(packets: &[Vec<String>], customer: &Customer) -> Result<String> {
     let mut counts = BTreeMap::<u32, usize>::new();
-    for packet in packets.iter().filter(|packet| marked(packet, customer)) {
+    for packet in packets.iter().filter(|packet| marked(&packet[2], &packet[3], customer)) {
         // An ICMP error quotes a packet: its own destination comes first.
         let expected = customer.labels[usize::from(packet[1].split(',').next() == Some(NEAR))];
         ensure!(packet[0] == expected.to_string(), "a packet to {} has label {}", packet[1], packet[0]);
@@ -55,11 +55,11 @@ fn its_labels(packets: &[Vec<String>], customer: &Customer) -> Result<String> {
 }
 
 /// Whether the payload shows whose packet it is: the pattern of a ping, or a host's name at the start of a stream.
-fn marked(packet: &[String], customer: &Customer) -> bool {
+pub(crate) fn marked(data: &str, payload: &str, customer: &Customer) -> bool {
     let pattern = format!("{:02x}", customer.mark).repeat(16);
     let names =
         [customer.near_name, customer.far_name].map(|name| super::inject::hexadecimal(name.as_bytes()));
-    packet[2].ends_with(&pattern) || names.iter().any(|name| packet[3].starts_with(name))
+    data.ends_with(&pattern) || names.iter().any(|name| payload.starts_with(name))
 }
 
 /// Towards the customers there is nothing to read.
@@ -101,7 +101,7 @@ pub(crate) fn opens_to_what_was_sent(
             let filter = format!("esp.spi == {spi:#x} && icmp.type <= 8 && esp.icv_good == 1");
             for packet in decode(file, &options, &filter, &fields)? {
                 ensure!(packet[0].ends_with(ends[0]) && packet[1].ends_with(ends[1]), "inside: {packet:?}");
-                counts[way] += usize::from(marked(&packet, customer));
+                counts[way] += usize::from(marked(&packet[2], &packet[3], customer));
             }
             ensure!(counts[way] >= 100, "{} marked pings in SPI {spi:08x}", counts[way]);
         }

@@ -66,7 +66,7 @@ impl Packet {
     fn offer(&self) -> [bool; BATCH] {
         let mut taken = [false; BATCH];
         let frames: [&[u8]; BATCH] =
-            std::array::from_fn(|at| self.outgoing.get(at).map_or(&[][..], Frame::bytes));
+            std::array::from_fn(|at| self.outgoing.get(at).map_or(&[][..], |frame| frame.bytes()));
         let mut first = 0_usize;
         while let Some(rest) = frames.get(first..self.outgoing.len()).filter(|rest| !rest.is_empty()) {
             let sent = match self.socket.send(rest) {

@@ -47,7 +47,7 @@ fn open(walk: &mut Walk<'_, '_>, frame: &mut Frame) -> Result<VrfId, Drop> {
         live.count_error();
         return Err(Drop::WrongEncap);
     }
-    let (id, inside) = (live.sa.id, live.sa.inside);
+    let (id, inside, newest) = (live.sa.id, live.sa.inside, live.cipher.sequence());
     let checked = live.cipher.open(frame.bytes_mut()).map_err(refusal).and_then(|opened| {
         frame.keep(opened.payload).then_some(()).ok_or(Drop::EspMalformed)?;
         inner(frame, opened.next_header, outer.ecn, &live.sa)
@@ -58,7 +58,9 @@ fn open(walk: &mut Walk<'_, '_>, frame: &mut Frame) -> Result<VrfId, Drop> {
         Err(_) => live.count_error(),
     }
     let end = live.end(live.cipher.nearly_spent(), checked == Err(Drop::Exhausted));
+    let moved = new_port(&live.sa, &outer).filter(|_| checked.is_ok() && live.cipher.sequence() > newest);
     tell_end(walk, id, end);
+    tell_moved(walk, id, moved);
     checked.map(|()| inside)
 }
 
@@ -83,6 +85,24 @@ fn strip_outer(frame: &mut Frame) -> Result<Outer, Drop> {
 /// The peer may float behind its NAT: ports may differ, but bare ESP and UDP may not be exchanged.
 const fn is_same_form(agreed: Encap, seen: Encap) -> bool {
     matches!(agreed, Encap::Esp) == matches!(seen, Encap::Esp)
+}
+
+/// The UDP port that a packet came from, if it is not the one we send to.
+fn new_port(sa: &ipsec::Sa, outer: &Outer) -> Option<u16> {
+    match (sa.encap, outer.encap) {
+        (Encap::Udp { remote: known, .. }, Encap::Udp { remote, .. }) => {
+            (remote != known && outer.src == sa.remote).then_some(remote)
+        }
+        (Encap::Esp, _) | (_, Encap::Esp) => None,
+    }
+}
+
+fn tell_moved(walk: &mut Walk<'_, '_>, id: SaId, port: Option<u16>) {
+    if let Some(port) = port
+        && walk.state.limits.moved.allows(id, walk.now)
+    {
+        walk.state.tell(Event::Moved(id, port));
+    }
 }
 
 fn tell_unknown(walk: &mut Walk<'_, '_>, front: VrfId, outer: &Outer) {

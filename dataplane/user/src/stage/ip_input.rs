@@ -17,10 +17,16 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         return Drop::Checksum.into();
     }
     let (length, ttl) = (packet.bytes.len(), packet.ttl);
+    if is_martian(packet.src) {
+        return Drop::Martian.into();
+    }
     if is_link_scoped(packet.dst) || is_link_scoped(packet.src) {
         return if frame.origin == Origin::Wire { Next::Kernel } else { Drop::Multicast.into() };
     }
     let Some(vrf) = walk.tables.vrf(frame.vrf) else { return Drop::UnknownVrf.into() };
+    if frame.origin != Origin::Own && vrf.is_local(packet.src) {
+        return Drop::Martian.into();
+    }
     let next = if vrf.is_local(packet.dst) {
         for_us(&packet, frame.origin)
     } else if let Some(drop) = forbidden(walk, frame, &packet) {
@@ -49,6 +55,14 @@ fn through<'t>(frame: &mut Frame, ttl: u8) -> Next<'t> {
 fn is_intact(packet: &Packet<'_>) -> bool {
     let header = packet.bytes.get(..packet.header_len.max(ipv4::HEADER)).unwrap_or_default();
     packet.family() == Family::V6 || checksum::Sum::ZERO.with(header).is_intact()
+}
+
+/// Addresses that no packet comes from (RFC 1812 section 5.3.7, RFC 4291 section 2.7).
+fn is_martian(src: IpAddr) -> bool {
+    match src {
+        IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_loopback() || v4.octets()[0] >= 224,
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_loopback() || v6.is_multicast(),
+    }
 }
 
 /// Addresses that mean something on one link alone.
@@ -86,7 +100,9 @@ fn carried_esp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
 /// (RFC 4301 section 5.2, step 3a).
 fn forbidden(walk: &Walk<'_, '_>, frame: &Frame, packet: &Packet<'_>) -> Option<Drop> {
     let port = walk.tables.port(frame.port)?;
-    if frame.origin != Origin::Wire || !port.crypto {
+    // Explicit null, too, leads into the port's own VRF.
+    let plain = frame.origin == Origin::Wire || frame.origin == Origin::Labelled && frame.vrf == port.vrf;
+    if !plain || !port.crypto {
         return None;
     }
     let Some(flow) = inbound_flow(packet) else { return Some(Drop::Malformed) };

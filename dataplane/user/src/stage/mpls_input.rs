@@ -24,7 +24,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         }
         match entry.label {
             Label::IPV4_EXPLICIT_NULL | Label::IPV6_EXPLICIT_NULL if entry.bottom => {
-                return pop(walk, frame, entry, port.vrf);
+                return null(walk, frame, entry, port.vrf);
             }
             // RFC 4182: explicit null may stand above other labels.
             Label::IPV4_EXPLICIT_NULL | Label::IPV6_EXPLICIT_NULL => {
@@ -43,6 +43,15 @@ fn by_label<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, entry: Entry, label:
         LabelAction::PopTo(_) if !entry.bottom => Drop::LabelStack.into(),
         LabelAction::PopTo(vrf) => pop(walk, frame, entry, *vrf),
         LabelAction::Swap(next, hop) => swap(walk, frame, entry, *next, hop),
+    }
+}
+
+/// The label says which family is beneath it (RFC 3032 section 2.1).
+fn null<'t>(walk: &Walk<'t, '_>, frame: &mut Frame, entry: Entry, vrf: VrfId) -> Next<'t> {
+    let family = if entry.label == Label::IPV4_EXPLICIT_NULL { 4 } else { 6 };
+    match frame.bytes().get(mpls::ENTRY).map(|first| first >> 4) {
+        Some(version) if version == family => pop(walk, frame, entry, vrf),
+        Some(_) | None => Drop::LabelStack.into(),
     }
 }
 

@@ -19,6 +19,9 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) 
     if let Some(mac) = walk.tables.neighbour(port, via.address) {
         return Next::EthernetOut(via.port, mac);
     }
+    if is_broadcast(via.port, via.address) {
+        return Drop::Multicast.into();
+    }
     if walk.state.limits.resolve.allows((port, via.address), walk.now) {
         walk.state.tell(Event::Resolve(port, via.address));
     }
@@ -30,6 +33,18 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) 
     let waiting = core::mem::replace(frame, spare);
     walk.state.waiting.hold(station, waiting, walk.now);
     Next::Held
+}
+
+/// Whether every station of a connected network is meant (RFC 2644), in the old form with zeros too.
+fn is_broadcast(port: &Port, address: IpAddr) -> bool {
+    let IpAddr::V4(address) = address else { return false };
+    port.addresses.iter().any(|own| {
+        let IpAddr::V4(ours) = own.address else { return false };
+        let hosts = u32::MAX.checked_shr(own.length.into()).unwrap_or(0);
+        let differ = ours.to_bits() ^ address.to_bits();
+        let host = address.to_bits() & hosts;
+        own.length <= 30 && differ & !hosts == 0 && (host == 0 || host == hosts)
+    })
 }
 
 /// A next hop that is being asked for: its port, and the VRF of that port. In another VRF the same

@@ -9,11 +9,14 @@ use base::{Family, Instant, VrfId};
 use wire::ip::Packet;
 use wire::{ip, ipv4, ipv6};
 
+use crate::drop::Drops;
 use crate::graph::{Next, Walk};
+use crate::state::State;
 use crate::{Drop, Frame, LONGEST};
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
-    match walk.state.pieces.add(frame.vrf, frame.bytes(), walk.now) {
+    let State { pieces, drops, .. } = walk.state;
+    match pieces.add(frame.vrf, frame.bytes(), walk.now, drops) {
         Ok(None) => Next::Held,
         Ok(Some(whole)) => {
             let mut joined = Frame::new(whole.len().max(LONGEST));
@@ -73,16 +76,20 @@ impl Pieces {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     /// The whole packet if this fragment was the last missing one.
-    pub(crate) fn add(&mut self, front: VrfId, bytes: &[u8], now: Instant) -> Result<Option<Vec<u8>>, Drop> {
+    pub(crate) fn add(
+        &mut self,
+        front: VrfId,
+        bytes: &[u8],
+        now: Instant,
+        drops: &mut Drops,
+    ) -> Result<Option<Vec<u8>>, Drop> {
         let packet = Packet::new_checked(bytes).map_err(|_| Drop::Malformed)?;
         let ident = packet.fragment.ok_or(Drop::Malformed)?.ident;
         let (src, dst, protocol) = (packet.src, packet.dst, packet.protocol);
         let protocol = if packet.family() == Family::V4 { protocol } else { 0 };
         let key = Key { front, src, dst, protocol, ident };
         let piece = Piece::of(&packet).ok_or(Drop::Malformed)?;
-        if !self.has_room(key, piece.part.len()) {
-            return Err(Drop::FragmentLimit);
-        }
+        drops.add(Drop::FragmentLimit, self.make_room(key, piece.part.len()));
         let puzzle = self.0.entry(key).or_insert_with(|| Puzzle::new(now));
         puzzle.add(piece)?;
         if !puzzle.is_complete() {
@@ -97,6 +104,21 @@ impl Pieces {
         let before = self.0.len();
         self.0.retain(|_, puzzle| now.since(puzzle.since) < Self::PATIENCE);
         before.saturating_sub(self.0.len())
+    }
+
+    /// Room for a fragment of `more` bytes: the packets of the front VRF that wait longest go, for
+    /// whoever sends pieces of nothing must not keep the others out. How many went.
+    fn make_room(&mut self, key: Key, more: usize) -> u64 {
+        let mut gone = 0_u64;
+        while !self.has_room(key, more) {
+            let others = self.0.iter().filter(|(other, _)| other.front == key.front && **other != key);
+            let oldest = others.min_by_key(|(_, puzzle)| puzzle.since).map(|(key, _)| *key);
+            if oldest.and_then(|oldest| self.0.remove(&oldest)).is_none() {
+                break;
+            }
+            gone = gone.saturating_add(1);
+        }
+        gone
     }
 
     fn has_room(&self, key: Key, more: usize) -> bool {

@@ -22,7 +22,7 @@ pub(crate) fn receive(session: &mut Session, core: &mut Core, message: &Message<
     let clear = authenticate(session, message)?;
     let chain = Chain::decode(message.header.next, &clear)?;
     session.use_id(message.header.message_id);
-    session.follow(&message.path);
+    session.follow(core, &message.path);
     for body in chain.all(payload::NOTIFY) {
         notified(session, core, &Notify::decode(body)?);
     }

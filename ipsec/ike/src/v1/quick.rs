@@ -224,7 +224,7 @@ fn conclude(
         }
     };
     if let Some(message) = message {
-        session.follow(&message.path);
+        session.follow(core, &message.path);
     }
     let (path, timers) = (session.path, core.config.timers);
     let Some(quick) = session.quicks.get_mut(&id) else { return Ok(()) };

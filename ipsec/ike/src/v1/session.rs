@@ -1,7 +1,7 @@
 //! One phase 1 SA from its first message to its end: who the peer is, where main mode stands, and the
 //! exchanges that run under it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use base::Instant;
 use crypto::dh;
@@ -22,8 +22,8 @@ use crate::{Ask, DownReason, Path, SessionId};
 
 mod clock;
 
-/// Message IDs remembered against replays; more than a day of rekeys takes.
-const MOST_USED_IDS: usize = 8192;
+/// Message IDs remembered against replays, newest last: more than a day of rekeys takes.
+const MOST_USED_IDS: usize = 1024;
 
 /// A datagram on its way through the engine.
 pub(crate) struct Message<'a> {
@@ -61,7 +61,7 @@ pub(crate) struct Session {
     pub(crate) retire_at: Option<Instant>,
     window: Window,
     pub(crate) quicks: BTreeMap<u32, Quick>,
-    used: BTreeSet<u32>,
+    used: VecDeque<u32>,
     keepalive_at: Option<Instant>,
     /// One failed negotiation is one line in the log, however often the peer tries.
     complained: bool,
@@ -123,7 +123,7 @@ impl Session {
             retire_at: None,
             window: Window::new(),
             quicks: BTreeMap::new(),
-            used: BTreeSet::new(),
+            used: VecDeque::new(),
             keepalive_at: None,
             complained: false,
             hint: None,
@@ -272,10 +272,13 @@ impl Session {
         self.established().map_or_else(Nat::default, |established| established.nat)
     }
 
-    /// The peer's NAT gave it another port, and the peer has proved that it is there.
-    pub(crate) fn follow(&mut self, path: &Path) {
-        if self.nat().any() && path.marker && self.is_with(path) {
+    /// The peer's NAT gave it another port, and the peer has proved that it is there. Who is behind a NAT
+    /// itself stays: RFC 3947 section 7.
+    pub(crate) fn follow(&mut self, core: &mut Core, path: &Path) {
+        let from = self.path.remote.port();
+        if self.nat().remote && path.marker && self.is_with(path) && path.remote.port() != from {
             self.path = *path;
+            core.events.push_back(Event::Moved(self.id, from));
         }
     }
 
@@ -291,10 +294,14 @@ impl Session {
 
     /// `false` if it was used before.
     pub(crate) fn use_id(&mut self, id: u32) -> bool {
-        if self.used.len() >= MOST_USED_IDS {
-            self.used.pop_first();
+        if self.has_used(id) {
+            return false;
         }
-        self.used.insert(id)
+        if self.used.len() >= MOST_USED_IDS {
+            self.used.pop_front();
+        }
+        self.used.push_back(id);
+        true
     }
 
     pub(crate) fn has_used(&self, id: u32) -> bool {

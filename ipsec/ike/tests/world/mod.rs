@@ -21,7 +21,7 @@ use ike::config::{
 use ike::{
     Answer, Ask, Child, ChildId, Command, Datagram, DownReason, Ike, Input, Notice, Output, Path, Stage,
 };
-use ipsec::{Cipher, Flow, Integrity, Lifetime, Replay, Rule, Sad, Selector, Suite};
+use ipsec::{Cipher, Encap, Flow, Integrity, Lifetime, Replay, Rule, Sad, Selector, Suite};
 
 pub struct Node {
     pub ike: Ike,
@@ -178,6 +178,7 @@ impl World {
                     assert!(self.nodes[node].up.iter().any(|child| child.id == old), "replaces what is up");
                     self.nodes[node].child_up(*new);
                 }
+                Output::ChildMoved(id, encap) => self.nodes[node].child_moved(id, encap),
                 Output::ChildDown(id, reason) => self.nodes[node].child_down(id, reason),
                 Output::Notice(notice) => self.nodes[node].notices.push(notice),
             }
@@ -274,6 +275,11 @@ impl Node {
         });
         self.sad.release(gone.expect("a child that was announced").spi_in);
         self.down.push((id, reason));
+    }
+
+    fn child_moved(&mut self, id: ChildId, encap: Encap) {
+        let all = self.up.iter_mut().chain(self.ready.values_mut());
+        all.filter(|child| child.id == id).for_each(|child| child.encap = encap);
     }
 
     /// Every SPI that is reserved belongs to a child.

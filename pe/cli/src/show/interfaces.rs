@@ -26,7 +26,7 @@ fn interface(of: &InterfaceState) -> String {
     if of.mpls {
         text.push_str("  MPLS forwarding is enabled\n");
     }
-    if let Some(map) = &of.crypto_map {
+    for map in &of.crypto_maps {
         let _ = writeln!(text, "  Crypto map \"{map}\"");
     }
     let _ = writeln!(text, "     {} packets input, {} bytes", of.packets_in, of.bytes_in);

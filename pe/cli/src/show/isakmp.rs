@@ -36,18 +36,19 @@ pub(super) fn sas(sas: &[IsakmpSa]) -> String {
 
 pub(super) fn sas_detail(sas: &[IsakmpSa]) -> String {
     let mut text = String::from(
-        "Codes: N - NAT-traversal\n\n\
-         C-id  Local                 Remote                I-VRF            Encr    Hash   DH Lifetime Cap.\n",
+        "Codes: N - NAT-traversal, psk - Preshared key\n\n\
+         C-id  Local                 Remote                I-VRF            Encr    Hash   Auth DH Lifetime Cap.\n",
     );
     for sa in sas {
         let line = format!(
-            "{:<5} {:<21} {:<21} {:<16} {:<7} {:<6} {:<2} {:<8} {}",
+            "{:<5} {:<21} {:<21} {:<16} {:<7} {:<6} {:<4} {:<2} {:<8} {}",
             sa.connection,
             format!("{}/{}", sa.local, sa.local_port),
             format!("{}/{}", sa.remote, sa.remote_port),
             name(sa.inside.as_ref()),
             sa.encryption.as_deref().unwrap_or("-"),
             sa.hash.as_deref().unwrap_or("-"),
+            sa.authentication.as_deref().map_or("-", method),
             sa.group.map_or_else(|| "-".to_owned(), |group| group.to_string()),
             sa.lifetime_left.map_or_else(|| "-".to_owned(), clock),
             if sa.nat { "N" } else { "" },
@@ -61,6 +62,16 @@ pub(super) fn sas_detail(sas: &[IsakmpSa]) -> String {
         let _ = writeln!(text, "      Cookies: {} {}", sa.cookies.0, sa.cookies.1);
     }
     text
+}
+
+/// The method as IOS shortens it in a column.
+fn method(authentication: &str) -> &str {
+    match authentication {
+        "pre-share" => "psk",
+        "rsa-sig" => "rsig",
+        "rsa-encr" => "renc",
+        other => other,
+    }
 }
 
 /// Destination and source as the first message had them.

@@ -44,6 +44,7 @@ fn isakmp_sa(connection: u32, remote: &str) -> IsakmpSa {
         identity: Some(remote.into()),
         encryption: Some("3des".into()),
         hash: Some("sha".into()),
+        authentication: Some("pre-share".into()),
         group: Some(2),
         nat: false,
         lifetime_left: Some(86_341),
@@ -59,6 +60,7 @@ fn isakmp_sas() -> Response {
         initiator: true,
         encryption: None,
         hash: None,
+        authentication: None,
         group: None,
         profile: None,
         identity: None,
@@ -146,7 +148,7 @@ fn isakmp_profiles_list_what_they_match() {
         vrf: Some(name.into()),
         identities: vec!["address 172.16.1.1 255.255.255.255".into()],
         keyrings: keyrings.iter().map(|&ring| ring.to_owned()).collect(),
-        bindings: vec!["Ethernet1/1".into()],
+        bindings: vec!["Ethernet1/1 (172.18.1.1:global)".into()],
     };
     golden(
         "isakmp-profile",
@@ -316,7 +318,7 @@ fn interfaces_show_state_place_and_counters() {
         mtu: 1500,
         addresses: vec!["172.18.1.1/24".into(), "2001:db8::1/64".into()],
         mpls: true,
-        crypto_map: Some("crypmap".into()),
+        crypto_maps: vec!["crypmap".into(), "six".into()],
         packets_in: 10,
         bytes_in: 1400,
         packets_out: 9,
@@ -331,7 +333,7 @@ fn interfaces_show_state_place_and_counters() {
         mac: None,
         addresses: Vec::new(),
         mpls: false,
-        crypto_map: None,
+        crypto_maps: Vec::new(),
         ..interface.clone()
     };
     golden("interfaces", &plain(&Response::Interfaces(vec![interface, bare])));

@@ -1,7 +1,7 @@
-//! Peers without a pre-shared key where their tunnels end. Keys of the global table do not serve a front
-//! VRF: there a keyring must name it.
+//! Peers without a pre-shared key where their tunnels end: judged as IKE will, when it opens to them. Keys
+//! of the global table do not serve a front VRF: there a keyring must name it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Report;
@@ -34,7 +34,9 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
 
 fn help(front: Option<&String>) -> String {
     match front {
-        Some(vrf) => format!("its tunnel ends in VRF {vrf}: write `crypto keyring NAME vrf {vrf}`"),
+        Some(vrf) => format!(
+            "its tunnel ends in VRF {vrf}: write `crypto keyring NAME vrf {vrf}`, and `keyring NAME` in the entry's profile"
+        ),
         None => "write `crypto isakmp key`, or a `crypto keyring` that the entry's profile names".to_owned(),
     }
 }
@@ -45,6 +47,8 @@ struct Keys<'c> {
     rings: BTreeMap<&'c str, &'c Keyring>,
     /// The rings of each profile that names any.
     profiles: BTreeMap<&'c str, &'c [String]>,
+    /// Rings that some profile names: they serve no other.
+    named: BTreeSet<&'c str>,
 }
 
 impl<'c> Keys<'c> {
@@ -54,19 +58,29 @@ impl<'c> Keys<'c> {
             config,
             rings: config.keyrings.iter().map(|ring| (ring.name.as_str(), ring)).collect(),
             profiles: own.map(|profile| (profile.name.as_str(), profile.keyrings.as_slice())).collect(),
+            named: config.profiles.iter().flat_map(|p| p.keyrings.iter().map(String::as_str)).collect(),
         }
     }
 
     /// Whether a key is found for a peer in a front VRF: in the profile's keyrings if it names some, else
-    /// in any keyring or among the global keys.
+    /// in those that no profile names. The global keys are such a ring, of the global table.
     fn serve(&self, profile: Option<&String>, front: Option<&String>, peer: IpAddr) -> bool {
-        let has = |keys: &[PresharedKey]| keys.iter().any(|key| key.peer.contains(peer));
-        let opens = |ring: &Keyring| ring.vrf.as_ref() == front && has(&ring.keys);
+        let opens = |name: &str| self.ring(name, front).iter().any(|key| key.peer.contains(peer));
         match profile.and_then(|name| self.profiles.get(name.as_str())) {
-            Some(names) => {
-                names.iter().filter_map(|name| self.rings.get(name.as_str())).any(|ring| opens(ring))
+            Some(names) => names.iter().any(|name| opens(name)),
+            None => {
+                let mut rings = self.rings.keys().copied().chain([Keyring::DEFAULT]);
+                rings.any(|name| !self.named.contains(name) && opens(name))
             }
-            None => front.is_none() && has(&self.config.keys) || self.rings.values().any(|ring| opens(ring)),
         }
+    }
+
+    /// The keys of a ring, if it serves that front VRF.
+    fn ring(&self, name: &str, front: Option<&String>) -> &'c [PresharedKey] {
+        if name == Keyring::DEFAULT {
+            return if front.is_none() { &self.config.keys } else { &[] };
+        }
+        let ring = self.rings.get(name).filter(|ring| ring.vrf.as_ref() == front);
+        ring.map_or(&[], |ring| &ring.keys)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Report;
 use crate::finding::Severity;
 use crate::ios::Noun;
-use crate::model::{Config, Match, RouteHop};
+use crate::model::{Config, Keyring, Match, RouteHop};
 
 type Names<'c> = BTreeSet<(Noun, &'c str)>;
 
@@ -44,7 +44,8 @@ fn protection<'c>(config: &'c Config, uses: &mut Names<'c>) {
     uses.extend(config.keyrings.iter().filter_map(|ring| vrf(&ring.vrf)));
     for profile in &config.profiles {
         uses.extend(vrf(&profile.vrf));
-        uses.extend(profile.keyrings.iter().map(|ring| (Noun::Keyring, ring.as_str())));
+        let rings = profile.keyrings.iter().filter(|ring| *ring != Keyring::DEFAULT);
+        uses.extend(rings.map(|ring| (Noun::Keyring, ring.as_str())));
         uses.extend(profile.matches.iter().filter_map(|found| match found {
             Match::Address { vrf: name, .. } => vrf(name),
             Match::Host(_)

@@ -30,19 +30,23 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// The words that are, or may be, a secret: what follows `key` up to the peer it is for.
+    /// The words that are, or may be, a secret: what follows `key` up to the peer it is for; the word in
+    /// its place where `key` is misspelt; and what other commands call so.
     pub(crate) fn secrets(&self) -> Range<usize> {
-        let is = |word: &str, keyword: &str| keyword.starts_with(&word.to_ascii_lowercase());
-        let of_keys =
-            self.words.iter().take(2).any(|word| is(word.text, "isakmp") || is(word.text, "pre-shared-key"));
-        let key = self
-            .words
-            .iter()
-            .position(|word| word.text.eq_ignore_ascii_case("key") || of_keys && is(word.text, "key"));
-        let Some(first) = key.map(|at| at + 1) else { return 0..0 };
-        let peer = |word: &Word<'_>| is(word.text, "address") || is(word.text, "hostname");
-        let length = self.words.iter().skip(first).position(peer);
-        first..length.map_or(self.words.len(), |length| first + length)
+        const CALLED_SO: [&str; 4] = ["key", "key-string", "password", "secret"];
+        let is = |word: &Word<'_>, keyword: &str| keyword.starts_with(&word.text.to_ascii_lowercase());
+        let begins = |keyword: &str| self.words.iter().take(2).any(|word| is(word, keyword));
+        let (isakmp, shared) = (begins("isakmp"), begins("pre-shared-key"));
+        let key = self.words.iter().position(|word| {
+            CALLED_SO.iter().any(|it| word.text.eq_ignore_ascii_case(it)) || (isakmp || shared) && is(word, "key")
+        });
+        let from = |at| self.words.iter().skip(at).position(|word| is(word, "address") || is(word, "hostname"));
+        match (key.map(|at| at + 1), from(4)) {
+            (Some(first), _) => first..from(first).map_or(self.words.len(), |length| first + length),
+            (None, Some(peer)) if isakmp => peer + 3..peer + 4,
+            (None, _) if shared && self.words.len() > 3 => self.words.len() - 1..self.words.len(),
+            (None, _) => 0..0,
+        }
     }
 
     pub(crate) fn is_negated(&self) -> bool {
@@ -100,6 +104,18 @@ mod tests {
             starred,
             "crypto isa k * ** ****** add 10.0.0.1\npre-shared-key address 10.0.0.1 KEY ***\nend"
         );
+    }
+
+    #[test]
+    fn a_secret_is_starred_where_its_keyword_is_misspelt_or_the_command_is_not_ours() {
+        let text = "crypto isakmp kye Zq9 address 10.0.0.1\npre-shared-key address 10.0.0.1 kye Zq9\n\
+                    username joe password 0 Zq9\nenable secret Zq9\ncrypto isakmp identity address\n\
+                    crypto isakmp policy 10\npre-shared-key address 10.0.0.1";
+        let starred = starred(text);
+        assert!(!starred.contains("Zq9"), "{starred}");
+        for whole in ["kye *** address 10.0.0.1", "identity address", "policy 10", "address 10.0.0.1"] {
+            assert!(starred.contains(whole), "{whole}: {starred}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use netlink_packet_route::neighbour::{
 };
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use pe::HostPort;
 use rtnetlink::{Error, Handle, IpVersion, LinkUnspec, RouteMessageBuilder};
 use tokio::task::spawn_local;
 
@@ -82,17 +83,12 @@ impl Kernel {
         request.state(NeighbourState::None).flags(NeighbourFlags::Use).execute().await.map_err(why)
     }
 
-    /// Up, and its MTU if that differs.
-    pub(crate) async fn prepare(&self, link: &Link, mtu: u16) -> Result<()> {
-        let mtu = u32::from(mtu);
-        if link.enabled && link.mtu == mtu {
-            return Ok(());
+    /// Up or down, and its MTU, where they differ.
+    pub(crate) async fn prepare(&self, link: &Link, port: &HostPort) -> Result<()> {
+        match adjusted(link, port) {
+            Some(wanted) => self.0.link().change(wanted).execute().await.map_err(why),
+            None => Ok(()),
         }
-        let mut wanted = LinkUnspec::new_with_index(link.index).up();
-        if link.mtu != mtu {
-            wanted = wanted.mtu(mtu);
-        }
-        self.0.link().change(wanted.build()).execute().await.map_err(why)
     }
 
     pub(crate) async fn addresses(&self) -> Result<Vec<Present>> {
@@ -153,6 +149,17 @@ impl Kernel {
     pub(crate) async fn remove_route(&self, route: &Route, index: u32) -> Result<()> {
         self.0.route().del(route_message(route, index)?).execute().await.map_err(why)
     }
+}
+
+/// `None`: the device is as the port wants it.
+fn adjusted(link: &Link, port: &HostPort) -> Option<LinkMessage> {
+    let (mtu, up) = (u32::from(port.mtu), !port.shutdown);
+    if link.enabled == up && link.mtu == mtu {
+        return None;
+    }
+    let wanted = LinkUnspec::new_with_index(link.index);
+    let wanted = if up { wanted.up() } else { wanted.down() };
+    Some(if link.mtu == mtu { wanted } else { wanted.mtu(mtu) }.build())
 }
 
 /// Never the Debug form: it prints whole messages.
@@ -327,9 +334,31 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::tests::port;
 
     fn wan() -> Link {
         Link { index: 5, name: "wan".into(), mtu: 1500, enabled: true, running: true, mac: Some([2; 6]) }
+    }
+
+    #[test]
+    fn a_device_is_raised_lowered_and_sized_as_its_port_is_written() {
+        let port = |mtu, shutdown| HostPort { mtu, shutdown, ..port(7, "wan", 0, "192.0.2.1") };
+        let change = |link: &Link, mtu, shutdown| {
+            adjusted(link, &port(mtu, shutdown)).map(|wanted| {
+                let mtu = wanted.attributes.iter().find_map(|it| match it {
+                    LinkAttribute::Mtu(mtu) => Some(*mtu),
+                    _ => None,
+                });
+                assert!(wanted.header.change_mask.contains(LinkFlags::Up));
+                (wanted.header.flags.contains(LinkFlags::Up), mtu)
+            })
+        };
+        assert_eq!(change(&wan(), 1500, false), None);
+        assert_eq!(change(&wan(), 9000, false), Some((true, Some(9000))));
+        assert_eq!(change(&wan(), 1500, true), Some((false, None)));
+        let down = Link { enabled: false, ..wan() };
+        assert_eq!(change(&down, 1500, true), None);
+        assert_eq!(change(&down, 1500, false), Some((true, None)));
     }
 
     #[test]

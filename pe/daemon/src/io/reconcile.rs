@@ -16,7 +16,7 @@ pub(crate) struct Outcome {
 }
 
 /// Running it again changes nothing. Ports whose device is missing wait for it to appear. `prepare`
-/// says whether a device is to be brought up.
+/// says whether a device is to be brought up, or down where it is shut.
 pub(crate) async fn apply(kernel: &Kernel, host: &Host, prepare: impl FnMut(u32) -> bool) -> Outcome {
     let mut outcome = Outcome::default();
     if let Err(fault) = steps(kernel, host, prepare, &mut outcome).await {
@@ -43,7 +43,8 @@ async fn steps(
     for port in &ports {
         let Some(link) = links.iter().find(|link| link.name == port.device) else { continue };
         if prepare(link.index) {
-            note(outcome, &port.device, kernel.prepare(link, port.mtu).await);
+            let what = format!("{} with MTU {}", port.device, port.mtu);
+            note(outcome, &what, kernel.prepare(link, port).await);
         }
     }
     let wanted = Wanted::of(host);

@@ -17,7 +17,7 @@ const EVERYWHERE: [(&str, &str); 4] = [
 /// `accept_local`: a peer of one VRF may have the address that is ours in another. `arp_*`: each
 /// device answers for its own addresses alone. `promote_secondaries`: an address that goes does not
 /// take others with it.
-const IPV4: [(&str, &str); 8] = [
+const IPV4: [(&str, &str); 9] = [
     ("forwarding", "0"),
     ("rp_filter", "0"),
     ("arp_ignore", "1"),
@@ -25,6 +25,7 @@ const IPV4: [(&str, &str); 8] = [
     ("accept_local", "1"),
     ("send_redirects", "0"),
     ("accept_redirects", "0"),
+    ("accept_source_route", "0"),
     ("promote_secondaries", "1"),
 ];
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::VrfId;
 use ike::{Datagram, Path};
@@ -23,6 +23,10 @@ const IKE_NAT: u16 = 4500;
 const MARKER: [u8; 4] = [0; 4];
 /// A burst of first messages from many peers waits in the kernel.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// Datagrams that wait for their socket: after a restart, ESP makes IKE speak before the kernel is set.
+const WAITING: usize = 1024;
+/// Until a retransmission makes them worthless.
+const WORTH: Duration = Duration::from_secs(2);
 
 /// Where a socket stands; its device belongs to the key because an address may move between ports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +43,7 @@ struct Open {
 
 pub(crate) struct Sockets {
     open: BTreeMap<Place, Open>,
+    waiting: Vec<(Instant, Datagram)>,
     queue: Queue,
     overflow: Rc<RefCell<Tally>>,
     unsendable: Tally,
@@ -48,14 +53,15 @@ impl Sockets {
     pub(crate) fn new(queue: Queue) -> Self {
         Self {
             open: BTreeMap::new(),
+            waiting: Vec::new(),
             queue,
             overflow: Rc::new(RefCell::new(Tally::new("IKE datagrams dropped: the queue is full"))),
             unsendable: Tally::new("IKE datagrams not sent: no socket or no buffer for them"),
         }
     }
 
-    /// Opens what is missing and closes what is not wanted; what stays is not touched. Returns what
-    /// could not be opened.
+    /// Opens what is missing and closes what is not wanted; what stays is not touched. What waited for a
+    /// socket leaves. Returns what could not be opened.
     pub(crate) fn reconcile(&mut self, ports: &[&HostPort]) -> Vec<String> {
         let wanted = places(ports);
         self.open.retain(|place, open| {
@@ -75,6 +81,8 @@ impl Sockets {
                 Err(error) => faults.push(format!("UDP {} on {}: {error}", place.local, place.device)),
             }
         }
+        let waited = std::mem::take(&mut self.waiting).into_iter();
+        waited.filter(|(since, _)| since.elapsed() < WORTH).for_each(|(_, datagram)| self.send(&datagram));
         faults
     }
 
@@ -91,8 +99,10 @@ impl Sockets {
         let path = &datagram.path;
         let open = self.open.iter().find(|(place, _)| place.front == path.front && place.local == path.local);
         let bytes = encode(path.marker, &datagram.bytes);
-        if open.is_none_or(|(_, open)| open.socket.try_send_to(&bytes, path.remote).is_err()) {
-            self.unsendable.add();
+        match open {
+            Some((_, open)) if open.socket.try_send_to(&bytes, path.remote).is_ok() => {}
+            None if self.waiting.len() < WAITING => self.waiting.push((Instant::now(), datagram.clone())),
+            Some(_) | None => self.unsendable.add(),
         }
     }
 }

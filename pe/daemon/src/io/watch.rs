@@ -36,8 +36,8 @@ impl Watch {
         self.prepared.clear();
     }
 
-    /// Whether a device must be brought up: once after each change of the ports and each time it
-    /// appears. An operator who takes it down by hand has his way.
+    /// Whether a device must be brought up, or down if it is shut: once after each change of the ports and each time it
+    /// appears. An operator who does otherwise by hand has his way.
     pub(crate) fn prepare(&mut self, index: u32) -> bool {
         self.prepared.insert(index)
     }

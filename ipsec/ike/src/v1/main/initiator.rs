@@ -12,7 +12,7 @@ use crate::notice::Blame;
 use crate::policy::{self, Key};
 use crate::v1::session::{Message, Session};
 use crate::v1::{cipher, informational};
-use crate::wire::header::exchange;
+use crate::wire::header::{Cookie, exchange};
 use crate::wire::id::{Id, Name};
 use crate::wire::payload::{self, Builder, Chain};
 use crate::wire::sa::Sa;
@@ -53,6 +53,10 @@ pub(crate) fn receive_sa(
     message: &Message<'_>,
 ) -> Result<Step, Refusal> {
     let chain = in_clear(message)?;
+    // Our own message 1, sent back to us, has none either.
+    if message.header.responder == Cookie::default() {
+        return Err(Refusal::ignored("no-responder-cookie"));
+    }
     let answer = Sa::decode(chain.first(payload::SA)?)?;
     let chosen = offer::accepted(&core.config.proposals, &answer)?;
     let group = chosen.proposal.group;

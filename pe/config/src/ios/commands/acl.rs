@@ -43,7 +43,7 @@ pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
         Command::set(
             Global,
-            concat!(number!(), rule4!(), " [log]"),
+            concat!(number!(), rule4!()),
             |s, a| {
                 let name: String = a.get("N")?;
                 add(s, &name, a)
@@ -86,7 +86,7 @@ fn lines() -> [Command; 4] {
     [
         Command::set(
             AccessList,
-            concat!("[<SEQ:1-2147483647>] ", rule4!(), " [log]"),
+            concat!("[<SEQ:1-2147483647>] ", rule4!()),
             |s, a| add(s, &s.place.name.clone(), a),
             |s, a| remove(s, &s.place.name.clone(), a),
             |v| many(v.access_list()?.rules.iter().map(|rule| printed4(Args::new(), rule))),
@@ -94,7 +94,7 @@ fn lines() -> [Command; 4] {
         Command::no(AccessList, "<SEQ:1-2147483647>", remove_numbered),
         Command::set(
             AccessList6,
-            concat!("[sequence <SEQ:1-2147483647>] ", rule6!(), " [log]"),
+            concat!("[sequence <SEQ:1-2147483647>] ", rule6!()),
             |s, a| add(s, &s.place.name.clone(), a),
             |s, a| remove(s, &s.place.name.clone(), a),
             |v| many(v.access_list()?.rules.iter().map(printed6)),
@@ -111,7 +111,8 @@ fn remarks() -> [Command; 3] {
     ]
 }
 
-fn refused() -> [Command; 7] {
+fn refused() -> [Command; 10] {
+    const LOG: &str = "a crypto access list has no packets of its own to log: see `show crypto ipsec sa`";
     const WHAT: &str = "a tunnel is chosen by addresses, protocol and ports alone";
     const STANDARD: &str =
         "only extended lists are supported: use 100 to 199, or `ip access-list extended NAME`";
@@ -119,6 +120,13 @@ fn refused() -> [Command; 7] {
         Command::refuse(Global, concat!(number!(), rule4!(), qualifier!()), WHAT),
         Command::refuse(AccessList, concat!("[<SEQ:1-2147483647>] ", rule4!(), qualifier!()), WHAT),
         Command::refuse(AccessList6, concat!("[sequence <SEQ:1-2147483647>] ", rule6!(), qualifier!()), WHAT),
+        Command::refuse(Global, concat!(number!(), rule4!(), " {log} [<REST:line>]"), LOG),
+        Command::refuse(AccessList, concat!("[<SEQ:1-2147483647>] ", rule4!(), " {log} [<REST:line>]"), LOG),
+        Command::refuse(
+            AccessList6,
+            concat!("[sequence <SEQ:1-2147483647>] ", rule6!(), " {log} [<REST:line>]"),
+            LOG,
+        ),
         Command::refuse(Global, "access-list <N:1-99> <REST:line>", STANDARD),
         Command::refuse(Global, "access-list <N:200-1999> <REST:line>", STANDARD),
         Command::refuse(Global, "ip access-list standard <REST:line>", STANDARD),
@@ -214,7 +222,6 @@ fn rule(a: &Args) -> Result<AclRule, Fault> {
         source_ports: ports(a, "SPORT"),
         destination,
         destination_ports: ports(a, "DPORT"),
-        log: a.has("log"),
         rules: Vec::new(),
     };
     for (ports, name) in [(rule.source_ports, "SPORT"), (rule.destination_ports, "DPORT")] {
@@ -299,14 +306,14 @@ fn printed4(args: Args, rule: &AclRule) -> Args {
     let args =
         args.flag(verb(rule)).with("PROTO", Protocol4(rule.protocol)).with("SRC", Endpoint4(rule.source));
     let args = args.with_some("SPORT", written(rule.source_ports)).with("DST", Endpoint4(rule.destination));
-    args.with_some("DPORT", written(rule.destination_ports)).flag_if(rule.log, "log")
+    args.with_some("DPORT", written(rule.destination_ports))
 }
 
 fn printed6(rule: &AclRule) -> Args {
     let args = Args::new().flag(verb(rule)).with("PROTO6", Protocol6(rule.protocol));
     let args = args.with("SRC6", Endpoint6(rule.source)).with_some("SPORT", written(rule.source_ports));
     let args = args.with("DST6", Endpoint6(rule.destination));
-    args.with_some("DPORT", written(rule.destination_ports)).flag_if(rule.log, "log")
+    args.with_some("DPORT", written(rule.destination_ports))
 }
 
 fn verb(rule: &AclRule) -> &'static str {

@@ -192,7 +192,7 @@ fn link() -> [Command; 5] {
     [
         Command::set(
             Interface,
-            "ip mtu <N:68-65535>",
+            "mtu <N:68-65535>",
             |s, a| {
                 s.interface().mtu = Some(a.get("N")?);
                 Ok(())
@@ -203,17 +203,18 @@ fn link() -> [Command; 5] {
             },
             |v| opt("N", v.interface()?.mtu),
         ),
-        Command::synonym(
+        Command::set(
             Interface,
-            "mtu <N:68-65535>",
+            "ip mtu <N:68-65535>",
             |s, a| {
-                s.interface().mtu = Some(a.get("N")?);
+                s.interface().ip_mtu = Some(a.get("N")?);
                 Ok(())
             },
             |s, _| {
-                s.interface().mtu = None;
+                s.interface().ip_mtu = None;
                 Ok(())
             },
+            |v| opt("N", v.interface()?.ip_mtu),
         ),
         Command::set(
             Interface,

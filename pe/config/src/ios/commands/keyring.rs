@@ -9,7 +9,7 @@ use super::super::scope::Level::{Global, Keyring};
 use super::super::scope::{Done, Fault, Place};
 use super::super::value::{Mask, Network6};
 use super::{Command, insert_by_family, many, opt};
-use crate::model::PresharedKey;
+use crate::model::{Keyring as Ring, PresharedKey};
 
 const ENCRYPTED: &str =
     "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
@@ -21,6 +21,10 @@ pub(super) fn commands() -> Vec<Command> {
             "crypto keyring <NAME:word> [vrf <F:vrf>]",
             |s, a| {
                 let name: String = a.get("NAME")?;
+                if name == Ring::DEFAULT {
+                    let help = "use another name; the keys of `default` are written `crypto isakmp key`";
+                    return Err(Fault::new("`default` is the ring of the global keys", help).at("NAME"));
+                }
                 let front = a.opt("F");
                 let exists = s.config.keyrings.iter().any(|ring| ring.name == name);
                 let place = Place::at(Keyring, name);

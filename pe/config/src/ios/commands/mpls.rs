@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use base::{Family, Prefix};
+use base::{Family, Label, Prefix};
 
 use super::super::args::Args;
 use super::super::scope::Level::Global;
@@ -101,7 +101,7 @@ fn prefix6(a: &Args) -> Result<Prefix, Fault> {
 }
 
 fn add(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
-    let binding = StaticBinding { vrf: a.opt("V"), prefix, direction: direction(a)? };
+    let binding = StaticBinding { vrf: a.opt("V"), prefix, direction: direction(a, prefix.family())? };
     let bindings = &mut s.config.mpls.bindings;
     // One input label for a prefix, and one output label for a prefix and next hop.
     bindings.retain(|known| !replaces(&binding, known));
@@ -109,16 +109,36 @@ fn add(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
     Ok(())
 }
 
-fn direction(a: &Args) -> Result<Binding, Fault> {
+fn direction(a: &Args, family: Family) -> Result<Binding, Fault> {
     if let Some(LabelValue(label)) = a.opt("OUT") {
-        return Ok(Binding::Output { next_hop: a.get("NH")?, label });
+        return Ok(Binding::Output { next_hop: a.get("NH")?, label: output(label, family)? });
     }
     let LabelValue(label) = a.get("IN")?;
-    if label.is_reserved() {
-        let help = "labels below 16 have meanings of their own (RFC 3032): use 16 to 1048575";
-        return Err(Fault::new("a reserved label cannot be bound", help).at("IN"));
+    if label.is_reserved() { Err(reserved("use 16 to 1048575").at("IN")) } else { Ok(Binding::Input(label)) }
+}
+
+/// Explicit null is another label for each family (RFC 3032 section 2.1).
+fn output(label: Label, family: Family) -> Result<Label, Fault> {
+    match (label, family) {
+        (Label::IPV4_EXPLICIT_NULL, _) => Ok(explicit_null(family)),
+        (Label::IPV6_EXPLICIT_NULL, Family::V6) | (Label::IMPLICIT_NULL, _) => Ok(label),
+        _ if label.is_reserved() => {
+            Err(reserved("use 16 to 1048575, `explicit-null` or `implicit-null`").at("OUT"))
+        }
+        _ => Ok(label),
     }
-    Ok(Binding::Input(label))
+}
+
+const fn explicit_null(family: Family) -> Label {
+    match family {
+        Family::V4 => Label::IPV4_EXPLICIT_NULL,
+        Family::V6 => Label::IPV6_EXPLICIT_NULL,
+    }
+}
+
+fn reserved(instead: &str) -> Fault {
+    let help = format!("labels below 16 have meanings of their own (RFC 3032): {instead}");
+    Fault::new("a reserved label cannot be bound", help)
 }
 
 fn replaces(new: &StaticBinding, known: &StaticBinding) -> bool {
@@ -133,7 +153,8 @@ fn replaces(new: &StaticBinding, known: &StaticBinding) -> bool {
 /// Without a label, every binding of the prefix goes.
 fn remove(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
     let vrf: Option<String> = a.opt("V");
-    let one = direction(a).ok();
+    let named = a.has("IN") || a.has("OUT");
+    let one = if named { Some(direction(a, prefix.family())?) } else { None };
     let goes = |known: &StaticBinding| {
         known.vrf == vrf && known.prefix == prefix && one.is_none_or(|one| one == known.direction)
     };
@@ -150,15 +171,18 @@ fn printed(v: View<'_>, family: Family) -> Option<Vec<Args>> {
         };
         match binding.direction {
             Binding::Input(label) => args.with("IN", LabelValue(label)),
-            Binding::Output { next_hop, label } => args.with("NH", next_hop).with("OUT", LabelValue(label)),
+            Binding::Output { next_hop, label } => {
+                // One word in the text for either family's.
+                let null = label == explicit_null(family);
+                let label = if null { Label::IPV4_EXPLICIT_NULL } else { label };
+                args.with("NH", next_hop).with("OUT", LabelValue(label))
+            }
         }
     }))
 }
 
 #[cfg(test)]
 mod tests {
-    use base::Label;
-
     use super::*;
 
     #[test]

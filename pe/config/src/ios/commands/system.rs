@@ -64,7 +64,7 @@ fn refused() -> Vec<Command> {
         ("ip domain-name <NAME:line>", "write the whole name after `hostname`"),
         ("ip domain name <NAME:line>", "write the whole name after `hostname`"),
         ("ip host <REST:line>", "names are not resolved: write addresses"),
-        ("ip source-route", "source-routed packets are never forwarded"),
+        ("ip source-route", "source-routed packets are dropped (`show drops`): leave the line out"),
         ("ip local pool <REST:line>", AAA),
         ("aaa <REST:line>", AAA),
         ("radius-server <REST:line>", AAA),
