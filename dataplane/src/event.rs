@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use base::{PolicyId, PortId, SaId, Spi, VrfId};
 use ipsec::{Encap, Flow};
 
+use crate::SaCounters;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A packet that a policy protects has no SA; IKE should negotiate for the rule at this index.
@@ -19,6 +21,8 @@ pub enum Event {
     /// The newest packet of an inbound SA, an authentic one, came from this UDP port of its peer: a NAT
     /// has given it another. At most one a second for each SA.
     Moved(SaId, u16),
+    /// An SA was unset; what it had counted.
+    Gone(SaId, SaCounters),
     /// A next hop's link address is wanted.
     Resolve(PortId, IpAddr),
     /// A packet the backend cannot deal with.

@@ -55,8 +55,10 @@ impl Dataplane for Memory {
                     self.plan.set(object.clone());
                 }
                 Op::Unset(key) => {
-                    if let Key::Sa(id) = key {
-                        self.sas.remove(id);
+                    if let Key::Sa(id) = key
+                        && let Some(counters) = self.sas.remove(id)
+                    {
+                        self.events.push_back(Event::Gone(*id, counters));
                     }
                     self.plan.unset(*key);
                 }

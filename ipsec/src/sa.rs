@@ -6,7 +6,7 @@ use base::{SaId, Secret, Spi, VrfId};
 
 use crate::{Encap, Selector, Suite};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     In,
     Out,

@@ -15,6 +15,7 @@ pub use pe::Pe;
 
 mod ids;
 mod log;
+mod past;
 mod plan;
 mod problems;
 mod show;

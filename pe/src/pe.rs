@@ -11,6 +11,7 @@ use ike::{Answer, Ask, AskId, Command, Ike};
 
 use crate::ids::Ids;
 use crate::log::Log;
+use crate::past::Past;
 use crate::plan::Neighbours;
 use crate::problems::Problems;
 use crate::tables::Tables;
@@ -32,6 +33,7 @@ pub struct Pe {
     pub(crate) counters: Counters,
     /// What `clear crypto sa counters` subtracts.
     pub(crate) cleared: BTreeMap<base::SaId, SaCounters>,
+    pub(crate) past: Past,
     pub(crate) log: Log,
     /// How often IKE refused a packet, by name.
     pub(crate) refusals: BTreeMap<&'static str, u64>,
@@ -55,6 +57,7 @@ impl Pe {
             plan: Plan::default(),
             counters: Counters::default(),
             cleared: BTreeMap::new(),
+            past: Past::default(),
             log: Log::default(),
             refusals: BTreeMap::new(),
             problems: Problems::default(),
@@ -153,6 +156,7 @@ impl Pe {
     /// Puts new tables in force; how many ops that took.
     fn settle(&mut self, now: Instant, tables: Tables) -> usize {
         self.tables = tables;
+        self.past.retain(|policy| self.tables.policies.contains_key(&policy));
         self.neighbours.retain(|(port, _), _| self.tables.ports.contains_key(port));
         let wanted = plan::whole(&self.tables, &self.tunnels, &self.neighbours);
         let ops = self.plan.toward(&wanted);
@@ -220,10 +224,27 @@ impl Pe {
         if let Event::Link { port, up } = event {
             return self.link(now, port, up);
         }
+        if let Event::Gone(sa, counted) = event {
+            return self.sa_gone(sa, counted);
+        }
         let notice = ike_to_notice::event(&event, &self.tables.peers, &self.ids, self.debug_ipsec);
         notice.into_iter().for_each(|notice| self.notice(now, notice));
         if let Some(command) = dataplane_to_ike::command(event, &self.tunnels) {
             self.command(now, command);
+        }
+    }
+
+    /// Only flows that are shown are remembered: peers choose selectors, and might choose many.
+    fn sa_gone(&mut self, sa: base::SaId, counted: SaCounters) {
+        let cleared = self.cleared.remove(&sa).unwrap_or_default();
+        let Some(flow) = self.past.gone(sa) else { return };
+        let (policy, selector, _) = flow;
+        let Some(entry) = self.tables.policies.get(&policy) else { return };
+        let is_rule = entry.rules.iter().any(|rule| rule.permit && rule.selector == selector);
+        if is_rule || self.tunnels.bundles(policy).iter().any(|bundle| bundle.selector == selector) {
+            self.past.add(flow, counted, cleared);
+        } else {
+            self.past.forget(&flow);
         }
     }
 
@@ -287,6 +308,7 @@ impl Pe {
 
     fn child_down(&mut self, now: Instant, id: ike::ChildId, reason: ike::DownReason) {
         let Some(pair) = self.tunnels.down(id) else { return };
+        self.past.going(&pair);
         let ops = plan::lower(&mut self.plan, &self.tables, &self.tunnels, &pair);
         self.apply(ops);
         if pair.up {

@@ -221,13 +221,16 @@ fn tunnels() -> impl Iterator<Item = (usize, usize)> {
 /// Fragments of both internets under way at once, equal in source, destination and identification; and
 /// some that only meet if internets are confused.
 fn halves_meet(world: &mut World, due: &mut Vec<(Mark, Place, &str)>) {
-    world.send_lonely_fragments(0, 64);
     for (wan, tunnel) in tunnels().filter(|(wan, _)| *wan > 0) {
         let inside = inside_vrf(world.setup.customer_at(wan, tunnel));
         let (mark, packet) = world.plain(inside, NEAR[tunnel], FAR);
         world.send_half(wan, tunnel, mark, &packet, 7);
-        world.send_rest(0, wan);
         due.push((mark, Place::Labelled(inside), "in fragments, while the other internet is flooded"));
+        world.wait(Duration::from_millis(1));
+        world.send_lonely_fragments(0, 70);
+    }
+    for (wan, _) in tunnels().filter(|(wan, _)| *wan > 0) {
+        world.send_rest(0, wan);
     }
     world.wait(Duration::from_secs(31));
     for (wan, tunnel) in tunnels() {

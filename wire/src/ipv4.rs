@@ -10,6 +10,10 @@ pub const HEADER: usize = 20;
 const DF: u16 = 0x4000;
 const MF: u16 = 0x2000;
 const OFFSET: u16 = 0x1FFF;
+const END_OF_OPTIONS: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const LOOSE_ROUTE: u8 = 131;
+const STRICT_ROUTE: u8 = 137;
 
 /// A packet whose version, header length and total length are right. The checksum is judged apart.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,24 @@ impl<'a> Packet<'a> {
 
     pub fn options(&self) -> &'a [u8] {
         self.header.get(HEADER..).unwrap_or_default()
+    }
+
+    /// Whether the sender chose the route itself, loosely or strictly (RFC 791 section 3.1). Options that do
+    /// not end where they should are refused.
+    pub fn is_source_routed(&self) -> Result<bool, Malformed> {
+        let mut rest = self.options();
+        while let [kind, behind @ ..] = rest {
+            rest = match (*kind, behind) {
+                (END_OF_OPTIONS, _) => break,
+                (NO_OPERATION, _) => behind,
+                (LOOSE_ROUTE | STRICT_ROUTE, _) => return Ok(true),
+                (_, [length @ 2..=u8::MAX, ..]) => {
+                    rest.get(usize::from(*length)..).ok_or(Malformed::Length)?
+                }
+                _ => return Err(Malformed::Length),
+            };
+        }
+        Ok(false)
     }
 
     pub fn tos(&self) -> u8 {
@@ -305,6 +327,23 @@ mod tests {
         bytes[0] = 0x46;
         let view = Packet::new_checked(&bytes).unwrap();
         assert_eq!((view.header_len(), view.options(), view.payload().len()), (24, &[0xAA; 4][..], 91));
+    }
+
+    #[test]
+    fn a_source_route_is_found_behind_other_options_and_not_inside_them() {
+        let routed = |options: [u8; 8]| {
+            let mut bytes = packet();
+            bytes[0] = 0x47;
+            bytes[20..28].copy_from_slice(&options);
+            Packet::new_checked(&bytes).unwrap().is_source_routed()
+        };
+        assert_eq!(Packet::new_checked(&packet()).unwrap().is_source_routed(), Ok(false));
+        assert_eq!(routed([1, 131, 7, 4, 192, 0, 2, 1]), Ok(true));
+        assert_eq!(routed([148, 4, 0, 0, 137, 3, 4, 0]), Ok(true));
+        assert_eq!(routed([148, 4, 131, 137, 0, 131, 7, 4]), Ok(false));
+        assert_eq!(routed([148, 9, 0, 0, 0, 0, 0, 0]), Err(Malformed::Length));
+        assert_eq!(routed([1, 1, 1, 1, 1, 1, 1, 148]), Err(Malformed::Length));
+        assert_eq!(routed([7, 1, 0, 0, 0, 0, 0, 0]), Err(Malformed::Length));
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn median(values: &mut [usize]) -> usize {
 fn is_guide(path: &Path) -> bool {
     let markdown = path.extension().is_some_and(|extension| extension == "md");
     let top = path.parent() == Some(Path::new("")) && !path.starts_with("CHANGELOG.md");
-    markdown && (top || path.starts_with("docs"))
+    markdown && (top || path.starts_with("docs") || path.starts_with("labs"))
 }
 
 /// Names in backticks that end like a file and do not exist.

@@ -38,15 +38,6 @@ struct Cost {
 fn main() {
     let json = json_path();
     let mut rows = Vec::new();
-    if let Ok(only) = std::env::var("DP_ONLY") {
-        let tunnels = only[1..].parse().unwrap();
-        let mut bench = Bench::new(GCM, tunnels);
-        for _ in 0..std::env::var("DP_N").map_or(1, |n| n.parse().unwrap()) {
-            let cost = if only.starts_with('o') { bench.open(1400) } else { bench.seal(1400) };
-            println!("{} {}", cost.cycles, cost.ns);
-        }
-        return;
-    }
     for (name, suite) in [("AES-128-GCM", GCM), ("AES-128-CBC+SHA1", CBC)] {
         for tunnels in [1, 10_000] {
             let mut bench = Bench::new(suite, tunnels);

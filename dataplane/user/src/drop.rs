@@ -28,6 +28,7 @@ drops! {
     Unfit "unfit" "A frame arrived cut off, too long, or as many in one of an unknown kind: look at the device's MTU and offloads."
     Malformed "malformed" "The packet is shorter than its headers say, or they contradict each other."
     Checksum "checksum" "The IPv4 header's checksum is wrong: look at the link it came by."
+    SourceRouted "source-routed" "The packet's sender chose its route by LSRR or SSRR options: none is ever followed."
     NotOurs "not-ours" "The frame is addressed to another station on the link."
     Multicast "multicast" "Multicast and broadcast are not forwarded between VRFs, tunnels and labels."
     Martian "martian" "The source is no address that a sender may have: 0/8, loopback, a group, or one of our own."

@@ -134,7 +134,9 @@ impl Body {
 
     /// Whether the buffer and the packet's place in it are those of a received frame.
     pub(crate) fn is_as_received(&self) -> bool {
-        self.start == HEADROOM && self.buffer.len() == STANDARD && self.end <= STANDARD.saturating_sub(TAILROOM)
+        self.start == HEADROOM
+            && self.buffer.len() == STANDARD
+            && self.end <= STANDARD.saturating_sub(TAILROOM)
     }
 
     /// Replaces the packet by a copy of `bytes`; what does not fit is cut off, which callers rule out.

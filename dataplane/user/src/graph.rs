@@ -118,7 +118,8 @@ pub(crate) struct Walk<'t, 's> {
     oldest: usize,
 }
 
-/// A power of two.
+/// Enough for memory to answer, few enough that the nearest cache holds what came. Who waits leaves in
+/// the order in which it came.
 const AHEAD: usize = 8;
 
 /// More stages than any packet passes.
@@ -139,13 +140,8 @@ impl<'t, 's> Walk<'t, 's> {
 
     /// Leads those that wait to their ends; due before a walk is dropped.
     pub(crate) fn finish(&mut self) {
-        let mut none = 0;
-        while none < AHEAD {
-            none += 1;
-            if let Some((frame, next)) = self.turn().and_then(Option::take) {
-                self.run(frame, next);
-                none = 0;
-            }
+        while let Some((frame, next)) = (0..AHEAD).find_map(|_| self.turn()?.take()) {
+            self.run(frame, next);
         }
     }
 

@@ -1,12 +1,12 @@
 //! The SAs of one worker: their ciphers, sequence numbers, windows and counters.
 
-use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use base::{Instant, SaId, Spi, VrfId};
 use dataplane::SaCounters;
 use ipsec::{Direction, Sa, Sad};
+
+use crate::by_id::ById;
 
 /// An SA at work in one direction.
 pub(crate) struct Live<C> {
@@ -25,33 +25,15 @@ pub(crate) type Outbound = Live<esp::Outbound>;
 pub(crate) struct Sas {
     /// By slot of the SPI. SPIs that share a slot share the bucket; the whole key decides.
     inbound: Vec<Vec<Inbound>>,
-    outbound: HashMap<SaId, Box<Outbound>, BuildHasherDefault<ById>>,
+    outbound: ById<Box<Outbound>>,
     /// Where each inbound SA is.
-    spis: HashMap<SaId, Spi>,
+    spis: ById<Spi>,
 }
 
 /// The working half of an SA that is put in.
 pub(crate) enum Cipher {
     In(Box<esp::Inbound>),
     Out(Box<esp::Outbound>),
-}
-
-/// SA ids are ours, so nobody can make them collide: one multiplication (Fibonacci hashing) spreads them.
-#[derive(Default)]
-struct ById(u64);
-
-impl Hasher for ById {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// What of its end an SA has to announce.
@@ -114,11 +96,11 @@ impl Sas {
 
     /// As [`fetch_inbound`](Self::fetch_inbound).
     pub(crate) fn fetch_outbound(&self, id: SaId) {
-        self.outbound.get(&id).map(Box::as_ref).into_iter().for_each(sys::prefetch);
+        self.outbound.get(id.0).map(Box::as_ref).into_iter().for_each(sys::prefetch);
     }
 
     pub(crate) fn seal(&mut self, id: SaId) -> Option<&mut Outbound> {
-        self.outbound.get_mut(&id).map(Box::as_mut)
+        self.outbound.get_mut(id.0).map(Box::as_mut)
     }
 
     /// Puts an SA in. If one of this id has the same keys, its sequence numbers, window and counters go
@@ -132,9 +114,9 @@ impl Sas {
     }
 
     fn set_inbound(&mut self, sa: Sa, cipher: esp::Inbound) {
-        self.outbound.remove(&sa.id);
+        self.outbound.remove(sa.id.0);
         let old = self.take_inbound(sa.id).filter(|old| is_same_cipher(&old.sa, &sa));
-        self.spis.insert(sa.id, sa.spi);
+        self.spis.insert(sa.id.0, sa.spi);
         let slot = slot(sa.spi);
         if self.inbound.len() <= slot {
             self.inbound.resize_with(slot.saturating_add(1), Vec::new);
@@ -146,13 +128,14 @@ impl Sas {
 
     fn set_outbound(&mut self, sa: Sa, cipher: esp::Outbound) {
         self.take_inbound(sa.id);
-        let old = self.outbound.remove(&sa.id).filter(|old| is_same_cipher(&old.sa, &sa));
-        self.outbound.insert(sa.id, Box::new(Live::after(old.map(|old| *old), sa, cipher)));
+        let old = self.outbound.remove(sa.id.0).filter(|old| is_same_cipher(&old.sa, &sa));
+        self.outbound.insert(sa.id.0, Box::new(Live::after(old.map(|old| *old), sa, cipher)));
     }
 
-    pub(crate) fn unset(&mut self, id: SaId) {
-        self.outbound.remove(&id);
-        self.take_inbound(id);
+    /// Takes an SA out; what it had counted.
+    pub(crate) fn unset(&mut self, id: SaId) -> Option<SaCounters> {
+        let outbound = self.outbound.remove(id.0).map(|live| live.counters);
+        outbound.or_else(|| self.take_inbound(id).map(|live| live.counters))
     }
 
     pub(crate) fn counters(&self) -> impl Iterator<Item = (SaId, SaCounters)> {
@@ -161,7 +144,7 @@ impl Sas {
     }
 
     fn take_inbound(&mut self, id: SaId) -> Option<Inbound> {
-        let bucket = self.inbound.get_mut(slot(self.spis.remove(&id)?))?;
+        let bucket = self.inbound.get_mut(slot(self.spis.remove(id.0)?))?;
         let at = bucket.iter().position(|live| live.sa.id == id)?;
         Some(bucket.swap_remove(at))
     }

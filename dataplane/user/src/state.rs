@@ -95,7 +95,7 @@ impl State {
     }
 
     pub(crate) fn send(&mut self, port: PortId, frame: Frame) {
-        self.outgoing.place(port.0).get_or_insert_default().push(frame);
+        self.outgoing.get_or_default(port.0).push(frame);
     }
 
     /// The end of a packet that dies.

@@ -90,6 +90,7 @@ impl Entry {
 }
 
 impl VrfTable {
+    #[inline]
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.local_v4.binary_search(&address).is_ok(),
@@ -219,7 +220,7 @@ impl Tables {
                 Arc::make_mut(&mut self.labels).remove(label);
             }
             Key::Route(vrf, prefix) => {
-                if let Some(table) = self.vrfs.place(vrf.0) {
+                if let Some(table) = self.vrfs.get_mut(vrf.0) {
                     Arc::make_mut(table).fib.remove(prefix);
                 }
             }
@@ -227,12 +228,12 @@ impl Tables {
     }
 
     fn vrf_mut(&mut self, id: VrfId) -> &mut VrfTable {
-        Arc::make_mut(self.vrfs.place(id.0).get_or_insert_default())
+        Arc::make_mut(self.vrfs.get_or_default(id.0))
     }
 
     /// A VRF that ports or routes still name loses only what was set of itself.
     fn unset_vrf(&mut self, id: VrfId) {
-        let Some(table) = self.vrfs.place(id.0) else { return };
+        let Some(table) = self.vrfs.get_mut(id.0) else { return };
         Arc::make_mut(table).ttl = TtlModel::default();
         if table.is_unused() {
             self.vrfs.remove(id.0);
@@ -240,7 +241,7 @@ impl Tables {
     }
 
     fn set_port(&mut self, port: &Port) {
-        let old = self.ports.place(port.id.0).replace(Arc::new(port.clone()));
+        let old = self.ports.insert(port.id.0, Arc::new(port.clone()));
         if let Some(old) = old.filter(|old| old.vrf != port.vrf) {
             self.collect_own(old.vrf);
         }
@@ -255,27 +256,32 @@ impl Tables {
 
     /// Gathers what the ports of a VRF say of it: own addresses and the way to the kernel.
     fn collect_own(&mut self, id: VrfId) {
-        let ports = self.ports.values().filter(|port| port.vrf == id);
-        let (mut local_v4, mut local_v6) = (Vec::new(), Vec::new());
-        for own in ports.clone().flat_map(|port| &port.addresses) {
-            match own.address {
-                IpAddr::V4(address) => local_v4.push(address),
-                IpAddr::V6(address) => local_v6.push(address),
+        let (mut local_v4, mut local_v6, mut host) = (Vec::new(), Vec::new(), None);
+        for port in self.ports.values().filter(|port| port.vrf == id) {
+            for own in &port.addresses {
+                match own.address {
+                    IpAddr::V4(address) => local_v4.push(address),
+                    IpAddr::V6(address) => local_v6.push(address),
+                }
+            }
+            if port.link == Link::Host && host.is_none() {
+                host = Some(port.id);
             }
         }
         local_v4.sort_unstable();
         local_v6.sort_unstable();
-        let host = ports.clone().find(|port| port.link == Link::Host).map(|port| port.id);
         let table = self.vrf_mut(id);
         (table.local_v4, table.local_v6, table.host) = (local_v4, local_v6, host);
     }
 
     fn set_policy(&mut self, policy: &Policy) {
-        let old = Arc::make_mut(&mut self.policies).place(policy.id.0).replace(Entry::of(policy));
+        let old = Arc::make_mut(&mut self.policies).insert(policy.id.0, Entry::of(policy));
         match old {
             // A rekey changes the bundles alone, which the index does not hold.
             Some(Entry { policy: old, .. }) if same_rules(&old, policy) => {}
-            Some(Entry { policy: old, .. }) => self.stale.extend([(old.port, old.inside), (policy.port, policy.inside)]),
+            Some(Entry { policy: old, .. }) => {
+                self.stale.extend([(old.port, old.inside), (policy.port, policy.inside)])
+            }
             None => self.stale.extend([(policy.port, policy.inside)]),
         }
     }

@@ -48,7 +48,10 @@ impl Worker {
         match command {
             Command::Tables(tables) => self.tables = tables,
             Command::Sa(sa, cipher) => self.state.sas.set(*sa, cipher),
-            Command::UnsetSa(id) => self.state.sas.unset(id),
+            Command::UnsetSa(id) => {
+                let counted = self.state.sas.unset(id);
+                counted.into_iter().for_each(|counted| self.state.tell(Event::Gone(id, counted)));
+            }
             Command::Open(port, nic) => {
                 let counters = self.sides.remove(&port).map(|old| old.counters).unwrap_or_default();
                 self.sides.insert(port, Side { nic, counters });

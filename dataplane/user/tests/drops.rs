@@ -160,6 +160,16 @@ fn fragments(bed: &mut Bed, second_offset: usize) {
     bed.send(WAN, &piece(&outer[84..], second_offset, false));
 }
 
+/// A packet with a loose source route behind a no-operation.
+fn source_routed(dst: &str) -> Vec<u8> {
+    let options = [1, 131, 7, 4, 10, 2, 0, 9];
+    let mut bytes = Build::between(ip("10.1.0.7"), ip(dst)).with(&[&options[..], &[7; 60]].concat());
+    (bytes[0], bytes[10], bytes[11]) = (0x47, 0, 0);
+    let sum = wire::checksum::internet(&bytes[..28]);
+    bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
 const CASES: &[Case] = &[
     ("unfit", |bed| {
         bed.put(WAN, &framed(OUR_MAC, &[0; dp_user::LONGEST]));
@@ -171,11 +181,13 @@ const CASES: &[Case] = &[
         packet[10] ^= 0x55;
         bed.send(WAN, &packet);
     }),
+    ("source-routed", |bed| from_core(bed, &source_routed("10.2.0.9"))),
     ("not-ours", |bed| {
         bed.put(WAN, &framed([2, 0, 0, 0, 0, 77], &sealed()));
         bed.run();
     }),
     ("multicast", multicast),
+    ("martian", |bed| bed.send(WAN, &Build::between(ip("127.0.0.1"), ip("10.1.0.7")).long(100))),
     ("unknown-vrf", |bed| {
         let action = dataplane::LabelAction::PopTo(base::VrfId(99));
         bed.apply(vec![Object::Label { label: label(3099), action }]);

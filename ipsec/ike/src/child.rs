@@ -1,7 +1,7 @@
 //! The pairs of IPsec SAs that are installed: which one carries traffic, which one is on its way out,
 //! and when each is due for a successor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base::{Instant, PolicyId};
@@ -9,6 +9,7 @@ use ipsec::{Encap, Selector};
 
 use crate::agenda::Agenda;
 use crate::core::Core;
+use crate::demux::Peer;
 use crate::status::{ChildState, Stage};
 use crate::v1::session::Session;
 use crate::wire::id::Name;
@@ -25,6 +26,9 @@ const SETTLED: Duration = Duration::from_secs(120);
 
 /// After a failed attempt to replace a child.
 const REKEY_AGAIN: Duration = Duration::from_secs(10);
+
+const FIRST: ChildId = ChildId(u32::MIN);
+const LAST: ChildId = ChildId(u32::MAX);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -52,6 +56,8 @@ pub(crate) struct Installed {
 
 pub(crate) struct Children {
     installed: BTreeMap<ChildId, Installed>,
+    by_peer: BTreeSet<(Peer, ChildId)>,
+    by_policy: BTreeSet<(PolicyId, ChildId)>,
     agenda: Agenda<ChildId>,
 }
 
@@ -63,9 +69,11 @@ impl Installed {
     }
 
     pub(crate) fn shares_address(&self, session: &Session) -> bool {
-        self.state.front == session.path.front
-            && self.state.local == session.path.local.ip()
-            && self.state.remote == session.path.remote.ip()
+        self.peer() == session.path.peer()
+    }
+
+    pub(crate) const fn peer(&self) -> Peer {
+        (self.state.front, self.state.local, self.state.remote)
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -88,11 +96,26 @@ impl Installed {
 
 impl Children {
     pub(crate) const fn new() -> Self {
-        Self { installed: BTreeMap::new(), agenda: Agenda::new() }
+        Self {
+            installed: BTreeMap::new(),
+            by_peer: BTreeSet::new(),
+            by_policy: BTreeSet::new(),
+            agenda: Agenda::new(),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Installed> {
         self.installed.values()
+    }
+
+    pub(crate) fn of_peer(&self, peer: Peer) -> impl Iterator<Item = &Installed> {
+        let all = self.by_peer.range((peer, FIRST)..=(peer, LAST));
+        all.filter_map(|(_, id)| self.installed.get(id))
+    }
+
+    pub(crate) fn of_policy(&self, policy: PolicyId) -> impl Iterator<Item = &Installed> {
+        let all = self.by_policy.range((policy, FIRST)..=(policy, LAST));
+        all.filter_map(|(_, id)| self.installed.get(id))
     }
 
     pub(crate) fn find(&self, id: ChildId) -> Option<&Installed> {
@@ -105,9 +128,8 @@ impl Children {
 
     /// The child that carries `selector` of an entry.
     pub(crate) fn carrying(&self, policy: PolicyId, selector: &Selector) -> Option<ChildId> {
-        let mut all = self.iter().map(|child| &child.state);
-        all.find(|child| child.policy == policy && child.selector == *selector && child.stage == Stage::Up)
-            .map(|child| child.id)
+        let mut all = self.of_policy(policy).map(|child| &child.state);
+        all.find(|child| child.selector == *selector && child.stage == Stage::Up).map(|child| child.id)
     }
 
     /// A child can receive. It carries traffic at once if we made it and nothing else does; after a
@@ -122,6 +144,8 @@ impl Children {
         let mut installed = record(core, child, session);
         installed.promote_at = replaces.filter(|_| ours).map(|_| core.now + SWITCH_DELAY);
         installed.replaces = replaces;
+        self.by_peer.insert((installed.peer(), id));
+        self.by_policy.insert((installed.state.policy, id));
         self.installed.insert(id, installed);
         if waits {
             self.plan(id);
@@ -184,6 +208,8 @@ impl Children {
 
     pub(crate) fn remove(&mut self, core: &mut Core, id: ChildId, reason: DownReason) -> Option<Installed> {
         let child = self.installed.remove(&id)?;
+        self.by_peer.remove(&(child.peer(), id));
+        self.by_policy.remove(&(child.state.policy, id));
         self.agenda.set(id, None);
         core.out.push_back(Output::ChildDown(id, reason));
         Some(child)
@@ -192,11 +218,9 @@ impl Children {
     /// What the peer at this path sent and got through `from` goes through the path's port now: one
     /// mapping of its NAT carries IKE and every child.
     pub(crate) fn follow(&mut self, core: &mut Core, path: &Path, from: u16) {
-        let of_peer = self.installed.values_mut().filter(|child| {
-            let state = &child.state;
-            (state.front, state.local, state.remote) == (path.front, path.local.ip(), path.remote.ip())
-        });
-        for child in of_peer {
+        let of_peer: Vec<ChildId> = self.of_peer(path.peer()).map(|child| child.state.id).collect();
+        for id in of_peer {
+            let Some(child) = self.installed.get_mut(&id) else { continue };
             let Encap::Udp { local, remote } = child.state.encap else { continue };
             if remote == from {
                 let encap = Encap::Udp { local, remote: path.remote.port() };

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::config::Entry;
 use crate::engine::Ike;
-use crate::policy;
+use crate::policy::{self, Asker, Entries};
 use crate::v1::session::Session;
 use crate::wire::id::Name;
 use crate::{ChildId, ChildState, Config, DownReason, SessionId, Target};
@@ -41,12 +42,17 @@ impl Ike {
     /// Closes what the new configuration changes; everything else runs on.
     pub(crate) fn configure(&mut self, new: Arc<Config>) {
         let old = std::mem::replace(&mut self.core.config, new.clone());
-        let entry = |config: &Config, policy| config.entries.iter().find(|e| e.policy == policy).cloned();
+        let index = Arc::new(Entries::of(&new));
+        let before = std::mem::replace(&mut self.core.entries, index.clone());
         let unchanged = |policy| {
-            let now = entry(&new, policy);
-            now.is_some() && entry(&old, policy) == now
+            let now = index.find(&new, policy);
+            now.is_some() && before.find(&old, policy) == now
         };
-        let sessions = self.sessions_where(|session| !is_still_right(session, &old, &new));
+        let served = |asker: Asker<'_>| {
+            let serves = |entry: &Entry| policy::serves(entry, asker);
+            index.naming(&new, asker.peer()).any(serves) || !before.naming(&old, asker.peer()).any(serves)
+        };
+        let sessions = self.sessions_where(|session| !is_still_right(session, &old, &new, served));
         let lost =
             |child: &ChildState| !unchanged(child.policy) || sessions.iter().any(|id| self.made(*id, child));
         let children = self.children_where(lost);
@@ -82,7 +88,7 @@ impl Ike {
 }
 
 /// Whether a session would come about as it is under the new configuration too.
-fn is_still_right(session: &Session, old: &Config, new: &Config) -> bool {
+fn is_still_right(session: &Session, old: &Config, new: &Config, served: impl Fn(Asker<'_>) -> bool) -> bool {
     let Some(phase1) = session.established() else { return old == new };
     let (front, remote) = (session.path.front, session.path.remote.ip());
     let profile = session.place.profile.as_deref();
@@ -92,10 +98,9 @@ fn is_still_right(session: &Session, old: &Config, new: &Config) -> bool {
         policy::key_for_responder(new, front, remote)
     };
     let definition = |config: &Config| profile.and_then(|name| policy::find_profile(config, name).cloned());
-    let served = |config: &Config| config.entries.iter().any(|entry| policy::serves(entry, session.asker()));
     key.as_ref() == Some(&phase1.key)
         && definition(old) == definition(new)
-        && (served(new) || !served(old))
+        && served(session.asker())
         && (session.initiator || is_still_placed(session, &phase1.identity, new))
 }
 

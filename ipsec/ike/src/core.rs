@@ -9,6 +9,7 @@ use crypto::drbg::Drbg;
 
 use crate::error::Refusal;
 use crate::notice::Notice;
+use crate::policy::Entries;
 use crate::{Ask, AskId, Child, ChildId, Config, Datagram, Output, Path, SessionId};
 
 /// A child that somebody wants, from the moment it is asked for.
@@ -50,6 +51,8 @@ pub(crate) enum Event {
 pub(crate) struct Core {
     pub(crate) now: Instant,
     pub(crate) config: Arc<Config>,
+    /// Of that configuration.
+    pub(crate) entries: Arc<Entries>,
     pub(crate) drbg: Drbg,
     pub(crate) debug: bool,
     pub(crate) out: VecDeque<Output>,
@@ -65,6 +68,7 @@ impl Core {
         Self {
             now: Instant::START,
             config: Arc::default(),
+            entries: Arc::default(),
             drbg: Drbg::new(seed),
             debug: false,
             out: VecDeque::new(),

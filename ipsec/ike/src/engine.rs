@@ -1,7 +1,7 @@
 //! The engine: routes datagrams, answers and the passage of time to sessions, and what sessions have to
 //! tell to the children and wants that it concerns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use base::{Engine, Instant, VrfId};
 use crate::agenda::Agenda;
 use crate::child::{Children, Due};
 use crate::core::{Asker, Core, Event};
-use crate::demux::Demux;
-use crate::opening::wrong_version;
+use crate::demux::{Demux, Peer};
+use crate::opening::{HalfOpen, wrong_version};
 use crate::status::{self, ChildState, SessionState};
 use crate::v1::main::State;
 use crate::v1::session::{Fate, Message, Session};
@@ -37,8 +37,7 @@ pub struct Ike {
     pub(crate) wants: Wants,
     demux: Demux,
     agenda: Agenda<SessionId>,
-    /// Sessions that peers opened and that are not established, oldest first.
-    pub(crate) half_open: BTreeSet<SessionId>,
+    pub(crate) half_open: HalfOpen,
     /// Peers that were refused without a session, and when the operator last heard of it.
     pub(crate) complaints: BTreeMap<(VrfId, IpAddr), Instant>,
 }
@@ -90,7 +89,7 @@ impl Ike {
             wants: Wants::default(),
             demux: Demux::default(),
             agenda: Agenda::new(),
-            half_open: BTreeSet::new(),
+            half_open: HalfOpen::default(),
             complaints: BTreeMap::new(),
         }
     }
@@ -159,7 +158,7 @@ impl Ike {
 
     pub(crate) fn keep(&mut self, session: Session) {
         if session.established().is_some() {
-            self.half_open.remove(&session.id);
+            self.half_open.remove(&session.path, session.id);
         }
         self.demux.bind(&session);
         self.agenda.set(session.id, session.deadline());
@@ -189,13 +188,17 @@ impl Ike {
         quick::abandon_all(&mut session, &mut self.core);
         self.demux.unbind(&session);
         self.agenda.set(session.id, None);
-        self.half_open.remove(&session.id);
+        self.half_open.remove(&session.path, session.id);
     }
 
     fn is_first_contact(&self, session: &Session) -> bool {
-        let others = self.sessions.values().filter(|other| other.established().is_some());
-        !others.into_iter().any(|other| other.is_with(&session.path))
-            && !self.children.iter().any(|child| child.shares_address(session))
+        let peer = session.path.peer();
+        !self.sessions_between(peer).any(|other| other.established().is_some())
+            && self.children.of_peer(peer).next().is_none()
+    }
+
+    pub(crate) fn sessions_between(&self, peer: Peer) -> impl Iterator<Item = &Session> {
+        self.demux.between(peer).filter_map(|id| self.sessions.get(&id))
     }
 
     /// Lets every consequence of what happened happen.
@@ -255,15 +258,12 @@ impl Ike {
         let Some(fresh) = self.sessions.get(&id) else { return };
         let Some(identity) = fresh.established().map(|phase1| phase1.identity.clone()) else { return };
         let (path, since, port) = (fresh.path, fresh.created, fresh.path.remote.port());
-        let gone = self.children.iter().filter(|child| {
-            child.shares_address(fresh)
-                && (child.identity == identity || child.port == port)
-                && child.state.installed < since
+        let gone = self.children.of_peer(path.peer()).filter(|child| {
+            (child.identity == identity || child.port == port) && child.state.installed < since
         });
         let gone: Vec<ChildId> = gone.map(|child| child.state.id).collect();
-        let sessions = self.sessions.values().filter(|other| {
+        let sessions = self.sessions_between(path.peer()).filter(|other| {
             other.id != id
-                && other.is_with(&path)
                 && other.established().is_some_and(|phase1| {
                     phase1.since < since && (phase1.identity == identity || other.path.remote.port() == port)
                 })
@@ -275,7 +275,7 @@ impl Ike {
 
     fn children_deleted(&mut self, id: SessionId, spis: &[u32]) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let gone = self.children.iter().filter(|child| child.is_of(session));
+        let gone = self.children.of_peer(session.path.peer()).filter(|child| child.is_of(session));
         let gone: Vec<ChildId> =
             gone.filter(|child| spis.contains(&child.state.spi_out.0)).map(|child| child.state.id).collect();
         gone.into_iter().for_each(|child| self.drop_child(child, DownReason::PeerDeleted));
@@ -302,7 +302,7 @@ impl Ike {
     /// Ends a child and tells the peer, if there is a session to tell it on.
     pub(crate) fn delete_child(&mut self, id: ChildId, reason: DownReason) {
         let Some(child) = self.children.remove(&mut self.core, id, reason) else { return };
-        let sessions = self.sessions.values().filter(|session| child.is_of(session));
+        let sessions = self.sessions_between(child.peer()).filter(|session| child.is_of(session));
         let newest = sessions.max_by_key(|session| session.established().map(|phase1| phase1.since));
         if let Some(session) = newest.map(|session| session.id) {
             self.with(session, |session, core| {

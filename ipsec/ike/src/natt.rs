@@ -138,9 +138,11 @@ impl Ike {
             remote: SocketAddr::new(child.state.remote, port),
             marker: true,
         };
-        let sessions = self.sessions.values_mut().filter(|session| session.is_with(&path));
-        for session in sessions.filter(|session| session.path.marker && session.path.remote.port() == from) {
-            session.path = path;
+        let sessions = self.sessions_between(path.peer());
+        let moved = sessions.filter(|session| session.path.marker && session.path.remote.port() == from);
+        let moved: Vec<SessionId> = moved.map(|session| session.id).collect();
+        for id in moved {
+            self.sessions.entry(id).and_modify(|session| session.path = path);
         }
         self.children.follow(&mut self.core, &path, from);
     }

@@ -1,7 +1,11 @@
 //! Messages that belong to no session: who may open one, and how little the others can make us do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use base::VrfId;
+
+use crate::demux::Peer;
 use crate::engine::Ike;
 use crate::error::Refusal;
 use crate::notice::Blame;
@@ -12,8 +16,9 @@ use crate::wire::payload::{self, Builder};
 use crate::wire::sa;
 use crate::{Path, SessionId};
 
-/// Half-open sessions that peers opened, in all; the oldest makes room.
-const MOST_HALF_OPEN: usize = 1000;
+/// Half-open sessions that peers of one front VRF opened; the oldest makes room. After a restart every
+/// peer comes at once, and each needs its place for a few round trips.
+const MOST_HALF_OPEN: usize = 10_000;
 
 /// Half-open sessions of one address.
 const MOST_HALF_OPEN_EACH: usize = 32;
@@ -23,6 +28,40 @@ const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Peers whose refusals are remembered.
 const MOST_COMPLAINTS: usize = 1024;
+
+/// Sessions that peers opened and that are not established. What one front VRF holds takes nothing from
+/// another.
+#[derive(Default)]
+pub(crate) struct HalfOpen {
+    by_front: BTreeMap<VrfId, BTreeSet<SessionId>>,
+    by_peer: BTreeMap<Peer, BTreeSet<SessionId>>,
+}
+
+impl HalfOpen {
+    fn insert(&mut self, path: &Path, id: SessionId) {
+        self.by_front.entry(path.front).or_default().insert(id);
+        self.by_peer.entry(path.peer()).or_default().insert(id);
+    }
+
+    pub(crate) fn remove(&mut self, path: &Path, id: SessionId) {
+        if let Some(ids) = self.by_front.get_mut(&path.front) {
+            ids.remove(&id);
+        }
+        if self.by_peer.get_mut(&path.peer()).is_some_and(|ids| ids.remove(&id) && ids.is_empty()) {
+            self.by_peer.remove(&path.peer());
+        }
+    }
+
+    /// Who has to go before another one comes by this path.
+    fn excess(&self, path: &Path) -> Option<SessionId> {
+        let of_peer = self.by_peer.get(&path.peer());
+        let of_front = self.by_front.get(&path.front);
+        let oldest = |ids: Option<&BTreeSet<SessionId>>, most| {
+            ids.filter(|ids| ids.len() >= most).and_then(|ids| ids.first().copied())
+        };
+        oldest(of_peer, MOST_HALF_OPEN_EACH).or_else(|| oldest(of_front, MOST_HALF_OPEN))
+    }
+}
 
 impl Ike {
     /// A message of a session that we do not have: main mode may begin.
@@ -38,7 +77,7 @@ impl Ike {
             self.make_room(path);
             match Session::respond(&mut self.core, message) {
                 Ok(session) => {
-                    self.half_open.insert(session.id);
+                    self.half_open.insert(path, session.id);
                     return self.keep(session);
                 }
                 Err(refusal) => return self.refuse_opening(message, refusal),
@@ -68,15 +107,9 @@ impl Ike {
         self.core.refuse(None, &path, &refusal);
     }
 
-    /// The oldest half-open session goes if there are too many, in all or of this peer.
+    /// The oldest half-open session goes if there are too many, of this front VRF or of this peer.
     fn make_room(&mut self, path: &Path) {
-        let same = |id: &&SessionId| self.sessions.get(*id).is_some_and(|session| session.is_with(path));
-        let oldest = if self.half_open.iter().filter(same).count() >= MOST_HALF_OPEN_EACH {
-            self.half_open.iter().find(same)
-        } else {
-            self.half_open.first().filter(|_| self.half_open.len() >= MOST_HALF_OPEN)
-        };
-        if let Some(session) = oldest.copied().and_then(|id| self.sessions.remove(&id)) {
+        if let Some(session) = self.half_open.excess(path).and_then(|id| self.sessions.remove(&id)) {
             self.core.refuse(Some(session.id), path, &Refusal::ignored("too-many-half-open"));
             self.forget(session);
         }

@@ -1,13 +1,15 @@
 //! Which key, which profile and which crypto-map entry a peer gets. The front VRF is part of every
 //! question.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{Secret, VrfId};
+use base::{PolicyId, Secret, VrfId};
 use ipsec::Selector;
 
 use crate::Config;
 use crate::config::{Entry, Keyring, Match, Profile};
+use crate::demux::Peer;
 use crate::error::Refusal;
 use crate::notice::Blame;
 use crate::wire::id::Name;
@@ -86,6 +88,42 @@ pub(crate) struct Asker<'a> {
     pub(crate) local: IpAddr,
     pub(crate) remote: IpAddr,
     pub(crate) profile: Option<&'a str>,
+}
+
+/// Where the entries of a configuration are, by what they are asked for.
+#[derive(Default)]
+pub(crate) struct Entries {
+    by_policy: BTreeMap<PolicyId, usize>,
+    by_peer: BTreeMap<Peer, Vec<usize>>,
+}
+
+impl Asker<'_> {
+    pub(crate) const fn peer(&self) -> Peer {
+        (self.front, self.local, self.remote)
+    }
+}
+
+impl Entries {
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut entries = Self::default();
+        for (place, entry) in config.entries.iter().enumerate() {
+            entries.by_policy.insert(entry.policy, place);
+            for peer in &entry.peers {
+                entries.by_peer.entry((entry.front, entry.local, *peer)).or_default().push(place);
+            }
+        }
+        entries
+    }
+
+    pub(crate) fn find<'a>(&self, config: &'a Config, policy: PolicyId) -> Option<&'a Entry> {
+        config.entries.get(*self.by_policy.get(&policy)?)
+    }
+
+    /// Those that name this peer, in configuration order.
+    pub(crate) fn naming<'a>(&self, config: &'a Config, peer: Peer) -> impl Iterator<Item = &'a Entry> {
+        let places = self.by_peer.get(&peer).into_iter().flatten();
+        places.filter_map(|place| config.entries.get(*place))
+    }
 }
 
 /// The first entry, by sequence, that has the asker's inside VRF and names it, and admits the proxies
@@ -191,7 +229,7 @@ fn is_in(name: &str, mark: char, domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use base::{PolicyId, Prefix};
+    use base::Prefix;
     use ipsec::{Lifetime, Replay, Rule};
 
     use super::*;

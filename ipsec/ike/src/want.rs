@@ -47,6 +47,8 @@ struct Want {
 #[derive(Default)]
 pub(crate) struct Wants {
     wants: BTreeMap<WantId, Want>,
+    /// Their names, by entry.
+    named: BTreeMap<PolicyId, BTreeMap<Selector, WantId>>,
     last: u32,
     /// Nobody may ask before.
     holds: BTreeMap<(PolicyId, Selector), Instant>,
@@ -57,23 +59,44 @@ pub(crate) struct Wants {
 impl Wants {
     /// The child is there.
     pub(crate) fn fulfil(&mut self, id: WantId) {
-        self.wants.remove(&id);
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: WantId) -> Option<Want> {
+        let want = self.wants.remove(&id)?;
+        if let Some(named) = self.named.get_mut(&want.policy) {
+            named.remove(&want.selector);
+            if named.is_empty() {
+                self.named.remove(&want.policy);
+            }
+        }
+        Some(want)
+    }
+
+    /// Those of an entry that wait for a session.
+    fn waiting_for(&self, policy: PolicyId) -> impl Iterator<Item = (WantId, &Want)> {
+        let all = self.named.get(&policy).into_iter().flat_map(BTreeMap::values);
+        let all = all.filter_map(|id| Some((*id, self.wants.get(id)?)));
+        all.filter(|(_, want)| want.session.is_none())
     }
 
     /// Forgets what is wanted for entries that are not as they were.
     pub(crate) fn retain(&mut self, still: impl Fn(PolicyId) -> bool) {
         self.wants.retain(|_, want| still(want.policy));
+        self.named.retain(|policy, _| still(*policy));
         self.holds.clear();
     }
 
     fn push(&mut self, want: Want) -> Option<WantId> {
-        let same = |other: &Want| other.policy == want.policy && other.selector == want.selector;
-        if self.wants.values().any(same) {
+        let named = self.named.entry(want.policy).or_default();
+        if named.contains_key(&want.selector) {
             return None;
         }
         self.last = self.last.wrapping_add(1);
-        self.wants.insert(WantId(self.last), want);
-        Some(WantId(self.last))
+        let id = WantId(self.last);
+        named.insert(want.selector, id);
+        self.wants.insert(id, want);
+        Some(id)
     }
 }
 
@@ -83,13 +106,11 @@ impl Ike {
         let Some(entry) = self.entry(policy) else { return };
         let Some(rule) = entry.rules.get(rule).filter(|rule| rule.permit) else { return };
         let (selector, now) = (rule.selector, self.core.now);
-        self.wants.holds.retain(|_, until| now < *until);
-        let up = |child: &crate::ChildState| child.policy == policy && child.selector.matches(flow);
-        if self.children.iter().any(|child| up(&child.state))
-            || self.wants.holds.contains_key(&(policy, selector))
-        {
+        let is_held = self.wants.holds.get(&(policy, selector)).is_some_and(|until| now < *until);
+        if is_held || self.children.of_policy(policy).any(|child| child.state.selector.matches(flow)) {
             return;
         }
+        self.wants.holds.remove(&(policy, selector));
         self.want(policy, selector, None);
     }
 
@@ -105,28 +126,23 @@ impl Ike {
     /// with us it is told; else we open one, for all its entries permit.
     pub(crate) fn unknown_spi(&mut self, front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi) {
         let config = self.core.config.clone();
-        let is_for =
-            |entry: &&Entry| entry.front == front && entry.local == local && entry.peers.contains(&remote);
+        let entries = self.core.entries.clone();
+        let mut named = entries.naming(&config, (front, local, remote)).take(MOST_RECOVERED).peekable();
         let (now, hold) = (self.core.now, config.timers.unknown_spi_hold);
         self.wants.recovered.retain(|_, since| now < *since + hold);
-        if !config.entries.iter().any(|entry| is_for(&entry))
-            || self.wants.recovered.contains_key(&(front, remote))
-        {
+        if named.peek().is_none() || self.wants.recovered.contains_key(&(front, remote)) {
             return;
         }
         self.wants.recovered.insert((front, remote), now);
-        let known = self.sessions.values().find(|session| {
-            let asker = session.asker();
-            session.established().is_some()
-                && (asker.front, asker.local, asker.remote) == (front, local, remote)
-        });
-        if let Some(id) = known.map(|session| session.id) {
+        let known = self.sessions_between((front, local, remote)).find(|known| known.established().is_some());
+        let known = known.map(|session| session.id);
+        if let Some(id) = known {
             return self.with(id, |session, core| {
                 informational::delete_children(session, core, &[spi.0]);
                 Fate::Live
             });
         }
-        for entry in config.entries.iter().filter(is_for).take(MOST_RECOVERED) {
+        for entry in named {
             let rules = entry.rules.iter().filter(|rule| rule.permit).take(MOST_RECOVERED);
             for rule in rules {
                 if self.children.carrying(entry.policy, &rule.selector).is_none() {
@@ -161,11 +177,8 @@ impl Ike {
     /// Moves a want on: a quick mode if there is a session, else main mode, else the next peer.
     fn pursue(&mut self, id: WantId) {
         while let Some(want) = self.wants.wants.get(&id).copied() {
-            let config = self.core.config.clone();
-            let Some(entry) = config.entries.iter().find(|entry| entry.policy == want.policy) else {
-                self.wants.fulfil(id);
-                return;
-            };
+            let (config, entries) = (self.core.config.clone(), self.core.entries.clone());
+            let Some(entry) = entries.find(&config, want.policy) else { return self.wants.fulfil(id) };
             let Some(peer) = entry.peers.get(want.peer).copied() else { return self.give_up(id) };
             if let Some(session) = self.session_for(entry, peer) {
                 return self.negotiate(id, session, entry.clone());
@@ -197,17 +210,22 @@ impl Ike {
     /// Main mode is complete: whoever waits for such a session gets it.
     pub(crate) fn serve_wants(&mut self, session: SessionId) {
         let Some(asker) = self.sessions.get(&session).map(Session::asker) else { return };
-        let config = &self.core.config;
-        let waiting = self.wants.wants.iter().filter(|(_, want)| want.session.is_none());
-        let served = waiting.filter(|(_, want)| {
-            let entry = config.entries.iter().find(|entry| entry.policy == want.policy);
-            entry.is_some_and(|entry| policy::serves(entry, asker))
-        });
-        let served: Vec<(WantId, IpAddr)> = served.map(|(id, _)| (*id, asker.remote)).collect();
-        for (id, remote) in served {
+        let remote = asker.remote;
+        for (id, _) in self.waiting_for(asker) {
             self.turn_to(id, remote);
             self.pursue(id);
         }
+    }
+
+    /// The wants that a session of this asker could serve, with the peer that each tries.
+    fn waiting_for(&self, asker: Asker<'_>) -> Vec<(WantId, Option<IpAddr>)> {
+        let entries = self.core.entries.naming(&self.core.config, asker.peer());
+        let entries = entries.filter(|entry| policy::serves(entry, asker));
+        let wants = entries.flat_map(|entry| {
+            let waiting = self.wants.waiting_for(entry.policy);
+            waiting.map(|(id, want)| (id, entry.peers.get(want.peer).copied()))
+        });
+        wants.collect()
     }
 
     /// Sessions that somebody waited for may be gone.
@@ -227,7 +245,7 @@ impl Ike {
     /// A peer of the entry has been heard from: it is the one to negotiate with.
     fn turn_to(&mut self, id: WantId, remote: IpAddr) {
         let Some(want) = self.wants.wants.get_mut(&id) else { return };
-        let entry = self.core.config.entries.iter().find(|entry| entry.policy == want.policy);
+        let entry = self.core.entries.find(&self.core.config, want.policy);
         let place = entry.and_then(|entry| entry.peers.iter().position(|peer| *peer == remote));
         want.peer = place.unwrap_or(want.peer);
     }
@@ -249,21 +267,14 @@ impl Ike {
 
     /// Main mode ended without a session.
     pub(crate) fn main_failed(&mut self, session: Session) {
-        let (asker, replaces) = (session.asker(), session.replaces);
-        let config = self.core.config.clone();
-        let waiting = self.wants.wants.iter().filter(|(_, want)| session.initiator && want.session.is_none());
-        let failed = waiting.filter(|(_, want)| {
-            let entry = config.entries.iter().find(|entry| entry.policy == want.policy);
-            entry.is_some_and(|entry| {
-                policy::serves(entry, asker) && entry.peers.get(want.peer) == Some(&asker.remote)
-            })
-        });
-        let failed: Vec<WantId> = failed.map(|(id, _)| *id).collect();
+        let (remote, replaces) = (session.path.remote.ip(), session.replaces);
+        let mut failed = if session.initiator { self.waiting_for(session.asker()) } else { Vec::new() };
+        failed.retain(|(_, tried)| *tried == Some(remote));
         self.forget(session);
         if let Some(old) = replaces {
             self.renew_again(old);
         }
-        for id in failed {
+        for (id, _) in failed {
             self.next_peer(id);
             self.pursue(id);
         }
@@ -277,7 +288,7 @@ impl Ike {
     }
 
     fn give_up(&mut self, id: WantId) {
-        let Some(want) = self.wants.wants.remove(&id) else { return };
+        let Some(want) = self.wants.remove(id) else { return };
         let now = self.core.now;
         self.wants.holds.insert((want.policy, want.selector), now + HOLD);
         if let Some(child) = want.replaces {
@@ -290,16 +301,15 @@ impl Ike {
         let Some(old) = self.sessions.get(&id) else { return };
         let Some(phase1) = old.established() else { return };
         let asker = old.asker();
-        let younger = self.sessions.values().any(|other| {
-            other.is_with(&old.path)
-                && other.place == old.place
-                && other.established().is_some_and(|new| new.expires > phase1.expires)
+        let younger = self.sessions_between(old.path.peer()).any(|other| {
+            other.place == old.place && other.established().is_some_and(|new| new.expires > phase1.expires)
         });
-        if younger || !self.children.iter().any(|child| child.is_of(old)) {
+        if younger || !self.children.of_peer(old.path.peer()).any(|child| child.is_of(old)) {
             return;
         }
-        let config = self.core.config.clone();
-        let Some(entry) = config.entries.iter().find(|entry| policy::serves(entry, asker)) else { return };
+        let (config, entries) = (self.core.config.clone(), self.core.entries.clone());
+        let mut named = entries.naming(&config, asker.peer());
+        let Some(entry) = named.find(|entry| policy::serves(entry, asker)) else { return };
         let (remote, path) = (asker.remote, old.path);
         if self.is_opening(entry, remote) {
             return;
@@ -337,28 +347,25 @@ impl Ike {
 
     /// The youngest established session over which an entry's children can be negotiated with `peer`.
     fn session_for(&self, entry: &Entry, peer: IpAddr) -> Option<SessionId> {
-        let usable = self.sessions.values().filter(|session| {
-            session.path.remote.ip() == peer
-                && session.retire_at.is_none()
-                && policy::serves(entry, session.asker())
-        });
+        let usable = self
+            .sessions_between((entry.front, entry.local, peer))
+            .filter(|session| session.retire_at.is_none() && policy::serves(entry, session.asker()));
         let established = usable.filter_map(|session| Some((session.established()?.since, session.id)));
         established.max().map(|(_, id)| id)
     }
 
     /// Whether a main mode of ours to `peer` is under way that the entry can use.
     fn is_opening(&self, entry: &Entry, peer: IpAddr) -> bool {
-        self.sessions.values().any(|session| {
+        self.sessions_between((entry.front, entry.local, peer)).any(|session| {
             session.initiator
                 && session.established().is_none()
-                && session.path.remote.ip() == peer
                 && session.place.profile == entry.profile
                 && policy::serves(entry, Asker { remote: peer, ..session.asker() })
         })
     }
 
     fn entry(&self, policy: PolicyId) -> Option<&Entry> {
-        self.core.config.entries.iter().find(|entry| entry.policy == policy)
+        self.core.entries.find(&self.core.config, policy)
     }
 }
 

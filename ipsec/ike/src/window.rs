@@ -1,6 +1,7 @@
 //! One exchange's memory: the last message accepted, our answer to it, and when to send that again.
 //! A duplicate of the last message gets the same bytes and touches no state.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use base::Instant;
@@ -92,9 +93,44 @@ impl Window {
     }
 }
 
+/// The message IDs of a session that were used, so that no exchange is replayed; the oldest is forgotten
+/// first.
+#[derive(Default)]
+pub(crate) struct UsedIds(VecDeque<u32>);
+
+impl UsedIds {
+    /// More than a day of rekeys takes.
+    const MOST: usize = 1024;
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.0.contains(&id)
+    }
+
+    /// `false` if it was used before.
+    pub(crate) fn insert(&mut self, id: u32) -> bool {
+        let fresh = !self.contains(id);
+        if fresh {
+            self.0.push_back(id);
+            let excess = self.0.len().saturating_sub(Self::MOST);
+            self.0.drain(..excess);
+        }
+        fresh
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_message_ids_are_remembered_however_small_they_are() {
+        let mut used = UsedIds::default();
+        for id in (1..2000).rev() {
+            assert!(used.insert(id));
+        }
+        assert!(!used.insert(1) && !used.insert(1000));
+        assert!(used.insert(1999), "so long ago that it is forgotten");
+    }
 
     #[test]
     fn intervals_double_and_the_peer_is_given_up_after_the_last() {

@@ -239,13 +239,14 @@ fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
         maybe(&["ens3", "no"]),
         any::<bool>(),
         prop::option::of(68..=u16::MAX),
+        prop::option::of(68..=u16::MAX),
         any::<bool>(),
         any::<bool>(),
     );
     let shared = (maybe(&["ipv6", "m"]), maybe(&["six"]), df, cut, 0..4_usize);
     prop::collection::vec((own, shared), PORTS.len()).prop_map(|all| {
         let interface = |(i, (own, shared))| {
-            let (description, device, mpls, mtu, shutdown, in_vrf): (_, _, _, _, _, bool) = own;
+            let (description, device, mpls, mtu, ip_mtu, shutdown, in_vrf): (_, _, _, _, _, _, bool) = own;
             let (crypto_map, crypto_map_ipv6, df, fragmentation, addresses) = shared;
             let vrf = in_vrf.then(|| "red".to_owned());
             let addresses = numbered(i, addresses);
@@ -255,6 +256,7 @@ fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
                 vrf,
                 addresses,
                 mtu,
+                ip_mtu,
                 mpls,
                 crypto_map,
                 crypto_map_ipv6,
@@ -307,10 +309,12 @@ fn routes() -> impl Strategy<Value = Vec<StaticRoute>> {
 }
 
 fn mpls() -> impl Strategy<Value = Mpls> {
-    let one = (maybe(&VRFS), any::<bool>(), 0..=0xF_FFFF_u32);
+    let label = prop_oneof![16..=0xF_FFFF_u32, Just(3), Just(0)];
+    let one = (maybe(&VRFS), any::<bool>(), label);
     (16..1000_u32, 1000..=0xF_FFFF_u32, any::<bool>(), prefixes(), prop::collection::vec(one, 7)).prop_map(
         |(min, max, propagate_ttl, prefixes, all)| {
-            let binding = |(i, (prefix, (vrf, input, label))): (u32, _)| {
+            let binding = |(i, (prefix, (vrf, input, label))): (u32, (Prefix, _))| {
+                let label = if label == 0 && prefix.address().is_ipv6() { 2 } else { label };
                 let direction = match input {
                     true => Binding::Input(Label::new(16 + i).unwrap()),
                     false => Binding::Output {
@@ -425,18 +429,10 @@ fn line() -> impl Strategy<Value = String> {
             Just("gt telnet".to_owned()),
         ]
     };
-    let rule = (
-        select(vec!["permit", "deny"]),
-        select(vec!["tcp", "udp", "6"]),
-        end(),
-        port(),
-        end(),
-        port(),
-        any::<bool>(),
-    );
-    rule.prop_map(|(verb, protocol, source, from, destination, to, log)| {
-        let log = if log { "log" } else { "" };
-        format!("{verb} {protocol} {source} {from} {destination} {to} {log}\n")
+    let rule =
+        (select(vec!["permit", "deny"]), select(vec!["tcp", "udp", "6"]), end(), port(), end(), port());
+    rule.prop_map(|(verb, protocol, source, from, destination, to)| {
+        format!("{verb} {protocol} {source} {from} {destination} {to}\n")
     })
 }
 

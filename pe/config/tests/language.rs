@@ -69,6 +69,7 @@ fn no_forms_undo_and_are_harmless_when_there_is_nothing_to_undo() {
             == Config::default()
     );
     assert!(!good("no mpls ip propagate-ttl\n").mpls.propagate_ttl);
+    assert!(good("no ip source-route\n") == Config::default());
     assert!(good("no ip http server\nno service pad\nno ip domain lookup\n") == Config::default());
     assert_eq!(fault("no ip route\n").1, "incomplete command");
 }
@@ -92,6 +93,11 @@ fn nothing_unsupported_passes_in_silence() {
         ("crypto isakmp key 6 XYZ address 10.0.0.1", "crypto isakmp key 6"),
         ("access-list 10 permit any", "access-list 10"),
         ("access-list 101 permit tcp any any established", "established"),
+        ("access-list 101 permit tcp any any eq www log", "log"),
+        ("access-list 101 permit tcp any any log-input", "log-input"),
+        ("ip access-list extended T\n 10 deny ip any any log cookie", "log"),
+        ("ipv6 access-list T\n permit ipv6 any any log", "log"),
+        ("ip source-route", "ip source-route"),
         ("mpls label protocol ldp", "mpls label protocol"),
         ("dataplane linux", "dataplane linux"),
         ("router bgp 1", "router"),
@@ -165,14 +171,13 @@ mpls static binding ipv6 vrf red 2001:db8:1::/64 input 17
 #[test]
 fn access_lists_become_the_selectors_they_mean() {
     let config = good(
-        "ip access-list extended T\n 20 permit udp host 10.0.0.1 any neq isakmp\n 10 permit ip 10.0.0.0 0.0.5.255 any log\n remark nothing\n",
+        "ip access-list extended T\n 20 permit udp host 10.0.0.1 any neq isakmp\n 10 permit ip 10.0.0.0 0.0.5.255 any\n remark nothing\n",
     );
     let rules = &config.access_lists["T"].rules;
     assert!(matches!(rules[0].source, AclAddress::Wildcard(0x0A00_0000, 0x0000_05FF)));
     assert_eq!(rules[0].rules.len(), 4 / 2);
     let ports: Vec<_> = rules[1].rules.iter().map(|rule| rule.selector.remote_ports).collect();
     assert_eq!(ports.iter().map(|p| (p.first, p.last)).collect::<Vec<_>>(), [(0, 499), (501, 65535)]);
-    assert!(rules[0].log);
 }
 
 #[test]
@@ -250,7 +255,6 @@ fn contradictions_are_refused() {
     );
     let labels = "mpls static binding ipv4 10.0.0.0 255.0.0.0 input 16\nmpls static binding ipv4 11.0.0.0 255.0.0.0 16\n";
     assert!(fault(labels).1.contains("label 16"));
-    assert!(fault("mpls static binding ipv4 10.0.0.0 255.0.0.0 input 3\n").1.contains("reserved"));
     assert!(fault("crypto isakmp identity hostname\n").2.contains("hostname NAME"));
 }
 
@@ -315,6 +319,7 @@ interface eth0
  ip address 192.0.2.1 255.255.255.0
  ip address 192.0.3.1 255.255.255.0 secondary
  mtu 9000
+ ip mtu 8000
  crypto map M
  crypto ipsec df-bit set
  crypto ipsec fragmentation before-encryption
@@ -332,7 +337,7 @@ mpls static binding ipv4 10.0.0.0 255.0.0.0 output 192.0.2.2 implicit-null
     assert_eq!(config.profiles[0].matches.len(), 6);
     assert!(matches!(&config.routes[1].target, RouteHop::Null));
     assert_eq!(config.routes[0].name.as_deref(), Some("far"));
-    assert_eq!(config.interfaces["eth0"].mtu, Some(9000));
+    assert_eq!((config.interfaces["eth0"].mtu, config.interfaces["eth0"].ip_mtu), (Some(9000), Some(8000)));
 }
 
 #[test]
@@ -383,6 +388,83 @@ interface e
     assert_eq!(warnings(&ring), Vec::<String>::new());
     let other = format!("crypto keyring K\n pre-shared-key address 192.0.2.0 255.255.255.0 key k\n{rest}");
     assert_eq!(warnings(&other).len(), 1);
+}
+
+#[test]
+fn a_key_of_a_ring_that_another_profile_names_is_none() {
+    let rest = "\
+crypto isakmp profile P
+ keyring default
+ keyring K
+ match identity address 192.0.2.1
+crypto ipsec transform-set T esp-gcm
+crypto map M 1 ipsec-isakmp
+ set peer 192.0.2.1
+ set transform-set T
+ match address 101
+access-list 101 permit ip any any
+interface e
+ ip address 192.0.2.9 255.255.255.0
+ crypto map M
+";
+    let policy = "crypto isakmp policy 1\n encr aes\n auth pre\n group 14\n";
+    let bare = ["set peer 192.0.2.1: no pre-shared key for peer 192.0.2.1"];
+    let ring = "crypto keyring K\n pre-shared-key address 192.0.2.1 key k\n";
+    let global = "crypto keyring K\ncrypto isakmp key k address 192.0.2.1\n";
+    for keys in [ring, global] {
+        let text = format!("{policy}{keys}{rest}");
+        assert_eq!(warnings(&text), bare);
+        let named = format!("{text}crypto map M 1\n set isakmp-profile P\n");
+        assert_eq!(warnings(&named), Vec::<String>::new());
+        let free = format!("{text}crypto isakmp profile P\n no keyring\n");
+        assert_eq!(warnings(&free), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_ring_of_the_global_keys_can_be_named_but_not_made() {
+    let config = good("crypto isakmp profile P\n keyring default\n match identity group g\n");
+    assert_eq!(config.profiles[0].keyrings, ["default"]);
+    let (words, _, help) = fault("crypto keyring default\n");
+    assert_eq!(words, "default");
+    assert!(help.contains("crypto isakmp key"), "{help}");
+}
+
+#[test]
+fn reserved_labels_mean_what_their_family_says_or_are_refused() {
+    let out = |binding: &str, label: &str| {
+        let config = good(&format!("mpls static binding {binding} output 192.0.2.2 {label}\n"));
+        let Binding::Output { label, .. } = config.mpls.bindings[0].direction else { panic!("not out") };
+        label.value()
+    };
+    let (four, six) = ("ipv4 10.0.0.0 255.0.0.0", "ipv6 2001:db8::/32");
+    for (label, means4, means6) in
+        [("explicit-null", 0, 2), ("implicit-null", 3, 3), ("3", 3, 3), ("16", 16, 16)]
+    {
+        assert_eq!((out(four, label), out(six, label)), (means4, means6), "{label}");
+    }
+    assert_eq!((out(four, "0"), out(six, "2")), (0, 2));
+    let refused = |binding: &str, what: &str| {
+        let (words, message, help) = fault(&format!("mpls static binding {binding} {what}\n"));
+        assert!(message.contains("reserved") && help.contains("16 to 1048575"), "{message}: {help}");
+        assert!(what.ends_with(&words), "{words}");
+    };
+    for label in [1, 4, 7, 15] {
+        refused(four, &format!("output 192.0.2.2 {label}"));
+        refused(six, &format!("input {label}"));
+    }
+    refused(four, "output 192.0.2.2 2");
+    refused(four, "input 3");
+    refused(four, "explicit-null");
+    let two = format!("mpls static binding {four} 17\nmpls static binding {four} output 192.0.2.2 18\n");
+    assert_eq!(
+        good(&format!("{two}no mpls static binding {four} output 192.0.2.2 18\n")).mpls.bindings.len(),
+        1
+    );
+    assert!(good(&format!("{two}no mpls static binding {four}\n")).mpls.bindings.is_empty());
+    assert!(
+        fault(&format!("{two}no mpls static binding {four} output 192.0.2.2 5\n")).1.contains("reserved")
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ struct Side {
 impl Side {
     fn errand(self: &Rc<Self>, errand: Errand) {
         match errand {
-            Errand::Send(datagram) => self.sockets.borrow_mut().send(&datagram),
+            Errand::Send(datagram) => self.sockets.borrow_mut().send(datagram),
             Errand::Host(host) => self.todo(Work::Host(host)),
             Errand::Ready => self.todo(Work::Ready),
             Errand::Resolve(port, address) => {

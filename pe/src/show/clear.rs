@@ -13,6 +13,7 @@ use crate::Pe;
 pub(super) fn clear(pe: &mut Pe, now: Instant, what: ClearSa) -> Result<Response, Response> {
     if what == ClearSa::Counters {
         pe.cleared = pe.counters.sas.clone();
+        pe.past.clear();
         return Ok(Response::Done { count: pe.cleared.len() });
     }
     let (targets, count) = targets(pe, now, &what)?;

@@ -8,11 +8,12 @@ use api::{IpsecFlow, IpsecSa, Proxy, Response, SaFilter};
 use base::{Instant, PolicyId, Prefix, SaId};
 use dataplane::SaCounters;
 use ike::SessionId;
-use ipsec::{Encap, Policy, Ports, Sa, Selector};
+use ipsec::{Direction, Encap, Policy, Ports, Sa, Selector};
 
 use super::{failed, vrf_name, vrf_of};
 use crate::Pe;
 use crate::ids::{EntryName, Ids};
+use crate::past::FlowKey;
 use crate::wiring::config_to_ipsec::{self, Placed};
 use crate::wiring::ike_to_ipsec::Pair;
 
@@ -63,8 +64,11 @@ impl<'a> Overview<'a> {
         let newest = pairs.first();
         let peer =
             newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.entry.peers.first().copied())?;
-        let (encaps, encaps_bytes, send_errors) = self.sum(pairs.iter().map(|(pair, _)| pair.outbound.id));
-        let (decaps, decaps_bytes, recv_errors) = self.sum(pairs.iter().map(|(pair, _)| pair.inbound.id));
+        let of = |direction| (placed.id, *selector, direction);
+        let sent = pairs.iter().map(|(pair, _)| pair.outbound.id);
+        let received = pairs.iter().map(|(pair, _)| pair.inbound.id);
+        let (encaps, encaps_bytes, send_errors) = self.sum(&of(Direction::Out), sent);
+        let (decaps, decaps_bytes, recv_errors) = self.sum(&of(Direction::In), received);
         Some(IpsecFlow {
             interface: placed.name.interface.clone(),
             map: placed.name.map.clone(),
@@ -112,9 +116,10 @@ impl<'a> Overview<'a> {
         }
     }
 
-    /// Packets, bytes and errors since the counters were cleared.
-    fn sum(&self, sas: impl Iterator<Item = SaId>) -> (u64, u64, u64) {
-        sas.fold((0, 0, 0), |(packets, bytes, errors), id| {
+    /// Packets, bytes and errors since the counters were cleared, also of SAs that are gone.
+    fn sum(&self, flow: &FlowKey, sas: impl Iterator<Item = SaId>) -> (u64, u64, u64) {
+        let past = self.pe.past.of(flow);
+        sas.fold((past.packets, past.bytes, past.errors), |(packets, bytes, errors), id| {
             let of = |sas: &BTreeMap<SaId, SaCounters>| sas.get(&id).copied().unwrap_or_default();
             let (now, then) = (of(&self.pe.counters.sas), of(&self.pe.cleared));
             (

@@ -108,6 +108,7 @@ pub(crate) fn event(
         | Event::Expiring(_)
         | Event::Expired(_)
         | Event::Moved(..)
+        | Event::Gone(..)
         | Event::Resolve(..)
         | Event::Punt { .. }
         | Event::Link { .. } => None,

@@ -107,7 +107,8 @@ impl Ports {
     ) -> Result<Option<Notice>, String> {
         let device = device_name(name, interface);
         let known = links.known(device);
-        let known = known.ok_or_else(|| format!("no device {device} (name one by `device DEV` or --port)"))?;
+        let known =
+            known.ok_or_else(|| format!("no device {device} (name one by `device DEV` or --port)"))?;
         let id = ids.port(PortName::Interface(name.to_owned()));
         let wire = wire(interface, known, ids, links);
         let (mtu, shutdown) = (wire.mtu, wire.shutdown);

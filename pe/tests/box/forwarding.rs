@@ -1,6 +1,7 @@
 //! What the dataplane and the kernel are told of a configuration and of wires.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base::{Instant, Prefix};
 use dataplane::{Event, Key, Object};
@@ -10,6 +11,8 @@ use crate::configs::PE;
 use crate::world::{Station, device};
 
 const NOW: Instant = Instant::from_secs(1);
+/// When what still is a problem has been told.
+const LATER: Instant = Instant::from_secs(10);
 
 fn pe() -> Station {
     Station::new(1, &["core0", "wan0"], PE)
@@ -67,6 +70,7 @@ fn a_contradiction_is_refused_and_changes_nothing() {
 #[test]
 fn an_interface_without_device_takes_its_routes_along_until_the_device_comes() {
     let mut pe = Station::new(1, &["wan0"], PE);
+    pe.tick(LATER);
     assert!(pe.log().iter().any(|line| line.contains("Ethernet1/1") && line.contains("core0")));
     let labelled = |pe: &Station| {
         pe.memory
@@ -110,18 +114,73 @@ fn a_dark_wire_withdraws_its_routes_and_those_through_it() {
 }
 
 #[test]
-fn the_smaller_of_two_mtus_governs_and_a_shutdown_port_is_absent() {
+fn an_mtu_is_raised_lowered_and_given_back_by_reload() {
     let mut pe = pe();
-    pe.tell(NOW, Input::Device(Device { mtu: 1400, ..device("wan0") }));
+    let with = |line: &str| PE.replace(" device wan0\n", &format!(" device wan0\n{line}"));
+    let mtus = |pe: &Station| {
+        let port = pe.memory.values().find_map(|object| match object {
+            Object::Port(port) if port.device == "wan0" => Some(port.mtu),
+            _ => None,
+        });
+        let host = pe.host.ports.iter().find(|port| port.device == "wan0");
+        (port.unwrap(), host.unwrap().mtu)
+    };
+    let becomes = |mtu| Input::Device(Device { mtu, ..device("wan0") });
+    assert_eq!(mtus(&pe), (1500, 1500));
+    pe.configure(NOW, &with(" mtu 1300\n")).unwrap();
+    assert_eq!(mtus(&pe), (1300, 1300), "a smaller one holds at once");
+    pe.tell(NOW, becomes(1300));
+    pe.configure(NOW, &with(" mtu 9000\n")).unwrap();
+    assert_eq!(mtus(&pe), (1300, 9000), "a larger one from when the device has it");
+    pe.tell(NOW, becomes(9000));
+    assert_eq!(mtus(&pe), (9000, 9000));
+    pe.configure(NOW, PE).unwrap();
+    pe.tell(NOW, Input::Device(Device { mtu: 9000, up: false, ..device("wan0") }));
+    assert_eq!(mtus(&pe), (9000, 1500), "without the line it gets its own back");
+    pe.tell(NOW, becomes(1400));
+    assert_eq!(mtus(&pe), (1400, 1400), "somebody else changed it");
+}
+
+#[test]
+fn an_ip_mtu_limits_packets_leaves_the_device_alone_and_cannot_exceed_it() {
+    let mut pe = pe();
+    let with = |line: &str| PE.replace(" device wan0\n", &format!(" device wan0\n{line}"));
+    pe.told();
+    pe.configure(NOW, &with(" ip mtu 1400\n")).unwrap();
     assert!(pe.told().iter().any(|op| op.contains("Ethernet1/2 on wan0 in global mtu 1400")));
+    assert_eq!(pe.host.ports.iter().find(|port| port.device == "wan0").unwrap().mtu, 1500);
+    pe.notices.clear();
+    pe.configure(NOW, &with(" ip mtu 1600\n")).unwrap();
+    assert!(pe.told().iter().any(|op| op.contains("Ethernet1/2 on wan0 in global mtu 1500")));
+    pe.tick(LATER);
+    let told =
+        |pe: &Station| pe.notices.iter().any(|n| matches!(n, Notice::MtuTooLarge { wanted: 1600, .. }));
+    assert!(told(&pe), "{:?}", pe.log());
+    pe.notices.clear();
+    pe.configure(LATER, &with(" mtu 1600\n ip mtu 1600\n")).unwrap();
+    pe.tick(LATER + Duration::from_secs(10));
+    assert!(!told(&pe));
+}
+
+#[test]
+fn a_shut_interface_is_no_port_but_stays_guarded_and_goes_down() {
+    let mut pe = pe();
     let text = PE.replace(" device wan0\n", " device wan0\n shutdown\n");
+    let wan = |pe: &Station| pe.host.ports.iter().find(|port| port.device == "wan0").cloned().unwrap();
+    assert!(!wan(&pe).shutdown);
     pe.configure(NOW, &text).unwrap();
+    pe.tick(LATER);
     assert_eq!(pe.policies().count(), 0);
+    let shut = wan(&pe);
+    assert!(shut.shutdown && !shut.ike && shut.addresses.is_empty());
+    assert!(!pe.memory.contains_key(&Key::Port(shut.port)));
     assert!(
         pe.notices
             .iter()
             .any(|n| matches!(n, Notice::PortUnusable { interface, .. } if interface == "Ethernet1/2"))
     );
+    pe.configure(NOW, PE).unwrap();
+    assert!(!wan(&pe).shutdown && wan(&pe).port == shut.port && wan(&pe).ike);
 }
 
 #[test]
@@ -206,6 +265,7 @@ fn a_transport_label_goes_outside_the_label_of_the_vrf() {
 fn a_label_is_not_pushed_out_of_a_port_without_mpls() {
     let mut pe = Station::new(1, &["core0", "wan0"], &PE.replace(" tag-switching ip\n", ""));
     assert!(!pe.told().iter().any(|op| op.contains("10.1.0.0/16 out")));
+    pe.tick(LATER);
     assert!(
         pe.log().iter().any(|line| line.contains("10.1.0.0/16 in vrf vpn1") && line.contains("`mpls ip`"))
     );

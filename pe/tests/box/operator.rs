@@ -122,6 +122,63 @@ fn flows_show_their_sas_and_what_was_counted_since_the_counters_were_cleared() {
 }
 
 #[test]
+fn a_flows_counters_go_on_when_its_sas_are_replaced_and_begin_anew_when_cleared() {
+    let mut world = with_customer_a();
+    let old: Vec<_> = world.station(PUBLIC).sas().into_iter().map(|sa| sa.id).collect();
+    world.ask(PUBLIC, Request::Clear(api::ClearSa::Sa(SaFilter::All)));
+    for sa in old {
+        let counted = SaCounters { packets: 4, bytes: 400, ..SaCounters::default() };
+        world.tell(PUBLIC, Input::Event(dataplane::Event::Gone(sa, counted)));
+    }
+    world.traffic(A, "10.2.0.9", "10.1.0.9");
+    let sas = world.station(PUBLIC).sas().into_iter().map(|sa| sa.id).collect::<Vec<_>>();
+    let fresh = |id| (id, SaCounters { packets: 1, bytes: 100, ..SaCounters::default() });
+    let counters = Counters { sas: sas.into_iter().map(fresh).collect(), ..Counters::default() };
+    world.tell(PUBLIC, Input::Counters(counters));
+    let shown = flows(world.ask(PUBLIC, Request::ShowIpsecSa(SaFilter::All)));
+    assert_eq!((shown[0].encaps, shown[0].decaps, shown[0].decaps_bytes), (5, 5, 500));
+    assert_eq!(shown[1].encaps, 0, "the other customer's flow is alike but for its VRF");
+    world.ask(PUBLIC, Request::Clear(api::ClearSa::Counters));
+    assert_eq!(flows(world.ask(PUBLIC, Request::ShowIpsecSa(SaFilter::All)))[0].encaps, 0);
+}
+
+#[test]
+fn an_sa_that_ran_out_says_so_and_traffic_replaces_it() {
+    let mut world = with_customer_a();
+    let sa = world.station(PUBLIC).sas()[0].id;
+    world.tell(PUBLIC, Input::Event(dataplane::Event::Expired(sa)));
+    let log = world.station(PUBLIC).log();
+    let down = log.iter().find(|line| line.contains("IPSEC_SA_DOWN")).expect("a line");
+    assert!(down.contains("volume or sequence numbers used up"), "{down}");
+    world.traffic(A, "10.2.0.9", "10.1.0.9");
+    assert_eq!(world.station(PUBLIC).sas().len(), 2);
+}
+
+#[test]
+fn a_line_of_isakmp_debugging_names_its_session_once() {
+    let mut world = with_customer_a();
+    world.ask(PUBLIC, Request::Debug { topic: DebugTopic::All, on: true });
+    world.ask(PUBLIC, Request::Clear(api::ClearSa::Session { remote: None, front: None }));
+    world.traffic(A, "10.2.0.9", "10.1.0.9");
+    let log = world.station(PUBLIC).log();
+    let lines: Vec<_> = log.iter().filter(|line| line.contains("ISAKMP:(")).collect();
+    assert!(!lines.is_empty());
+    assert!(lines.iter().all(|line| line.matches("ISAKMP:(").count() == 1), "{lines:?}");
+}
+
+#[test]
+fn a_route_without_next_hop_is_told_once_it_has_lasted() {
+    let text = format!("{PE}ip route vrf vpn1 10.7.0.0 255.255.0.0 192.0.2.9\n");
+    let mut world = World::new(vec![(PUBLIC, Station::new(1, &["core0", "wan0"], &text))], Vec::new());
+    let told = |world: &mut World| {
+        world.station(PUBLIC).log().iter().filter(|line| line.contains("10.7.0.0/16")).count()
+    };
+    assert_eq!(told(&mut world), 0);
+    world.run_to(Instant::from_secs(30));
+    assert_eq!(told(&mut world), 1);
+}
+
+#[test]
 fn flows_are_chosen_by_inside_vrf_peer_interface_and_map() {
     let mut pe = pe();
     let mut count = |filter| {

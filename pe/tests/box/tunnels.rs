@@ -6,7 +6,7 @@ use api::{ClearSa, Request, Response, SaFilter};
 use base::SaId;
 use dataplane::{Event, Key, Object, Op};
 use ike::DownReason;
-use ipsec::Direction;
+use ipsec::{Direction, Encap};
 use pe::{Input, Notice};
 
 use crate::configs::{CPE_A, CPE_B, PE};
@@ -142,6 +142,30 @@ fn a_rekey_makes_before_it_breaks_and_touches_one_tunnel() {
     world.run_to(horizon);
     assert_eq!(sas(&mut world, "vpn1").len(), 2, "the old pair is gone in the end");
     assert!(!sas(&mut world, "vpn1").iter().any(|sa| old.contains(sa)));
+}
+
+#[test]
+fn a_peer_that_its_nat_moved_is_followed_without_a_new_negotiation() {
+    let mut world = world();
+    world.nat = Some(A);
+    world.traffic(A, "10.2.0.9", "10.1.0.9");
+    world.traffic(B, "10.2.0.9", "10.1.0.9");
+    let encaps = |world: &mut World| {
+        let pe = world.station(PUBLIC);
+        pe.sas().iter().map(|sa| (sa.remote.to_string(), sa.encap)).collect::<Vec<_>>()
+    };
+    let before = encaps(&mut world);
+    let ids = sas(&mut world, "vpn1");
+    let inbound = ids.iter().find(|(_, direction, _)| *direction == Direction::In).unwrap().0;
+    world.station(PUBLIC).ops.clear();
+    world.tell(PUBLIC, Input::Event(Event::Moved(inbound, 23_456)));
+    assert_eq!(sas(&mut world, "vpn1"), ids, "the same SAs");
+    assert_eq!(world.station(PUBLIC).ops.len(), 2, "and nothing else");
+    let encap = |port| Encap::Udp { local: 4500, remote: port };
+    for ((peer, was), (_, is)) in before.into_iter().zip(encaps(&mut world)) {
+        let wanted = if peer == A { (encap(14_500), encap(23_456)) } else { (Encap::Esp, Encap::Esp) };
+        assert_eq!((was, is), wanted, "{peer}");
+    }
 }
 
 #[test]

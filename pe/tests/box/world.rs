@@ -63,6 +63,11 @@ impl Station {
         self.drain(now);
     }
 
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.pe.tick(now);
+        self.drain(now);
+    }
+
     pub(crate) fn ask(&mut self, now: Instant, request: Request) -> Response {
         self.tell(now, Input::Request(RequestId(1), request));
         self.replies.pop_front().expect("a request is answered")
@@ -172,7 +177,12 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     stations: BTreeMap<&'static str, Station>,
     wires: Vec<Wire>,
+    /// The box behind a NAT that keeps its address and changes its ports.
+    pub(crate) nat: Option<&'static str>,
 }
+
+/// What the NAT adds to a port.
+const SHIFT: u16 = 10_000;
 
 /// Where a box is attached: it has `address` in its front VRF on this segment.
 pub(crate) struct Wire {
@@ -185,7 +195,7 @@ pub(crate) struct Wire {
 
 impl World {
     pub(crate) fn new(stations: Vec<(&'static str, Station)>, wires: Vec<Wire>) -> Self {
-        Self { now: Instant::from_secs(1), stations: stations.into_iter().collect(), wires }
+        Self { now: Instant::from_secs(1), stations: stations.into_iter().collect(), wires, nat: None }
     }
 
     pub(crate) fn station(&mut self, name: &str) -> &mut Station {
@@ -211,7 +221,13 @@ impl World {
         let out = self.wires.iter().find(|w| w.station == from && front(w) && is_at(w, path.local.ip()))?;
         let into = self.wires.iter().find(|w| w.segment == out.segment && is_at(w, path.remote.ip()))?;
         let front = self.stations[into.station].vrf(into.front);
-        Some((into.station, Path { front, local: path.remote, remote: path.local, marker: path.marker }))
+        let (mut local, mut remote) = (path.remote, path.local);
+        if self.nat == Some(from) {
+            remote.set_port(remote.port() + SHIFT);
+        } else if self.nat == Some(into.station) {
+            local.set_port(local.port().saturating_sub(SHIFT));
+        }
+        Some((into.station, Path { front, local, remote, marker: path.marker }))
     }
 
     /// A packet of the first permit line wants out of the box's only crypto-map entry.

@@ -30,7 +30,10 @@ mutants! {
         "let key = Key { front, " => "let key = Key { front: VrfId::GLOBAL, ";
     PACKETS "room for reassembly: front VRF"
         "dataplane/user/src/stage/reassemble.rs":
-        "other.front == key.front" => "true";
+        "filter(|(other, _)| other.front == key.front)" => "filter(|_| true)";
+    PACKETS "fragments that go to make room: front VRF"
+        "dataplane/user/src/stage/reassemble.rs":
+        "other.front == key.front && **other != key" => "**other != key";
     PACKETS "second lookup, after encapsulation: front VRF"
         "dataplane/user/src/stage/esp_encap.rs":
         "walk.tables.way(sa.front, sa.remote)" => "walk.tables.way(frame.vrf, sa.remote)";

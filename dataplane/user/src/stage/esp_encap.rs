@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use base::{Family, Instant};
 use ipsec::{DfBit, Encap, Fragmentation, Policy};
-use wire::ip::Packet;
 use wire::{esp, ipv4, ipv6, udp};
 
 use crate::graph::{After, Next, Seal, Trouble, Walk};
+use crate::header::Header;
 use crate::sas::Outbound;
 use crate::stage::esp_decap::tell_end;
 use crate::tables::Way;
@@ -28,21 +28,22 @@ struct Outer {
 }
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>) -> Next<'t> {
-    let Ok(packet) = Packet::new_checked(frame.bytes()) else { return Drop::Malformed.into() };
+    let Some(header) = Header::of(frame.bytes()) else { return Drop::Malformed.into() };
     let Some(live) = walk.state.sas.seal(seal.sa) else { return Drop::NoSaYet.into() };
     let sa = &live.sa;
     let Way::Out(out) = walk.tables.way(sa.front, sa.remote) else { return Drop::NoRoute.into() };
     let room = out.mtu().saturating_sub(ip_header(sa.remote)).saturating_sub(sa.encap.overhead());
     let limit = sa.suite.payload_for(room);
-    let fits = packet.bytes.len() <= limit;
-    match cut(&packet, seal.policy, limit) {
+    let length = frame.len();
+    let fits = length <= limit;
+    match cut(&header, length, seal.policy, limit) {
         Cut::Before if !fits => return Next::Fragment(limit, After::Seal(seal)),
         Cut::Refuse(mtu) if !fits => return Next::Icmp(Trouble::too_big(mtu)),
         Cut::Before | Cut::After | Cut::Refuse(_) => {}
     }
-    let df = fits && outer_df(&packet, seal.policy.df);
-    let outer = Outer { local: sa.local, remote: sa.remote, encap: sa.encap, tos: packet.tos, df };
-    let (front, length, family) = (sa.front, packet.bytes.len(), packet.family());
+    let df = fits && outer_df(&header, seal.policy.df);
+    let outer = Outer { local: sa.local, remote: sa.remote, encap: sa.encap, tos: header.tos, df };
+    let (front, family) = (sa.front, Family::of(header.dst));
     let sealed = close(live, frame, family, length, walk.now);
     let end = live.end(live.cipher.nearly_spent(), sealed == Err(Drop::Exhausted));
     tell_end(walk, seal.sa, end);
@@ -66,11 +67,11 @@ enum Cut {
 
 /// The decision table of `crypto ipsec df-bit` and `crypto ipsec fragmentation`. IPv6 is never cut, but
 /// nothing below its least MTU may be refused either.
-fn cut(packet: &Packet<'_>, policy: &Policy, limit: usize) -> Cut {
-    match packet.family() {
-        Family::V6 if packet.bytes.len() <= ipv6::MIN_MTU => Cut::After,
+fn cut(header: &Header, length: usize, policy: &Policy, limit: usize) -> Cut {
+    match Family::of(header.dst) {
+        Family::V6 if length <= ipv6::MIN_MTU => Cut::After,
         Family::V6 => Cut::Refuse(limit.max(ipv6::MIN_MTU)),
-        Family::V4 if packet.df && policy.df != DfBit::Clear => Cut::Refuse(limit),
+        Family::V4 if !header.divisible && policy.df != DfBit::Clear => Cut::Refuse(limit),
         Family::V4 => match policy.fragmentation {
             Fragmentation::BeforeEncryption => Cut::Before,
             Fragmentation::AfterEncryption => Cut::After,
@@ -78,11 +79,11 @@ fn cut(packet: &Packet<'_>, policy: &Policy, limit: usize) -> Cut {
     }
 }
 
-fn outer_df(packet: &Packet<'_>, df: DfBit) -> bool {
+fn outer_df(header: &Header, df: DfBit) -> bool {
     match df {
         DfBit::Clear => false,
         DfBit::Set => true,
-        DfBit::Copy => packet.df,
+        DfBit::Copy => !header.divisible,
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn run<'t>(
         }
         let next = match after {
             After::Out(out) => Next::Fit(out),
-            After::Seal(seal) => Next::EspEncap(seal),
+            After::Seal(seal) => Next::EspSeal(seal),
         };
         walk.later(piece, next);
     }

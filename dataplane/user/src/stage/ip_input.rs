@@ -16,6 +16,9 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
     if !is_intact(&packet) {
         return Drop::Checksum.into();
     }
+    if let Some(drop) = misled(&packet) {
+        return drop.into();
+    }
     let (length, ttl) = (packet.bytes.len(), packet.ttl);
     if is_martian(packet.src) {
         return Drop::Martian.into();
@@ -57,6 +60,17 @@ fn is_intact(packet: &Packet<'_>) -> bool {
     packet.family() == Family::V6 || checksum::Sum::ZERO.with(header).is_intact()
 }
 
+/// A route of the sender's choice could lead around every policy (RFC 7126 sections 4.3 and 4.4).
+fn misled(packet: &Packet<'_>) -> Option<Drop> {
+    if packet.family() == Family::V6 || packet.header_len <= ipv4::HEADER {
+        return None;
+    }
+    match ipv4::Packet::new_checked(packet.bytes).and_then(|view| view.is_source_routed()) {
+        Ok(routed) => routed.then_some(Drop::SourceRouted),
+        Err(_) => Some(Drop::Malformed),
+    }
+}
+
 /// Addresses that no packet comes from (RFC 1812 section 5.3.7, RFC 4291 section 2.7).
 fn is_martian(src: IpAddr) -> bool {
     match src {
@@ -78,7 +92,7 @@ fn for_us<'t>(packet: &Packet<'_>, origin: Origin) -> Next<'t> {
     match packet.protocol {
         esp::PROTOCOL | udp::PROTOCOL if origin == Origin::Own => Next::Local,
         esp::PROTOCOL | udp::PROTOCOL if packet.fragment.is_some() => Next::Reassemble,
-        esp::PROTOCOL => spi(packet.payload()).map_or(Drop::EspMalformed.into(), Next::EspDecap),
+        esp::PROTOCOL => spi(packet.payload()).map_or(Next::Drop(Drop::EspMalformed), Next::EspDecap),
         udp::PROTOCOL => carried_esp(packet).and_then(spi).map_or(Next::Local, Next::EspDecap),
         _ => Next::Local,
     }

@@ -70,7 +70,9 @@ fn pop<'t>(walk: &Walk<'t, '_>, frame: &mut Frame, entry: Entry, vrf: VrfId) -> 
 /// A TTL never grows on its way out of a path, or a loop would never end.
 fn lower_ttl(frame: &mut Frame, ttl: u8) -> Option<()> {
     let packet = ip::Packet::new_checked(frame.bytes()).ok()?;
-    let ttl = packet.ttl.min(ttl);
+    if packet.ttl <= ttl {
+        return Some(());
+    }
     ip::set_ttl(frame.bytes_mut(), ttl).ok()
 }
 

@@ -1,7 +1,7 @@
 //! One phase 1 SA from its first message to its end: who the peer is, where main mode stands, and the
 //! exchanges that run under it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use base::Instant;
 use crypto::dh;
@@ -15,15 +15,12 @@ use crate::error::Refusal;
 use crate::natt::Nat;
 use crate::notice::Notice;
 use crate::policy;
-use crate::window::{Digest, Window};
+use crate::window::{Digest, UsedIds, Window};
 use crate::wire::header::{Cookie, FLAG_ENCRYPTED, Header, VERSION_1, exchange};
 use crate::wire::payload::Builder;
 use crate::{Ask, DownReason, Path, SessionId};
 
 mod clock;
-
-/// Message IDs remembered against replays, newest last: more than a day of rekeys takes.
-const MOST_USED_IDS: usize = 1024;
 
 /// A datagram on its way through the engine.
 pub(crate) struct Message<'a> {
@@ -61,7 +58,7 @@ pub(crate) struct Session {
     pub(crate) retire_at: Option<Instant>,
     window: Window,
     pub(crate) quicks: BTreeMap<u32, Quick>,
-    used: VecDeque<u32>,
+    used: UsedIds,
     keepalive_at: Option<Instant>,
     /// One failed negotiation is one line in the log, however often the peer tries.
     complained: bool,
@@ -123,7 +120,7 @@ impl Session {
             retire_at: None,
             window: Window::new(),
             quicks: BTreeMap::new(),
-            used: VecDeque::new(),
+            used: UsedIds::default(),
             keepalive_at: None,
             complained: false,
             hint: None,
@@ -294,18 +291,11 @@ impl Session {
 
     /// `false` if it was used before.
     pub(crate) fn use_id(&mut self, id: u32) -> bool {
-        if self.has_used(id) {
-            return false;
-        }
-        if self.used.len() >= MOST_USED_IDS {
-            self.used.pop_front();
-        }
-        self.used.push_back(id);
-        true
+        self.used.insert(id)
     }
 
     pub(crate) fn has_used(&self, id: u32) -> bool {
-        self.used.contains(&id)
+        self.used.contains(id)
     }
 
     pub(crate) fn clear_message(&self, exchange: u8, chain: &Builder) -> Vec<u8> {

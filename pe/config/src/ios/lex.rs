@@ -38,9 +38,11 @@ impl<'t> Line<'t> {
         let begins = |keyword: &str| self.words.iter().take(2).any(|word| is(word, keyword));
         let (isakmp, shared) = (begins("isakmp"), begins("pre-shared-key"));
         let key = self.words.iter().position(|word| {
-            CALLED_SO.iter().any(|it| word.text.eq_ignore_ascii_case(it)) || (isakmp || shared) && is(word, "key")
+            CALLED_SO.iter().any(|it| word.text.eq_ignore_ascii_case(it))
+                || (isakmp || shared) && is(word, "key")
         });
-        let from = |at| self.words.iter().skip(at).position(|word| is(word, "address") || is(word, "hostname"));
+        let from =
+            |at| self.words.iter().skip(at).position(|word| is(word, "address") || is(word, "hostname"));
         match (key.map(|at| at + 1), from(4)) {
             (Some(first), _) => first..from(first).map_or(self.words.len(), |length| first + length),
             (None, Some(peer)) if isakmp => peer + 3..peer + 4,

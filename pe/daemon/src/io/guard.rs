@@ -117,6 +117,15 @@ mod tests {
     }
 
     #[test]
+    fn a_shut_wire_stays_guarded() {
+        let mut shut = port(5, "wan0", 0, "192.0.2.1");
+        (shut.shutdown, shut.ike, shut.addresses) = (true, false, Vec::new());
+        let script = script(&[&shut]);
+        assert!(script.contains("device \"wan0\" priority -500; policy drop;"));
+        assert!(!script.contains("daddr"));
+    }
+
+    #[test]
     fn a_tun_is_marked_and_passes_what_the_dataplane_sends_up() {
         let tun = port(9, "tun-red", 5, "");
         assert!(script(&[&tun]).contains("policy accept;\n meta mark set 1000005\n}"));

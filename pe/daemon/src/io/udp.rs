@@ -82,7 +82,9 @@ impl Sockets {
             }
         }
         let waited = std::mem::take(&mut self.waiting).into_iter();
-        waited.filter(|(since, _)| since.elapsed() < WORTH).for_each(|(_, datagram)| self.send(&datagram));
+        waited
+            .filter(|(since, _)| since.elapsed() < WORTH)
+            .for_each(|(since, datagram)| self.send_or_wait(since, datagram));
         faults
     }
 
@@ -94,14 +96,18 @@ impl Sockets {
         self.open.insert(place, Open { socket, receiver });
     }
 
-    /// A datagram that cannot be sent now is lost, as on any network; IKE sends again.
-    pub(crate) fn send(&mut self, datagram: &Datagram) {
+    /// A datagram that cannot be sent is lost, as on any network; IKE sends again.
+    pub(crate) fn send(&mut self, datagram: Datagram) {
+        self.send_or_wait(Instant::now(), datagram);
+    }
+
+    fn send_or_wait(&mut self, since: Instant, datagram: Datagram) {
         let path = &datagram.path;
         let open = self.open.iter().find(|(place, _)| place.front == path.front && place.local == path.local);
         let bytes = encode(path.marker, &datagram.bytes);
         match open {
             Some((_, open)) if open.socket.try_send_to(&bytes, path.remote).is_ok() => {}
-            None if self.waiting.len() < WAITING => self.waiting.push((Instant::now(), datagram.clone())),
+            None if self.waiting.len() < WAITING => self.waiting.push((since, datagram)),
             Some(_) | None => self.unsendable.add(),
         }
     }
@@ -187,6 +193,23 @@ mod tests {
     fn what_is_encoded_decodes_and_a_keepalive_goes_out_bare() {
         assert_eq!(decode(IKE_NAT, &encode(true, &[1, 2])), Some((true, [1, 2].as_slice())));
         assert_eq!(encode(false, &[0xff]), [0xff]);
+    }
+
+    #[test]
+    fn what_is_sent_before_its_socket_is_open_waits_but_not_for_long() {
+        let mut sockets = Sockets::new(crate::queue::queue().0);
+        let path = Path {
+            front: VrfId::GLOBAL,
+            local: "192.0.2.1:500".parse().unwrap(),
+            remote: "192.0.2.2:500".parse().unwrap(),
+            marker: false,
+        };
+        sockets.send(Datagram { path, bytes: vec![1] });
+        sockets.reconcile(&[]);
+        assert_eq!(sockets.waiting.len(), 1, "still no socket");
+        sockets.waiting[0].0 -= WORTH;
+        sockets.reconcile(&[]);
+        assert!(sockets.waiting.is_empty());
     }
 
     #[test]

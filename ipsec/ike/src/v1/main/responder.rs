@@ -20,6 +20,9 @@ use crate::wire::payload::{self, Builder, Chain};
 use crate::wire::sa::Sa;
 use crate::wire::{ke, nonce};
 
+/// Bytes of an SA payload that are kept for a peer nobody knows yet: far more than any peer offers.
+const LONGEST_OFFER: usize = 8192;
+
 /// Message 3 is in.
 pub(crate) struct Answering {
     agreed: Agreed,
@@ -36,6 +39,9 @@ pub(crate) fn open(core: &mut Core, message: &Message<'_>) -> Result<(Agreed, Sa
         return Err(Refusal::ignored("message-id-in-main-mode"));
     }
     let sa_i = chain.first(payload::SA)?;
+    if sa_i.len() > LONGEST_OFFER {
+        return Err(Refusal::ignored("offer-too-long"));
+    }
     let offered = Sa::decode(sa_i)?;
     let key =
         policy::key_for_responder(&core.config, path.front, path.remote.ip()).ok_or_else(|| no_key(&path))?;

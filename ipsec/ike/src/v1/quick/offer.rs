@@ -246,3 +246,113 @@ fn spi(proposal: &sa::Proposal) -> Option<Spi> {
     let number = u32::from_be_bytes(<[u8; 4]>::try_from(proposal.spi.as_slice()).ok()?);
     (number >= 256).then_some(Spi(number))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use base::{PolicyId, VrfId};
+    use ipsec::Replay;
+
+    use super::*;
+    use crate::wire::attribute::Value;
+
+    const BARE: Mode = Mode { number: 1, encap: Encap::Esp };
+    const AES_SHA: Suite = Suite { cipher: Cipher::AesCbc(128), integrity: Integrity::Sha1 };
+
+    fn entry(pfs: Option<Group>) -> Entry {
+        Entry {
+            policy: PolicyId(1),
+            sequence: 1,
+            front: VrfId(0),
+            local: IpAddr::from([192, 0, 2, 1]),
+            inside: VrfId(1),
+            profile: None,
+            peers: Vec::new(),
+            suites: vec![AES_SHA],
+            rules: Vec::new(),
+            lifetime: Lifetime::DEFAULT,
+            pfs,
+            replay: Replay::DEFAULT,
+        }
+    }
+
+    /// AES without a key length, SHA-1, tunnel mode, and more.
+    fn transform(more: &[Attribute]) -> Transform {
+        let mut attributes = vec![Attribute::short(MODE, 1), Attribute::short(INTEGRITY, 2)];
+        attributes.extend_from_slice(more);
+        Transform { number: 1, id: 12, attributes }
+    }
+
+    fn proposal(number: u8, protocol: u8, transforms: Vec<Transform>) -> sa::Proposal {
+        sa::Proposal { number, protocol, spi: vec![0, 0, 9, number], transforms }
+    }
+
+    fn judge(entry: &Entry, proposals: Vec<sa::Proposal>) -> Result<(Terms, Spi), &'static str> {
+        let chosen = choose(entry, &Sa { proposals }, BARE, &mut Vec::new());
+        chosen.map(|(terms, spi, _)| (terms, spi)).map_err(|refusal| refusal.what)
+    }
+
+    fn alone(entry: &Entry, more: &[Attribute]) -> Result<Terms, &'static str> {
+        judge(entry, vec![proposal(1, sa::PROTOCOL_ESP, vec![transform(more)])]).map(|(terms, _)| terms)
+    }
+
+    #[test]
+    fn esp_together_with_ah_is_passed_over_for_esp_alone() {
+        const AH: u8 = 2;
+        let both =
+            || [AH, sa::PROTOCOL_ESP].map(|protocol| proposal(1, protocol, vec![transform(&[])])).to_vec();
+        assert_eq!(judge(&entry(None), both()), Err("no-proposal-chosen"));
+        let second = proposal(2, sa::PROTOCOL_ESP, vec![transform(&[])]);
+        assert_eq!(judge(&entry(None), [both(), vec![second]].concat()).unwrap().1, Spi(0x0902));
+    }
+
+    #[test]
+    fn the_first_transform_that_suits_is_taken_and_reserved_spis_are_not() {
+        let strange = Transform { id: 99, ..transform(&[]) };
+        let mut offer = proposal(1, sa::PROTOCOL_ESP, vec![strange, transform(&[])]);
+        assert!(judge(&entry(None), vec![offer.clone()]).is_ok());
+        offer.spi = vec![0, 0, 0, 255];
+        assert_eq!(judge(&entry(None), vec![offer]), Err("no-proposal-chosen"));
+    }
+
+    #[test]
+    fn aes_without_a_key_length_has_128_bits_and_no_other_mode_is_taken() {
+        assert_eq!(alone(&entry(None), &[]).unwrap().suite, AES_SHA);
+        assert!(alone(&entry(None), &[Attribute::short(KEY_LENGTH, 256)]).is_err());
+        assert!(alone(&entry(None), &[Attribute::short(KEY_LENGTH, 64)]).is_err());
+        let udp = Transform {
+            attributes: vec![Attribute::short(MODE, 3), Attribute::short(INTEGRITY, 2)],
+            ..transform(&[])
+        };
+        assert!(judge(&entry(None), vec![proposal(1, sa::PROTOCOL_ESP, vec![udp])]).is_err());
+    }
+
+    #[test]
+    fn a_group_is_taken_where_none_is_configured_and_demanded_where_one_is() {
+        let group = |number| [Attribute::short(GROUP, number)];
+        assert_eq!(alone(&entry(None), &group(14)).unwrap().group, Some(Group::Modp2048));
+        assert!(alone(&entry(Some(Group::Modp2048)), &[]).is_err());
+        assert!(alone(&entry(Some(Group::Modp2048)), &group(2)).is_err());
+        assert!(alone(&entry(Some(Group::Modp2048)), &group(14)).is_ok());
+        assert!(alone(&entry(None), &group(999)).is_err());
+    }
+
+    #[test]
+    fn both_forms_of_a_lifetime_say_the_same_and_the_shorter_governs() {
+        let limits = |seconds: Attribute, kilobytes: Attribute| {
+            [Attribute::short(LIFE_TYPE, 1), seconds, Attribute::short(LIFE_TYPE, 2), kilobytes]
+        };
+        let long = |bytes: &[u8]| Attribute { kind: LIFE_DURATION, value: Value::Long(bytes.to_vec()) };
+        let short = |value| Attribute::short(LIFE_DURATION, value);
+        for limits in [limits(short(600), short(5000)), limits(long(&[2, 0x58]), long(&[0, 0, 0x13, 0x88]))] {
+            let Terms { lifetime, shortened, .. } = alone(&entry(None), &limits).unwrap();
+            assert_eq!((lifetime.time, lifetime.kilobytes), (Duration::from_secs(600), Some(5000)));
+            assert!(!shortened);
+        }
+        let endless = limits(long(&[0xFF; 12]), long(&[0xFF; 12]));
+        let terms = alone(&entry(None), &endless).unwrap();
+        assert_eq!((terms.lifetime, terms.shortened), (Lifetime::DEFAULT, true));
+        assert_eq!(alone(&entry(None), &[]).unwrap().lifetime, Lifetime::DEFAULT, "eight hours are more");
+    }
+}
