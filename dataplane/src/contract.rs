@@ -10,8 +10,8 @@ use ipsec::{
 use ipsec::{Selector, Suite};
 
 use crate::{
-    Address, Counters, Dataplane, Hop, Key, LabelAction, Link, Neighbour, Object, Op, Plan, Port, Route,
-    SaCounters, TtlModel, Vrf,
+    Address, Counters, Dataplane, Event, Hop, Key, LabelAction, Link, Neighbour, Object, Op, Plan, Port,
+    Route, SaCounters, TtlModel, Vrf,
 };
 
 /// A backend with nothing in it, and a way to use it.
@@ -43,6 +43,7 @@ pub fn suite(make: &mut dyn FnMut() -> Box<dyn Subject>) {
         an_sa_whose_peer_moved_goes_on,
         unsetting_what_is_not_there_is_harmless,
         what_was_unset_is_gone_and_can_come_back,
+        an_sa_that_goes_tells_what_it_counted,
         a_rekey_makes_before_it_breaks,
         a_drop_has_one_name_and_one_meaning,
     ] {
@@ -94,6 +95,17 @@ fn unsetting_what_is_not_there_is_harmless(subject: &mut dyn Subject) {
     apply(subject, &[Op::Unset(Key::Sa(SaId(77))), Op::Unset(Key::Port(PortId(77)))]);
     subject.carry();
     assert_eq!(outbound(subject).packets, 1);
+}
+
+fn an_sa_that_goes_tells_what_it_counted(subject: &mut dyn Subject) {
+    set(subject, &plan());
+    subject.carry();
+    let counted = outbound(subject);
+    apply(subject, &plan().toward(&Plan::default()));
+    // Whoever knows the counters after it has told what it has to tell.
+    let _ = subject.plane().counters();
+    let events: Vec<_> = core::iter::from_fn(|| subject.plane().poll()).collect();
+    assert!(events.contains(&Event::Gone(OUTBOUND, counted)), "{events:?}");
 }
 
 fn what_was_unset_is_gone_and_can_come_back(subject: &mut dyn Subject) {

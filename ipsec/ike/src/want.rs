@@ -85,6 +85,7 @@ impl Wants {
         self.wants.retain(|_, want| still(want.policy));
         self.named.retain(|policy, _| still(*policy));
         self.holds.clear();
+        self.recovered.clear();
     }
 
     fn push(&mut self, want: Want) -> Option<WantId> {
@@ -129,8 +130,8 @@ impl Ike {
         let entries = self.core.entries.clone();
         let mut named = entries.naming(&config, (front, local, remote)).take(MOST_RECOVERED).peekable();
         let (now, hold) = (self.core.now, config.timers.unknown_spi_hold);
-        self.wants.recovered.retain(|_, since| now < *since + hold);
-        if named.peek().is_none() || self.wants.recovered.contains_key(&(front, remote)) {
+        let last = self.wants.recovered.get(&(front, remote));
+        if named.peek().is_none() || last.is_some_and(|since| now < *since + hold) {
             return;
         }
         self.wants.recovered.insert((front, remote), now);

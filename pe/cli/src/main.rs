@@ -106,7 +106,8 @@ fn ask(options: &Options, request: &api::Request, look: Look) -> ExitCode {
 /// Looks at a configuration file alone; nothing of the network or the daemon is touched.
 fn check(path: &Path, json: bool) -> ExitCode {
     let file = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string());
+    let text = match bytes.and_then(config::text) {
         Ok(text) => text,
         Err(error) => {
             eprintln!("onramp: {file}: {error}");

@@ -20,6 +20,16 @@ pub struct Parsed {
     pub warnings: Vec<Finding>,
 }
 
+/// The text of a configuration file. The error says where it is none.
+pub fn text(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        format!("line {line}, column {column}: this is not UTF-8 text")
+    })
+}
+
 /// Reads a whole configuration. If anything in it is wrong, every finding comes back (errors and
 /// warnings, in the order of the text) and no configuration does.
 pub fn parse(text: &str) -> Result<Parsed, Vec<Finding>> {

@@ -30,3 +30,35 @@ fn a_report_shows_no_key() {
     let shown = report("f", text, &findings);
     assert!(findings.len() == 2 && !shown.contains("s3cret"), "{shown}");
 }
+
+#[test]
+fn a_file_that_is_no_text_is_refused_with_the_place() {
+    assert_eq!(config::text(b"hostname a\n".to_vec()), Ok("hostname a\n".to_owned()));
+    let fault = config::text(b"hostname a\n desc\xe9 x\n".to_vec()).unwrap_err();
+    assert!(fault.starts_with("line 2, column 6:"), "{fault}");
+}
+
+#[test]
+fn the_first_and_the_last_address_of_a_network_are_no_hosts() {
+    let with = |address: &str| parse(&format!("interface Gi0\n ip address {address}\n"));
+    for wrong in ["10.0.0.0 255.255.255.0", "10.0.0.255 255.255.255.0"] {
+        let findings = with(wrong).err().unwrap_or_default();
+        assert!(
+            findings.iter().any(|finding| finding.message.contains("not the address of a host")),
+            "{wrong}"
+        );
+    }
+    for right in ["10.0.0.0 255.255.255.254", "10.0.0.1 255.255.255.255", "10.0.0.1 255.255.255.252"] {
+        assert!(with(right).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn the_peer_that_is_wrong_is_underlined_not_the_last() {
+    let text = "crypto map m 10 ipsec-isakmp\n set peer 192.0.2.1\n set peer 192.0.2.2\n";
+    let text = format!("{text}interface Gi0\n ip address 10.0.0.1 255.255.255.0\n crypto map m\n");
+    let parsed = parse(&text).ok().expect("warnings only");
+    let warning =
+        parsed.warnings.iter().find(|finding| finding.message.contains("no pre-shared key")).unwrap();
+    assert_eq!(&text[warning.span.clone()], "set peer 192.0.2.1");
+}

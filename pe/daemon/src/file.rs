@@ -21,8 +21,9 @@ pub(crate) struct Loaded {
 impl Source {
     /// The error is a report for the operator: every fault with its place.
     pub(crate) fn load(&self) -> Result<Loaded, String> {
-        let text = std::fs::read_to_string(&self.path)
-            .map_err(|error| format!("{}: {error}", self.path.display()))?;
+        let bytes = std::fs::read(&self.path).map_err(|error| error.to_string());
+        let text =
+            bytes.and_then(config::text).map_err(|error| format!("{}: {error}", self.path.display()))?;
         load(&self.path, &text, &self.ports)
     }
 }

@@ -118,9 +118,9 @@ fn an_mtu_is_raised_lowered_and_given_back_by_reload() {
     let mut pe = pe();
     let with = |line: &str| PE.replace(" device wan0\n", &format!(" device wan0\n{line}"));
     let mtus = |pe: &Station| {
-        let port = pe.memory.values().find_map(|object| match object {
-            Object::Port(port) if port.device == "wan0" => Some(port.mtu),
-            _ => None,
+        let port = pe.memory.values().find_map(|object| {
+            let Object::Port(port) = object else { return None };
+            (port.device == "wan0").then_some(port.mtu)
         });
         let host = pe.host.ports.iter().find(|port| port.device == "wan0");
         (port.unwrap(), host.unwrap().mtu)

@@ -22,7 +22,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
                     let front = interface.vrf.as_ref();
                     report.warning(
                         &place,
-                        "set peer",
+                        &format!("set peer {peer}"),
                         format!("no pre-shared key for peer {peer}"),
                         help(front),
                     );

@@ -166,7 +166,7 @@ fn one_family(config: &Config, place: &Place, map: &CryptoMap, entry: &MapEntry,
     if let Some(peer) = entry.peers.iter().find(|peer| peer.is_ipv6() != map.ipv6) {
         report.error(
             place,
-            "set peer",
+            &format!("set peer {peer}"),
             format!("peer {peer} is not of the crypto map's address family"),
             help,
         );

@@ -140,6 +140,10 @@ impl Reader {
             self.index.marks.remove(&mark);
             return;
         }
+        if let Some(peer) = found.args.find("PEER") {
+            let each = (mark.0.clone(), format!("{} {}", mark.1, peer.text));
+            self.index.marks.insert(each, span.clone());
+        }
         self.index.marks.insert(mark, span.clone());
         let named = found.args.iter().filter_map(|arg| Some((arg.noun?, arg.text.clone(), arg.span.clone())));
         self.index.mentions.extend(named);

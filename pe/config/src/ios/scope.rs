@@ -135,7 +135,8 @@ impl Fault {
 pub(crate) struct Index {
     /// The line that first entered a place.
     pub(crate) homes: BTreeMap<Place, Range<usize>>,
-    /// The line that last gave a command in a place, by the command's leading words.
+    /// The line that last gave a command in a place, by the command's leading words; for a peer also by
+    /// these and the peer.
     pub(crate) marks: BTreeMap<(Place, String), Range<usize>>,
     /// Every mention of a name, in the order of the text.
     pub(crate) mentions: Vec<(Noun, String, Range<usize>)>,

@@ -162,6 +162,7 @@ fn add4(s: &mut Scope<'_>, a: &Args) -> Done {
     let address = IpAddr::V4(a.get::<Ipv4Addr>("A")?);
     let new = InterfaceAddress { address, length, secondary: a.has("secondary") };
     check_host(address, "A")?;
+    check_not_the_network(new)?;
     let addresses = &mut s.interface().addresses;
     addresses.retain(|known| {
         known.address != address && (new.secondary || known.secondary || known.address.is_ipv6())
@@ -184,6 +185,18 @@ fn check_host(address: IpAddr, argument: &'static str) -> Done {
         return Err(
             Fault::new("not the address of a host", "an interface needs a unicast address").at(argument)
         );
+    }
+    Ok(())
+}
+
+/// On a link of more than two hosts the first address is the network and the last everybody.
+fn check_not_the_network(of: InterfaceAddress) -> Done {
+    let IpAddr::V4(address) = of.address else { return Ok(()) };
+    let hosts = u32::MAX.checked_shr(of.length.into()).unwrap_or(0);
+    let number = u32::from(address) & hosts;
+    if hosts > 1 && (number == 0 || number == hosts) {
+        let help = "it is the network's own address, or its broadcast address";
+        return Err(Fault::new("not the address of a host", help).at("A"));
     }
     Ok(())
 }
