@@ -98,19 +98,21 @@ mutants! {
         "self.pairs.iter().find(|((_, i, r), _)| (*i, *r) == (pair.1, pair.2)).map(|(_, id)| *id)"
         "ipsec/ike/src/v1/session.rs":
         "!self.is_with(&message.path) =>" => "self.path.remote.ip() != message.path.remote.ip() =>";
-    IKE "session by path: front VRF"
-        "ipsec/ike/src/v1/session.rs":
-        "self.path.front == other.front\n            && " => "";
-    IKE "children of a peer that lost its memory: front VRF"
+    IKE "sessions and children of a peer: front VRF"
+        "ipsec/ike/src/demux.rs":
+        "self.peers.get(&peer).into_iter().flatten().copied()" =>
+        "self.peers.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2)).flat_map(|(_, ids)| ids).copied()"
         "ipsec/ike/src/child.rs":
-        "self.state.front == session.path.front\n            && " => "";
+        "self.by_peer.range((peer, FIRST)..=(peer, LAST))" =>
+        "self.by_peer.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2))";
     IKE "entries to recover after an unknown SPI: front VRF"
-        "ipsec/ike/src/want.rs":
-        "entry.front == front && entry.local == local" => "entry.local == local";
+        "ipsec/ike/src/policy.rs":
+        "self.by_peer.get(&peer).into_iter().flatten()" =>
+        "self.by_peer.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2)).flat_map(|(_, places)| places)";
     IKE "peers recovered a moment ago: front VRF"
         "ipsec/ike/src/want.rs":
-        "self.wants.recovered.contains_key(&(front, remote))" =>
-        "self.wants.recovered.keys().any(|(_, of)| *of == remote)";
+        "self.wants.recovered.get(&(front, remote))" =>
+        "self.wants.recovered.iter().find(|((_, of), _)| *of == remote).map(|(_, since)| since)";
     IKE "sessions that an operator clears: front VRF"
         "ipsec/ike/src/command.rs":
         "session.path.front == front && session.path.remote.ip() == remote" =>

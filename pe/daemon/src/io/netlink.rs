@@ -345,9 +345,9 @@ mod tests {
         let port = |mtu, shutdown| HostPort { mtu, shutdown, ..port(7, "wan", 0, "192.0.2.1") };
         let change = |link: &Link, mtu, shutdown| {
             adjusted(link, &port(mtu, shutdown)).map(|wanted| {
-                let mtu = wanted.attributes.iter().find_map(|it| match it {
-                    LinkAttribute::Mtu(mtu) => Some(*mtu),
-                    _ => None,
+                let mtu = wanted.attributes.iter().find_map(|it| {
+                    let LinkAttribute::Mtu(mtu) = it else { return None };
+                    Some(*mtu)
                 });
                 assert!(wanted.header.change_mask.contains(LinkFlags::Up));
                 (wanted.header.flags.contains(LinkFlags::Up), mtu)
