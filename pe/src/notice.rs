@@ -219,10 +219,7 @@ impl fmt::Display for Notice {
                 write!(f, "%LINK-4-UNUSABLE: Interface {interface}: {problem}")
             }
             Self::MtuTooLarge { interface, wanted, device } => {
-                write!(
-                    f,
-                    "%LINK-4-MTU: Interface {interface}: ip mtu {wanted} is more than its device carries: "
-                )?;
+                write!(f, "%LINK-4-MTU: Interface {interface}: ip mtu {wanted} exceeds its device's; ")?;
                 write!(f, "{device} is in force (raise the device's by `mtu {wanted}`)")
             }
             Self::Link { interface, up } => {
