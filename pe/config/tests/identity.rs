@@ -311,7 +311,7 @@ fn routes() -> impl Strategy<Value = Vec<StaticRoute>> {
 fn mpls() -> impl Strategy<Value = Mpls> {
     let label = prop_oneof![16..=0xF_FFFF_u32, Just(3), Just(0)];
     let one = (maybe(&VRFS), any::<bool>(), label);
-    (16..1000_u32, 1000..=0xF_FFFF_u32, any::<bool>(), prefixes(), prop::collection::vec(one, 7)).prop_map(
+    (100..1000_u32, 1000..=0xF_FFFF_u32, any::<bool>(), prefixes(), prop::collection::vec(one, 7)).prop_map(
         |(min, max, propagate_ttl, prefixes, all)| {
             let binding = |(i, (prefix, (vrf, input, label))): (u32, (Prefix, _))| {
                 let label = if label == 0 && prefix.address().is_ipv6() { 2 } else { label };

@@ -255,6 +255,9 @@ fn contradictions_are_refused() {
     );
     let labels = "mpls static binding ipv4 10.0.0.0 255.0.0.0 input 16\nmpls static binding ipv4 11.0.0.0 255.0.0.0 16\n";
     assert!(fault(labels).1.contains("label 16"));
+    let kept = "mpls label range 100 200\nmpls static binding ipv4 10.0.0.0 255.0.0.0 input 200\n";
+    assert!(fault(kept).1.contains("label 200 lies in"));
+    good(&kept.replace("input 200", "input 201"));
     assert!(fault("crypto isakmp identity hostname\n").2.contains("hostname NAME"));
 }
 

@@ -6,7 +6,7 @@ use base::{Family, Prefix};
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Binding, Config, CryptoMap, Interface, MapEntry, VrfStyle};
+use crate::model::{Binding, Config, CryptoMap, Interface, MapEntry, Mpls, VrfStyle};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     distinguishers(config, report);
@@ -110,18 +110,25 @@ fn is_link_local(network: Prefix) -> bool {
     matches!(network.address(), std::net::IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-/// An input label leads to one place.
+/// An input label leads to one place, and is none that protocols may hand out.
 fn labels(config: &Config, report: &mut Report<'_>) {
     let mut seen = BTreeMap::new();
+    let (first, last) = config.mpls.range;
+    let is_kept = config.mpls.range != Mpls::default().range;
     for binding in &config.mpls.bindings {
         let Binding::Input(label) = binding.direction else { continue };
+        let command = match binding.prefix.family() {
+            Family::V4 => "mpls static binding ipv4",
+            Family::V6 => "mpls static binding ipv6",
+        };
         if let Some(first) = seen.insert(label, binding.prefix) {
-            let command = match binding.prefix.family() {
-                Family::V4 => "mpls static binding ipv4",
-                Family::V6 => "mpls static binding ipv6",
-            };
             let message = format!("label {label} is bound to {first} and to {}", binding.prefix);
             report.error(&Place::GLOBAL, command, message, "give each binding its own label");
+        }
+        if is_kept && (first..=last).contains(&label) {
+            let message = format!("label {label} lies in `mpls label range {first} {last}`");
+            let hint = "the range is kept for protocols: bind a label outside it, or move the range";
+            report.error(&Place::GLOBAL, command, message, hint);
         }
     }
 }
