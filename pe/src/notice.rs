@@ -292,7 +292,7 @@ fn vrf(name: &Option<String>) -> &str {
 const fn blame_text(blame: Blame) -> &'static str {
     match blame {
         Blame::PeerMisbehaved => "the peer broke the protocol",
-        Blame::PeerIncompatible => "the peer wants what is not done or not allowed here",
+        Blame::PeerIncompatible => "the two ends do not agree",
         Blame::Refused => "refused by configuration",
         Blame::Malformed => "not a valid message",
         Blame::Local => "local trouble",
