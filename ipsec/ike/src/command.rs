@@ -1,10 +1,13 @@
 //! What operators do to a running engine: `clear`, and a new configuration.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::config::Entry;
+use base::PolicyId;
+
 use crate::engine::Ike;
-use crate::policy::{self, Asker, Entries};
+use crate::index::Index;
+use crate::policy;
 use crate::v1::session::Session;
 use crate::wire::id::Name;
 use crate::{ChildId, ChildState, Config, DownReason, SessionId, Target};
@@ -41,30 +44,20 @@ impl Ike {
 
     /// Closes what the new configuration changes; everything else runs on.
     pub(crate) fn configure(&mut self, new: Arc<Config>) {
-        let old = std::mem::replace(&mut self.core.config, new.clone());
-        let index = Arc::new(Entries::of(&new));
-        let before = std::mem::replace(&mut self.core.entries, index.clone());
-        let unchanged = |policy| {
-            let now = index.find(&new, policy);
-            now.is_some() && before.find(&old, policy) == now
-        };
-        let served = |asker: Asker<'_>| {
-            let serves = |entry: &Entry| policy::serves(entry, asker);
-            index.naming(&new, asker.peer()).any(serves) || !before.naming(&old, asker.peer()).any(serves)
-        };
-        let sessions = self.sessions_where(|session| !is_still_right(session, &old, &new, served));
-        let lost =
-            |child: &ChildState| !unchanged(child.policy) || sessions.iter().any(|id| self.made(*id, child));
-        let children = self.children_where(lost);
-        self.wants.retain(unchanged);
+        self.core.config = new.clone();
+        let new = Arc::new(Index::of(new));
+        let old = std::mem::replace(&mut self.core.index, new.clone());
+        let change = Change::between(&old, &new);
+        let sessions = self.sessions_where(|session| !change.leaves(session));
+        let mut children = self.children_where(|child| !change.entries.contains(&child.policy));
+        for session in sessions.iter().filter_map(|id| self.sessions.get(id)) {
+            let all = self.children.of_peer(session.path.peer());
+            children.extend(all.filter(|child| child.is_of(session)).map(|child| child.state.id));
+        }
+        children.sort();
+        children.dedup();
+        self.wants.retain(|policy| change.entries.contains(&policy));
         self.remove(children, sessions, DownReason::Reconfigured);
-    }
-
-    /// Whether `child` is with the peer of this session, whose key or profile is not what it was.
-    fn made(&self, id: SessionId, child: &ChildState) -> bool {
-        let session = self.sessions.get(&id);
-        let installed = self.children.find(child.id);
-        session.zip(installed).is_some_and(|(session, child)| child.is_of(session))
     }
 
     fn remove(&mut self, children: Vec<ChildId>, sessions: Vec<SessionId>, reason: DownReason) {
@@ -87,27 +80,55 @@ impl Ike {
     }
 }
 
-/// Whether a session would come about as it is under the new configuration too.
-fn is_still_right(session: &Session, old: &Config, new: &Config, served: impl Fn(Asker<'_>) -> bool) -> bool {
-    let Some(phase1) = session.established() else { return old == new };
-    let (front, remote) = (session.path.front, session.path.remote.ip());
-    let profile = session.place.profile.as_deref();
-    let key = if session.initiator {
-        policy::key_for_initiator(new, front, remote, profile)
-    } else {
-        policy::key_for_responder(new, front, remote)
-    };
-    let definition = |config: &Config| profile.and_then(|name| policy::find_profile(config, name).cloned());
-    key.as_ref() == Some(&phase1.key)
-        && definition(old) == definition(new)
-        && served(session.asker())
-        && (session.initiator || is_still_placed(session, &phase1.identity, new))
+/// One configuration after another, and what is the same in both.
+struct Change<'a> {
+    old: &'a Index,
+    new: &'a Index,
+    nothing: bool,
+    entries: BTreeSet<PolicyId>,
+    profiles: BTreeSet<&'a str>,
 }
 
-fn is_still_placed(session: &Session, identity: &Name, config: &Config) -> bool {
+impl<'a> Change<'a> {
+    fn between(old: &'a Index, new: &'a Index) -> Self {
+        let (entries, profiles) = (new.config().entries.iter(), new.config().profiles.iter());
+        let entries = entries.filter(|entry| old.entry(entry.policy) == Some(entry));
+        let profiles = profiles.filter(|profile| old.profile(&profile.name) == Some(profile));
+        Self {
+            old,
+            new,
+            nothing: old.config() == new.config(),
+            entries: entries.map(|entry| entry.policy).collect(),
+            profiles: profiles.map(|profile| profile.name.as_str()).collect(),
+        }
+    }
+
+    /// Whether a session would come about as it is under the new configuration too.
+    fn leaves(&self, session: &Session) -> bool {
+        let Some(phase1) = session.established() else { return self.nothing };
+        let (front, remote) = (session.path.front, session.path.remote.ip());
+        let profile = session.place.profile.as_deref();
+        let key = if session.initiator {
+            policy::key_for_initiator(self.new, front, remote, profile)
+        } else {
+            policy::key_for_responder(self.new, front, remote)
+        };
+        key.as_ref() == Some(&phase1.key)
+            && profile.is_none_or(|name| self.profiles.contains(name))
+            && (is_served(self.new, session) || !is_served(self.old, session))
+            && (session.initiator || is_still_placed(session, &phase1.identity, self.new))
+    }
+}
+
+fn is_served(index: &Index, session: &Session) -> bool {
+    let asker = session.asker();
+    index.naming(asker.peer()).any(|entry| policy::serves(entry, asker))
+}
+
+fn is_still_placed(session: &Session, identity: &Name, index: &Index) -> bool {
     let front = session.path.front;
     let Some(ring) = session.established().map(|phase1| &phase1.key.ring) else { return false };
-    let settled = policy::settle(config, front, ring, identity);
+    let settled = policy::settle(index, front, ring, identity);
     settled.is_ok_and(|profile| {
         profile.map(|profile| &profile.name) == session.place.profile.as_ref()
             && profile.and_then(|profile| profile.inside).unwrap_or(front) == session.place.inside

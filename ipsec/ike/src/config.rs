@@ -90,7 +90,7 @@ pub struct Profile {
 }
 
 /// `match identity` (VRF-14). The most specific match wins, then configuration order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Match {
     /// `address A [MASK] [FVRF]`; `front` is the global VRF when none is written.
     Address {

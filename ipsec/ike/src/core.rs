@@ -8,8 +8,8 @@ use base::Instant;
 use crypto::drbg::Drbg;
 
 use crate::error::Refusal;
+use crate::index::Index;
 use crate::notice::Notice;
-use crate::policy::Entries;
 use crate::{Ask, AskId, Child, ChildId, Config, Datagram, Output, Path, SessionId};
 
 /// A child that somebody wants, from the moment it is asked for.
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     pub(crate) now: Instant,
     pub(crate) config: Arc<Config>,
     /// Of that configuration.
-    pub(crate) entries: Arc<Entries>,
+    pub(crate) index: Arc<Index>,
     pub(crate) drbg: Drbg,
     pub(crate) debug: bool,
     pub(crate) out: VecDeque<Output>,
@@ -68,7 +68,7 @@ impl Core {
         Self {
             now: Instant::START,
             config: Arc::default(),
-            entries: Arc::default(),
+            index: Arc::default(),
             drbg: Drbg::new(seed),
             debug: false,
             out: VecDeque::new(),

@@ -15,6 +15,7 @@ mod engine;
 pub use engine::Ike;
 
 mod error;
+mod index;
 mod io;
 pub use io::{
     Answer, Ask, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId, Target,

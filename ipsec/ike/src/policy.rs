@@ -1,16 +1,15 @@
 //! Which key, which profile and which crypto-map entry a peer gets. The front VRF is part of every
 //! question.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{PolicyId, Secret, VrfId};
+use base::{Secret, VrfId};
 use ipsec::Selector;
 
-use crate::Config;
-use crate::config::{Entry, Keyring, Match, Profile};
+use crate::config::{Entry, Keyring, PresharedKey, Profile};
 use crate::demux::Peer;
 use crate::error::Refusal;
+use crate::index::{Index, Pool};
 use crate::notice::Blame;
 use crate::wire::id::Name;
 use crate::wire::notify::{AUTHENTICATION_FAILED, INVALID_ID_INFORMATION};
@@ -23,35 +22,34 @@ pub(crate) struct Key {
 }
 
 /// Before the peer has said who it is: all rings of the front VRF (VRF-05).
-pub(crate) fn key_for_responder(config: &Config, front: VrfId, peer: IpAddr) -> Option<Key> {
-    longest_match(config.keyrings.iter().filter(|ring| ring.front == front), peer)
+pub(crate) fn key_for_responder(index: &Index, front: VrfId, peer: IpAddr) -> Option<Key> {
+    index.key(front, &[Pool::All], peer).map(Key::new)
 }
 
 /// The rings that the profile names; without a profile, those that none names (VRF-11).
 pub(crate) fn key_for_initiator(
-    config: &Config,
+    index: &Index,
     front: VrfId,
     peer: IpAddr,
     profile: Option<&str>,
 ) -> Option<Key> {
-    let profile = profile.and_then(|name| find_profile(config, name));
-    let rings = config.keyrings.iter().filter(|ring| ring.front == front);
-    longest_match(rings.filter(|ring| may_use(config, profile, &ring.name)), peer)
-}
-
-pub(crate) fn find_profile<'a>(config: &'a Config, name: &str) -> Option<&'a Profile> {
-    config.profiles.iter().find(|profile| profile.name == name)
+    let rings = profile.and_then(|name| index.profile(name)).map(|profile| profile.keyrings.as_slice());
+    let pools = match rings {
+        Some([]) | None => vec![Pool::Unclaimed],
+        Some(rings) => rings.iter().cloned().map(Pool::Ring).collect(),
+    };
+    index.key(front, &pools, peer).map(Key::new)
 }
 
 /// The profile of a peer that proved `name` with a key of `ring`; `Ok(None)`: none is needed.
 pub(crate) fn settle<'a>(
-    config: &'a Config,
+    index: &'a Index,
     front: VrfId,
     ring: &str,
     name: &Name,
 ) -> Result<Option<&'a Profile>, Refusal> {
-    let profile = best_profile(config, front, name);
-    if may_use(config, profile, ring) {
+    let profile = index.best_profile(front, name);
+    if may_use(index, profile, ring) {
         return Ok(profile);
     }
     Err(match profile {
@@ -75,11 +73,6 @@ pub(crate) fn settle<'a>(
     .fatal())
 }
 
-/// Whether a peer that says `name` is one of the profile's.
-pub(crate) fn admits(profile: &Profile, front: VrfId, name: &Name) -> bool {
-    profile.matches.iter().any(|wanted| precision(wanted, front, name).is_some())
-}
-
 /// Who asks for a child.
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
@@ -90,50 +83,21 @@ pub(crate) struct Asker<'a> {
     pub(crate) profile: Option<&'a str>,
 }
 
-/// Where the entries of a configuration are, by what they are asked for.
-#[derive(Default)]
-pub(crate) struct Entries {
-    by_policy: BTreeMap<PolicyId, usize>,
-    by_peer: BTreeMap<Peer, Vec<usize>>,
-}
-
 impl Asker<'_> {
     pub(crate) const fn peer(&self) -> Peer {
         (self.front, self.local, self.remote)
     }
 }
 
-impl Entries {
-    pub(crate) fn of(config: &Config) -> Self {
-        let mut entries = Self::default();
-        for (place, entry) in config.entries.iter().enumerate() {
-            entries.by_policy.insert(entry.policy, place);
-            for peer in &entry.peers {
-                entries.by_peer.entry((entry.front, entry.local, *peer)).or_default().push(place);
-            }
-        }
-        entries
-    }
-
-    pub(crate) fn find<'a>(&self, config: &'a Config, policy: PolicyId) -> Option<&'a Entry> {
-        config.entries.get(*self.by_policy.get(&policy)?)
-    }
-
-    /// Those that name this peer, in configuration order.
-    pub(crate) fn naming<'a>(&self, config: &'a Config, peer: Peer) -> impl Iterator<Item = &'a Entry> {
-        let places = self.by_peer.get(&peer).into_iter().flatten();
-        places.filter_map(|place| config.entries.get(*place))
-    }
-}
-
 /// The first entry, by sequence, that has the asker's inside VRF and names it, and admits the proxies
 /// (VRF-26, IPS-08).
 pub(crate) fn entry_for<'a>(
-    config: &'a Config,
+    index: &'a Index,
     asker: Asker<'_>,
     selector: &Selector,
 ) -> Result<&'a Entry, Refusal> {
-    let mut entries: Vec<&Entry> = config.entries.iter().filter(|entry| serves(entry, asker)).collect();
+    let named = index.naming(asker.peer());
+    let mut entries: Vec<&Entry> = named.filter(|entry| serves(entry, asker)).collect();
     if entries.is_empty() {
         return Err(no_entry(asker));
     }
@@ -179,60 +143,32 @@ fn no_entry(asker: Asker<'_>) -> Refusal {
     .telling(INVALID_ID_INFORMATION)
 }
 
-/// The longest prefix wins, then configuration order.
-fn longest_match<'a>(rings: impl Iterator<Item = &'a Keyring>, peer: IpAddr) -> Option<Key> {
-    let keys = rings.flat_map(|ring| ring.keys.iter().map(move |key| (ring, key)));
-    // The last of equals wins in max_by_key, hence the reversal.
-    let matching: Vec<_> = keys.filter(|(_, key)| key.peer.contains(peer)).collect();
-    let (ring, key) = matching.into_iter().rev().max_by_key(|(_, key)| key.peer.length())?;
-    Some(Key { ring: ring.name.clone(), secret: key.key.clone() })
-}
-
-fn may_use(config: &Config, profile: Option<&Profile>, ring: &str) -> bool {
+/// As above: the rings of the profile, or those that no profile names.
+fn may_use(index: &Index, profile: Option<&Profile>, ring: &str) -> bool {
     match profile {
         Some(profile) if !profile.keyrings.is_empty() => profile.keyrings.iter().any(|name| name == ring),
-        Some(_) | None => {
-            !config.profiles.iter().any(|profile| profile.keyrings.iter().any(|name| name == ring))
-        }
+        Some(_) | None => !index.is_claimed(ring),
     }
 }
 
-fn best_profile<'a>(config: &'a Config, front: VrfId, name: &Name) -> Option<&'a Profile> {
-    let ranked = config.profiles.iter().filter_map(|profile| {
-        let best = profile.matches.iter().filter_map(|wanted| precision(wanted, front, name)).max()?;
-        Some((best, profile))
-    });
-    let ranked: Vec<_> = ranked.collect();
-    ranked.into_iter().rev().max_by_key(|(precision, _)| *precision).map(|(_, profile)| profile)
-}
-
-/// How precisely `wanted` describes `name`; `None`: not at all.
-fn precision(wanted: &Match, front: VrfId, name: &Name) -> Option<u8> {
-    let matches = match (wanted, name) {
-        (Match::Address { prefix, front: of }, Name::Address(address)) => {
-            return (*of == front && prefix.contains(*address)).then(|| prefix.length());
-        }
-        (Match::Host(host), Name::Fqdn(fqdn)) => fqdn.eq_ignore_ascii_case(host),
-        (Match::User(user), Name::UserFqdn(fqdn)) => fqdn.eq_ignore_ascii_case(user),
-        (Match::Group(group), Name::KeyId(id)) => id == group.as_bytes(),
-        (Match::HostDomain(domain), Name::Fqdn(fqdn)) => return is_in(fqdn, '.', domain).then_some(1),
-        (Match::UserDomain(domain), Name::UserFqdn(fqdn)) => return is_in(fqdn, '@', domain).then_some(1),
-        _ => false,
-    };
-    matches.then_some(u8::MAX)
-}
-
-/// Whether what follows the first `mark` of `name` is `domain`.
-fn is_in(name: &str, mark: char, domain: &str) -> bool {
-    name.split_once(mark).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain))
+impl Key {
+    fn new((ring, key): (&Keyring, &PresharedKey)) -> Self {
+        Self { ring: ring.name.clone(), secret: key.key.clone() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use base::Prefix;
+    use base::{PolicyId, Prefix};
     use ipsec::{Lifetime, Replay, Rule};
 
     use super::*;
+    use crate::Config;
+    use crate::config::Match;
+
+    fn index(config: Config) -> Index {
+        Index::of(config.into())
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -264,11 +200,67 @@ mod tests {
         Asker { front: VrfId(front), inside: VrfId(inside), local, remote, profile: None }
     }
 
+    fn profile(name: &str, rings: &[&str], matches: Vec<Match>) -> Profile {
+        let keyrings = rings.iter().map(|ring| (*ring).to_owned()).collect();
+        Profile { name: name.to_owned(), inside: None, keyrings, matches, self_identity: None }
+    }
+
+    fn ring(name: &str, front: u32, peers: &[&str]) -> Keyring {
+        let key = |peer: &&str| PresharedKey {
+            peer: peer.parse().unwrap(),
+            key: Secret::from(format!("{name} {peer}").into_bytes()),
+        };
+        Keyring { name: name.to_owned(), front: VrfId(front), keys: peers.iter().map(key).collect() }
+    }
+
+    #[test]
+    fn the_longest_prefix_of_the_front_vrf_wins_then_the_first_ring() {
+        let keyrings = vec![
+            ring("wide", 1, &["0.0.0.0/0", "10.0.0.0/8"]),
+            ring("other", 2, &["10.0.0.1/32"]),
+            ring("first", 1, &["10.0.0.0/24", "2001:db8::/32"]),
+            ring("second", 1, &["10.0.0.0/24"]),
+        ];
+        let index = index(Config { keyrings, ..Config::default() });
+        let found = |front, peer| {
+            let key = key_for_responder(&index, VrfId(front), address(peer));
+            key.map(|key| String::from_utf8(key.secret.expose().to_vec()).unwrap())
+        };
+        let is = |front, peer, key: &str| assert_eq!(found(front, peer).as_deref(), Some(key));
+        is(1, "10.0.0.1", "first 10.0.0.0/24");
+        is(2, "10.0.0.1", "other 10.0.0.1/32");
+        is(1, "10.9.0.1", "wide 10.0.0.0/8");
+        is(1, "192.0.2.1", "wide 0.0.0.0/0");
+        is(1, "2001:db8::1", "first 2001:db8::/32");
+        assert_eq!((found(1, "2001:db9::1"), found(2, "10.0.0.2"), found(3, "10.0.0.1")), (None, None, None));
+    }
+
+    #[test]
+    fn a_profile_opens_with_its_own_rings_and_else_with_those_that_none_names() {
+        let peer = &["10.0.0.0/24"];
+        let rings = [ring("named", 0, &["10.0.0.1/32"]), ring("free", 0, peer), ring("late", 0, peer)];
+        let config = Config {
+            keyrings: rings.into(),
+            profiles: vec![profile("own", &["late", "free"], vec![]), profile("bare", &[], vec![])],
+            ..Config::default()
+        };
+        let found = |config: &Config, profile| {
+            let key = key_for_initiator(&index(config.clone()), VrfId(0), address("10.0.0.1"), profile);
+            key.map(|key| key.ring)
+        };
+        assert_eq!(found(&config, Some("own")).as_deref(), Some("free"), "the order of the rings decides");
+        assert_eq!(found(&config, Some("bare")).as_deref(), Some("named"));
+        assert_eq!(found(&config, None).as_deref(), Some("named"));
+        let claimed = Config { profiles: vec![profile("own", &["named"], vec![])], ..config };
+        assert_eq!(found(&claimed, Some("own")).as_deref(), Some("named"));
+        assert_eq!(found(&claimed, None).as_deref(), Some("free"));
+    }
+
     #[test]
     fn entries_of_other_front_and_inside_vrfs_are_passed_over() {
         let entries = vec![entry(1, 1, 8), entry(2, 2, 8), entry(3, 1, 9)];
-        let config = Config { entries, ..Config::default() };
-        let found = |front, inside| entry_for(&config, asker(front, inside), &selector()).map(|e| e.sequence);
+        let index = index(Config { entries, ..Config::default() });
+        let found = |front, inside| entry_for(&index, asker(front, inside), &selector()).map(|e| e.sequence);
         assert_eq!(found(1, 8), Ok(1));
         assert_eq!(found(2, 8), Ok(2));
         assert_eq!(found(1, 9), Ok(3));
@@ -279,34 +271,35 @@ mod tests {
     fn the_lowest_sequence_that_admits_the_proxies_is_taken_whatever_the_order() {
         let mut narrow = entry(5, 0, 1);
         narrow.rules[0].selector.local = "10.1.1.0/24".parse().unwrap();
-        let config = Config { entries: vec![entry(20, 0, 1), narrow], ..Config::default() };
-        assert_eq!(entry_for(&config, asker(0, 1), &selector()).unwrap().sequence, 20);
+        let index = index(Config { entries: vec![entry(20, 0, 1), narrow], ..Config::default() });
+        assert_eq!(entry_for(&index, asker(0, 1), &selector()).unwrap().sequence, 20);
         let inner = Selector { local: "10.1.1.0/25".parse().unwrap(), ..selector() };
-        assert_eq!(entry_for(&config, asker(0, 1), &inner).unwrap().sequence, 5);
+        assert_eq!(entry_for(&index, asker(0, 1), &inner).unwrap().sequence, 5);
     }
 
     #[test]
     fn an_address_matches_a_profile_only_in_the_front_vrf_that_it_names() {
-        let profile = |name: &str, front| Profile {
-            name: name.to_owned(),
-            inside: None,
-            keyrings: Vec::new(),
-            matches: vec![Match::Address { prefix: Prefix::host(address("10.0.0.1")), front: VrfId(front) }],
-            self_identity: None,
+        let profile = |name, front| {
+            let prefix = Prefix::host(address("10.0.0.1"));
+            profile(name, &[], vec![Match::Address { prefix, front: VrfId(front) }])
         };
-        let config = Config { profiles: vec![profile("one", 1), profile("two", 2)], ..Config::default() };
+        let profiles = vec![profile("one", 1), profile("two", 2)];
+        let index = index(Config { profiles, ..Config::default() });
         let name = Name::Address(address("10.0.0.1"));
-        let settled = |front| settle(&config, VrfId(front), "ring", &name).unwrap().map(|p| p.name.as_str());
+        let settled = |front| settle(&index, VrfId(front), "ring", &name).unwrap().map(|p| p.name.as_str());
         assert_eq!((settled(1), settled(2), settled(3)), (Some("one"), Some("two"), None));
     }
 
     #[test]
     fn a_domain_is_what_follows_the_first_dot_or_the_at_sign() {
-        let of = |wanted: Match, name| precision(&wanted, VrfId(0), &name).is_some();
+        let of = |wanted, name| {
+            let profiles = vec![profile("one", &[], vec![wanted])];
+            index(Config { profiles, ..Config::default() }).admits("one", VrfId(0), &name)
+        };
         let host = |name: &str| Name::Fqdn(name.to_owned());
         let user = |name: &str| Name::UserFqdn(name.to_owned());
         let domain = || "example.com".to_owned();
-        assert!(of(Match::HostDomain(domain()), host("pe.example.com")));
+        assert!(of(Match::HostDomain(domain()), host("PE.Example.com")));
         assert!(!of(Match::HostDomain(domain()), host("pe.badexample.com")));
         assert!(!of(Match::HostDomain(domain()), host("example.com")));
         assert!(!of(Match::HostDomain(domain()), user("pe@example.com")));

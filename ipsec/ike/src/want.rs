@@ -126,10 +126,9 @@ impl Ike {
     /// ESP came with an SPI that nobody holds: either side lost its memory. If the peer has a session
     /// with us it is told; else we open one, for all its entries permit.
     pub(crate) fn unknown_spi(&mut self, front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi) {
-        let config = self.core.config.clone();
-        let entries = self.core.entries.clone();
-        let mut named = entries.naming(&config, (front, local, remote)).take(MOST_RECOVERED).peekable();
-        let (now, hold) = (self.core.now, config.timers.unknown_spi_hold);
+        let index = self.core.index.clone();
+        let mut named = index.naming((front, local, remote)).take(MOST_RECOVERED).peekable();
+        let (now, hold) = (self.core.now, index.config().timers.unknown_spi_hold);
         let last = self.wants.recovered.get(&(front, remote));
         if named.peek().is_none() || last.is_some_and(|since| now < *since + hold) {
             return;
@@ -178,8 +177,8 @@ impl Ike {
     /// Moves a want on: a quick mode if there is a session, else main mode, else the next peer.
     fn pursue(&mut self, id: WantId) {
         while let Some(want) = self.wants.wants.get(&id).copied() {
-            let (config, entries) = (self.core.config.clone(), self.core.entries.clone());
-            let Some(entry) = entries.find(&config, want.policy) else { return self.wants.fulfil(id) };
+            let index = self.core.index.clone();
+            let Some(entry) = index.entry(want.policy) else { return self.wants.fulfil(id) };
             let Some(peer) = entry.peers.get(want.peer).copied() else { return self.give_up(id) };
             if let Some(session) = self.session_for(entry, peer) {
                 return self.negotiate(id, session, entry.clone());
@@ -220,7 +219,7 @@ impl Ike {
 
     /// The wants that a session of this asker could serve, with the peer that each tries.
     fn waiting_for(&self, asker: Asker<'_>) -> Vec<(WantId, Option<IpAddr>)> {
-        let entries = self.core.entries.naming(&self.core.config, asker.peer());
+        let entries = self.core.index.naming(asker.peer());
         let entries = entries.filter(|entry| policy::serves(entry, asker));
         let wants = entries.flat_map(|entry| {
             let waiting = self.wants.waiting_for(entry.policy);
@@ -246,7 +245,7 @@ impl Ike {
     /// A peer of the entry has been heard from: it is the one to negotiate with.
     fn turn_to(&mut self, id: WantId, remote: IpAddr) {
         let Some(want) = self.wants.wants.get_mut(&id) else { return };
-        let entry = self.core.entries.find(&self.core.config, want.policy);
+        let entry = self.core.index.entry(want.policy);
         let place = entry.and_then(|entry| entry.peers.iter().position(|peer| *peer == remote));
         want.peer = place.unwrap_or(want.peer);
     }
@@ -308,8 +307,8 @@ impl Ike {
         if younger || !self.children.of_peer(old.path.peer()).any(|child| child.is_of(old)) {
             return;
         }
-        let (config, entries) = (self.core.config.clone(), self.core.entries.clone());
-        let mut named = entries.naming(&config, asker.peer());
+        let index = self.core.index.clone();
+        let mut named = index.naming(asker.peer());
         let Some(entry) = named.find(|entry| policy::serves(entry, asker)) else { return };
         let (remote, path) = (asker.remote, old.path);
         if self.is_opening(entry, remote) {
@@ -335,7 +334,7 @@ impl Ike {
         path: Option<Path>,
         replaces: Option<SessionId>,
     ) -> Result<(), Refusal> {
-        let key = policy::key_for_initiator(&self.core.config, entry.front, peer, entry.profile.as_deref());
+        let key = policy::key_for_initiator(&self.core.index, entry.front, peer, entry.profile.as_deref());
         let key = key.ok_or_else(|| no_key(entry, peer))?;
         let offered = main_initiator::open(&self.core, key).ok_or_else(no_proposal)?;
         let place = Place { profile: entry.profile.clone(), inside: entry.inside };
@@ -366,7 +365,7 @@ impl Ike {
     }
 
     fn entry(&self, policy: PolicyId) -> Option<&Entry> {
-        self.core.entries.find(&self.core.config, policy)
+        self.core.index.entry(policy)
     }
 }
 

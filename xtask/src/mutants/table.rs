@@ -74,18 +74,23 @@ mutants! {
     PACKETS "events of unknown SPIs: front VRF"
         "dataplane/user/src/stage/esp_decap.rs":
         "unknown_spi.allows((front, outer.src)" => "unknown_spi.allows((VrfId::GLOBAL, outer.src)";
-    IKE "key for a peer that opens: front VRF"
-        "ipsec/ike/src/policy.rs":
-        "longest_match(config.keyrings.iter().filter(|ring| ring.front == front), peer)" =>
-        "longest_match(config.keyrings.iter(), peer)";
-    IKE "key for a peer to open to: front VRF"
-        "ipsec/ike/src/policy.rs":
-        "let rings = config.keyrings.iter().filter(|ring| ring.front == front);" =>
-        "let rings = config.keyrings.iter();";
+    IKE "pre-shared key of a peer: front VRF"
+        "ipsec/ike/src/index.rs":
+        "self.keys.get(&(front, pool.clone(), prefix))" =>
+        "self.keys.get(&(VrfId::GLOBAL, pool.clone(), prefix))"
+        "ipsec/ike/src/index.rs":
+        "self.keys.entry((ring.front, " => "self.keys.entry((VrfId::GLOBAL, ";
     IKE "profile by identity: front VRF"
-        "ipsec/ike/src/policy.rs":
-        "(*of == front && prefix.contains(*address))" => "prefix.contains(*address)";
-    IKE "crypto-map entry of a peer: front VRF"
+        "ipsec/ike/src/index.rs":
+        "prefixes.map(move |prefix| Match::Address { prefix, front })" =>
+        "prefixes.map(move |prefix| Match::Address { prefix, front: VrfId::GLOBAL })"
+        "ipsec/ike/src/index.rs":
+        "Match::Address { .. } | Match::Group(_) => wanted.clone()," =>
+        "Match::Address { prefix, .. } => Match::Address { prefix: *prefix, front: VrfId::GLOBAL }, Match::Group(_) => wanted.clone(),";
+    IKE "crypto-map entry of a peer, and the guard behind it: front VRF"
+        "ipsec/ike/src/index.rs":
+        "self.by_peer.get(&peer).into_iter().flatten()" =>
+        "self.by_peer.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2)).flat_map(|(_, places)| places)"
         "ipsec/ike/src/policy.rs":
         "entry.front == asker.front\n        && " => "";
     IKE "session by the initiator's cookie: front VRF"
@@ -106,7 +111,7 @@ mutants! {
         "self.by_peer.range((peer, FIRST)..=(peer, LAST))" =>
         "self.by_peer.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2))";
     IKE "entries to recover after an unknown SPI: front VRF"
-        "ipsec/ike/src/policy.rs":
+        "ipsec/ike/src/index.rs":
         "self.by_peer.get(&peer).into_iter().flatten()" =>
         "self.by_peer.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2)).flat_map(|(_, places)| places)";
     IKE "peers recovered a moment ago: front VRF"

@@ -18,11 +18,12 @@ use crypto::dh;
 use super::cipher::Keys;
 use super::session::{Message, Session};
 use crate::Path;
-use crate::config::{Config, Identity, Proposal};
+use crate::config::{Identity, Proposal};
 use crate::core::Core;
 use crate::error::Refusal;
+use crate::index::Index;
 use crate::natt::{Dialect, Nat};
-use crate::policy::{self, Key};
+use crate::policy::Key;
 use crate::wire::header::Cookie;
 use crate::wire::id::{Id, Name};
 use crate::wire::payload::Chain;
@@ -226,9 +227,11 @@ impl Secured {
 }
 
 /// The body of our ID payload.
-fn identify(config: &Config, profile: Option<&str>, path: &Path) -> Vec<u8> {
-    let profile = profile.and_then(|name| policy::find_profile(config, name));
-    let identity = profile.and_then(|profile| profile.self_identity.as_ref()).unwrap_or(&config.identity);
+fn identify(index: &Index, profile: Option<&str>, path: &Path) -> Vec<u8> {
+    let profile = profile.and_then(|name| index.profile(name));
+    let identity = profile
+        .and_then(|profile| profile.self_identity.as_ref())
+        .unwrap_or_else(|| &index.config().identity);
     let name = match identity {
         Identity::Address => Name::Address(path.local.ip()),
         Identity::Fqdn(name) => Name::Fqdn(name.clone()),

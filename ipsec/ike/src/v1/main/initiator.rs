@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::error::Refusal;
 use crate::natt::{self, Dialect, Nat};
 use crate::notice::Blame;
-use crate::policy::{self, Key};
+use crate::policy::Key;
 use crate::v1::session::{Message, Session};
 use crate::v1::{cipher, informational};
 use crate::wire::header::{Cookie, exchange};
@@ -126,7 +126,7 @@ pub(crate) fn send_claim(
 ) -> Result<Step, Refusal> {
     let mut secured = values.clone().secure(session, agreed, shared);
     let path = if values.nat.any() { natt::float(&session.path) } else { session.path };
-    let id = identify(&core.config, session.place.profile.as_deref(), &path);
+    let id = identify(&core.index, session.place.profile.as_deref(), &path);
     let claim = psk::Claim {
         own_public: &values.public_i,
         peer_public: &values.public_r,
@@ -184,8 +184,7 @@ fn detect(session: &Session, agreed: &Agreed, chain: &Chain<'_>) -> Nat {
 
 fn expect_identity(session: &Session, core: &Core, name: &Name) -> Result<(), Refusal> {
     let Some(wanted) = &session.place.profile else { return Ok(()) };
-    let profile = policy::find_profile(&core.config, wanted);
-    if profile.is_some_and(|profile| policy::admits(profile, session.path.front, name)) {
+    if core.index.admits(wanted, session.path.front, name) {
         return Ok(());
     }
     let detail = format!("the peer calls itself {name}, which isakmp profile {wanted} does not match");

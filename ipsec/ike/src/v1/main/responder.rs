@@ -43,8 +43,8 @@ pub(crate) fn open(core: &mut Core, message: &Message<'_>) -> Result<(Agreed, Sa
         return Err(Refusal::ignored("offer-too-long"));
     }
     let offered = Sa::decode(sa_i)?;
-    let key =
-        policy::key_for_responder(&core.config, path.front, path.remote.ip()).ok_or_else(|| no_key(&path))?;
+    let key = policy::key_for_responder(&core.index, path.front, path.remote.ip());
+    let key = key.ok_or_else(|| no_key(&path))?;
     let mut trace = Vec::new();
     let chosen = offer::choose(&core.config.proposals, &offered, &mut trace);
     for line in trace {
@@ -119,9 +119,9 @@ pub(crate) fn receive_claim(
     let (clear, iv) = message.open(&state.keys, &state.iv)?;
     let chain = Chain::decode(message.header.next, &clear).map_err(|_| mismatch(session, state))?;
     let name = authenticate(session, state, &chain)?;
-    let config = core.config.clone();
+    let index = core.index.clone();
     let front = session.path.front;
-    let profile = policy::settle(&config, front, &state.agreed.key.ring, &name)?;
+    let profile = policy::settle(&index, front, &state.agreed.key.ring, &name)?;
     core.debug(Some(session.id), &message.path, || match profile {
         Some(profile) => format!("peer matches {} profile", profile.name),
         None => "peer matches *none* of the profiles".to_owned(),
@@ -166,7 +166,7 @@ fn answer(
     path: &Path,
     iv: &[u8],
 ) -> Result<(Vec<u8>, u8, Vec<u8>), Refusal> {
-    let id = identify(&core.config, place.profile.as_deref(), path);
+    let id = identify(&core.index, place.profile.as_deref(), path);
     let claim = psk::Claim {
         own_public: &state.values.public_r,
         peer_public: &state.values.public_i,

@@ -120,8 +120,8 @@ fn judge(session: &Session, core: &mut Core, chain: &Chain<'_>, iv: Vec<u8>) -> 
     let offered = Sa::decode(chain.first(payload::SA)?)?;
     let nonce_i = nonce::decode(chain.first(payload::NONCE)?)?;
     let selector = proxies(session, chain)?;
-    let config = core.config.clone();
-    let entry = policy::entry_for(&config, session.asker(), &selector)?;
+    let index = core.index.clone();
+    let entry = policy::entry_for(&index, session.asker(), &selector)?;
     let mut trace = Vec::new();
     let chosen = offer::choose(entry, &offered, mode(session, phase1), &mut trace);
     for line in trace {
