@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::{PolicyId, Prefix, Secret, VrfId};
 use crypto::dh::Group;
+pub use crypto::prf::Hash;
 use ipsec::{Lifetime, Replay, Rule, Suite};
 
 /// All of it. Order matters where the comment says so.
@@ -29,15 +30,6 @@ pub enum Encryption {
     TripleDes,
     /// Key bits: 128, 192 or 256.
     Aes(u16),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
-    Md5,
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

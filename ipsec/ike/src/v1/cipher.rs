@@ -4,7 +4,7 @@ use base::Secret;
 use crypto::cbc::{self, Block};
 use crypto::prf::Hash;
 
-use crate::config::{self, Encryption, Proposal};
+use crate::config::{Encryption, Proposal};
 use crate::error::Refusal;
 use crate::notice::Blame;
 use crate::wire::header::Cookie;
@@ -26,7 +26,7 @@ impl Keys {
         shared: &Secret,
         cookies: (Cookie, Cookie),
     ) -> Self {
-        let hash = prf(proposal.hash);
+        let hash = proposal.hash;
         let step = |before: &[u8], number: u8| {
             hash.hmac(skeyid.expose(), &[before, shared.expose(), &cookies.0, &cookies.1, &[number]])
         };
@@ -104,16 +104,6 @@ impl Keys {
     fn cut(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.truncate(self.block_len());
         bytes
-    }
-}
-
-pub(crate) const fn prf(hash: config::Hash) -> Hash {
-    match hash {
-        config::Hash::Md5 => Hash::Md5,
-        config::Hash::Sha1 => Hash::Sha1,
-        config::Hash::Sha256 => Hash::Sha256,
-        config::Hash::Sha384 => Hash::Sha384,
-        config::Hash::Sha512 => Hash::Sha512,
     }
 }
 

@@ -22,11 +22,11 @@ use crate::config::{Identity, Proposal};
 use crate::core::Core;
 use crate::error::Refusal;
 use crate::index::Index;
-use crate::natt::{Dialect, Nat};
+use crate::natt::{self, Dialect, Nat};
 use crate::policy::Key;
-use crate::wire::header::Cookie;
+use crate::wire::header::{Cookie, exchange};
 use crate::wire::id::{Id, Name};
-use crate::wire::payload::Chain;
+use crate::wire::payload::{self, Builder, Chain};
 
 pub(crate) mod initiator;
 pub(crate) mod offer;
@@ -187,11 +187,30 @@ pub(crate) fn computed(
     }
 }
 
+impl Agreed {
+    /// Message 3 or 4.
+    fn key_message(&self, session: &Session, public: &[u8], nonce: &[u8]) -> Vec<u8> {
+        let mut chain = Builder::default();
+        chain.push(payload::KEY_EXCHANGE, public).push(payload::NONCE, nonce);
+        if let Some(dialect) = self.dialect {
+            natt::describe(&mut chain, dialect, self.chosen.proposal.hash, session.cookies, &session.path);
+        }
+        session.clear_message(exchange::MAIN, &chain)
+    }
+
+    /// What the peer's message 3 or 4 says of NATs between us.
+    fn detect_nat(&self, session: &Session, chain: &Chain<'_>) -> Nat {
+        self.dialect.map_or_else(Nat::default, |dialect| {
+            natt::detect(chain, dialect, self.chosen.proposal.hash, session.cookies, &session.path)
+        })
+    }
+}
+
 impl Values {
     pub(crate) fn secure(self, session: &Session, agreed: &Agreed, shared: &base::Secret) -> Secured {
         let proposal = &agreed.chosen.proposal;
-        let hash = super::cipher::prf(proposal.hash);
-        let skeyid = crate::auth::psk::skeyid(hash, &agreed.key.secret, &self.nonce_i, &self.nonce_r);
+        let skeyid =
+            crate::auth::psk::skeyid(proposal.hash, &agreed.key.secret, &self.nonce_i, &self.nonce_r);
         let keys = Keys::derive(proposal, skeyid, shared, session.cookies);
         let iv = keys.main_iv(&self.public_i, &self.public_r);
         Secured { agreed: agreed.clone(), values: self, keys: Arc::new(keys), iv }

@@ -7,11 +7,11 @@ use super::{Agreed, Secured, State, Step, Values, identify, in_clear, offer};
 use crate::auth::psk;
 use crate::core::Core;
 use crate::error::Refusal;
-use crate::natt::{self, Dialect, Nat};
+use crate::natt::{self, Dialect};
 use crate::notice::Blame;
 use crate::policy::Key;
+use crate::v1::informational;
 use crate::v1::session::{Message, Session};
-use crate::v1::{cipher, informational};
 use crate::wire::header::{Cookie, exchange};
 use crate::wire::id::{Id, Name};
 use crate::wire::payload::{self, Builder, Chain};
@@ -83,13 +83,7 @@ pub(crate) fn send_key(
     public: Vec<u8>,
 ) -> Step {
     let nonce = core.nonce();
-    let mut chain = Builder::default();
-    chain.push(payload::KEY_EXCHANGE, &public).push(payload::NONCE, &nonce);
-    if let Some(dialect) = agreed.dialect {
-        let hash = cipher::prf(agreed.chosen.proposal.hash);
-        natt::describe(&mut chain, dialect, hash, session.cookies, &session.path);
-    }
-    let message = session.clear_message(exchange::MAIN, &chain);
+    let message = agreed.key_message(session, &public, &nonce);
     let state = Committed { agreed: agreed.clone(), private, public, nonce };
     Step::to(State::ExpectPeerKey(state)).asking(message)
 }
@@ -109,7 +103,7 @@ pub(crate) fn receive_key(
         public_r: public_r.clone(),
         nonce_i: nonce.clone(),
         nonce_r,
-        nat: detect(session, agreed, &chain),
+        nat: agreed.detect_nat(session, &chain),
     };
     let group = agreed.chosen.proposal.group;
     let compute = Some(Job::Finish { group, private: private.clone(), peer: public_r });
@@ -173,13 +167,6 @@ pub(crate) fn receive_proof(
     let name = Id::decode(id_body).map_err(|malformed| Refusal::from(malformed).fatal())?.name;
     expect_identity(session, core, &name)?;
     Ok(Step::to(state.establish(core, name, last_block, true)))
-}
-
-fn detect(session: &Session, agreed: &Agreed, chain: &Chain<'_>) -> Nat {
-    let hash = cipher::prf(agreed.chosen.proposal.hash);
-    agreed.dialect.map_or_else(Nat::default, |dialect| {
-        natt::detect(chain, dialect, hash, session.cookies, &session.path)
-    })
 }
 
 fn expect_identity(session: &Session, core: &Core, name: &Name) -> Result<(), Refusal> {

@@ -11,7 +11,6 @@ use crate::error::Refusal;
 use crate::natt::{self, Dialect, Nat};
 use crate::notice::Blame;
 use crate::policy;
-use crate::v1::cipher;
 use crate::v1::session::{Message, Session};
 use crate::wire::header::exchange;
 use crate::wire::id::{Id, Name};
@@ -75,10 +74,7 @@ pub(crate) fn receive_key(
     let chain = in_clear(message)?;
     let public_i = ke::decode(chain.first(payload::KEY_EXCHANGE)?)?;
     let nonce_i = nonce::decode(chain.first(payload::NONCE)?)?;
-    let hash = cipher::prf(agreed.chosen.proposal.hash);
-    let nat = agreed.dialect.map_or_else(Nat::default, |dialect| {
-        natt::detect(&chain, dialect, hash, session.cookies, &session.path)
-    });
+    let nat = agreed.detect_nat(session, &chain);
     core.debug(Some(session.id), &session.path, || {
         format!("NAT found: we are behind one {}, the peer is {}", nat.local, nat.remote)
     });
@@ -97,16 +93,11 @@ pub(crate) fn send_key(
     shared: &Secret,
 ) -> Step {
     let nonce_r = core.nonce();
-    let mut chain = Builder::default();
-    chain.push(payload::KEY_EXCHANGE, &public_r).push(payload::NONCE, &nonce_r);
-    if let Some(dialect) = state.agreed.dialect {
-        let hash = cipher::prf(state.agreed.chosen.proposal.hash);
-        natt::describe(&mut chain, dialect, hash, session.cookies, &session.path);
-    }
+    let message = state.agreed.key_message(session, &public_r, &nonce_r);
     let (public_i, nonce_i) = (state.public_i.clone(), state.nonce_i.clone());
     let values = Values { public_i, public_r, nonce_i, nonce_r, nat: state.nat };
     let secured = values.secure(session, &state.agreed, shared);
-    Step::to(State::ExpectClaim(secured)).sending(session.clear_message(exchange::MAIN, &chain))
+    Step::to(State::ExpectClaim(secured)).sending(message)
 }
 
 /// Message 5: the peer proves who it is; that settles profile and inside VRF. Message 6 answers.

@@ -1,14 +1,12 @@
 //! `mpls`: the label space, the TTL model and static bindings.
 
-use std::net::IpAddr;
-
 use base::{Family, Label, Prefix};
 
 use super::super::args::Args;
 use super::super::scope::Level::Global;
 use super::super::scope::{Done, Fault, Scope, View};
-use super::super::value::{LabelValue, Mask, Network6};
-use super::route::without_host_bits;
+use super::super::value::LabelValue;
+use super::route::{prefix4, prefix6};
 use super::{Command, flag, insert_by_family, many, one};
 use crate::model::{Binding, Mpls, StaticBinding};
 
@@ -84,20 +82,10 @@ fn rest() -> [Command; 6] {
         Command::refuse(
             Global,
             "mpls label range <MIN:16-1048575> <MAX:16-1048575> {static} <REST:line>",
-            "static labels may be any: leave the static range out",
+            "static labels may be any outside the range: leave the static range out",
         ),
         Command::refuse(Global, "mpls traffic-eng <REST:line>", "traffic engineering is not supported"),
     ]
-}
-
-fn prefix4(a: &Args) -> Result<Prefix, Fault> {
-    let Mask(length) = a.get("M")?;
-    without_host_bits(a.get("P")?, length, "P")
-}
-
-fn prefix6(a: &Args) -> Result<Prefix, Fault> {
-    let Network6(address, length) = a.get("P6")?;
-    without_host_bits(IpAddr::V6(address), length, "P6")
 }
 
 fn add(s: &mut Scope<'_>, a: &Args, prefix: Prefix) -> Done {
@@ -190,7 +178,7 @@ mod tests {
         let binding = |direction| StaticBinding { vrf: None, prefix: Prefix::any(Family::V4), direction };
         let (a, b) = (binding(Binding::Input(Label::FIRST)), binding(Binding::Input(Label::LAST)));
         assert!(replaces(&a, &b));
-        let out = binding(Binding::Output { next_hop: IpAddr::from([1; 4]), label: Label::FIRST });
+        let out = binding(Binding::Output { next_hop: [1; 4].into(), label: Label::FIRST });
         assert!(!replaces(&a, &out));
         assert!(!replaces(&a, &StaticBinding { vrf: Some("red".to_owned()), ..b }));
     }

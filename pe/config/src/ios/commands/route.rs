@@ -37,22 +37,18 @@ pub(super) fn commands() -> Vec<Command> {
     ]
 }
 
-fn prefix4(a: &Args) -> Result<Prefix, Fault> {
+pub(super) fn prefix4(a: &Args) -> Result<Prefix, Fault> {
     let Mask(length) = a.get("M")?;
     without_host_bits(a.get("P")?, length, "P")
 }
 
-fn prefix6(a: &Args) -> Result<Prefix, Fault> {
+pub(super) fn prefix6(a: &Args) -> Result<Prefix, Fault> {
     let Network6(address, length) = a.get("P6")?;
     without_host_bits(IpAddr::V6(address), length, "P6")
 }
 
 /// A destination with host bits is a slip, and IOS refuses it too.
-pub(super) fn without_host_bits(
-    address: IpAddr,
-    length: u8,
-    argument: &'static str,
-) -> Result<Prefix, Fault> {
+fn without_host_bits(address: IpAddr, length: u8, argument: &'static str) -> Result<Prefix, Fault> {
     match Prefix::new(address, length) {
         Ok(prefix) if prefix.address() == address => Ok(prefix),
         Ok(prefix) => {
