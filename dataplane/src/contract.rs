@@ -221,6 +221,7 @@ fn sa(id: SaId) -> Sa {
         remote: v4([198, 51, 100, 1]),
         encap: Encap::Esp,
         suite: Suite { cipher: Cipher::AesGcm(128), integrity: Integrity::None },
+        mode: ipsec::Mode::Tunnel,
         keys: Keys { cipher: Secret::from(vec![seed; 20]), integrity: Secret::default() },
         replay: Replay::DEFAULT,
         selector: selector(),

@@ -11,7 +11,7 @@ mod policy;
 pub use policy::{Bundle, DfBit, Fragmentation, Policy, Rule, Verdict};
 
 mod sa;
-pub use sa::{Direction, Keys, Replay, Sa};
+pub use sa::{Direction, Keys, Mode, Replay, Sa};
 
 mod sad;
 pub use sad::Sad;

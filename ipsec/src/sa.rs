@@ -21,6 +21,16 @@ pub struct Keys {
     pub integrity: Secret,
 }
 
+/// What an SA protects of a packet (RFC 4301 section 4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// All of it, behind a new IP header.
+    #[default]
+    Tunnel,
+    /// What follows its IP header.
+    Transport,
+}
+
 /// Anti-replay, RFC 4303 section 3.4.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replay {
@@ -47,6 +57,7 @@ pub struct Sa {
     pub remote: IpAddr,
     pub encap: Encap,
     pub suite: Suite,
+    pub mode: Mode,
     pub keys: Keys,
     pub replay: Replay,
     /// What the peers agreed to carry, seen from this box; an inner packet outside it is refused.

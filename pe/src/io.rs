@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use base::{PortId, Prefix, VrfId};
 use config::Config;
-use crypto::dh;
 use dataplane::{Address, Counters, Event, Op};
 
 /// Ties a reply to its request.
@@ -27,7 +26,7 @@ pub enum Input {
     Configure(Arc<Config>),
     /// An IKE message, without non-ESP marker.
     Ike(ike::Datagram),
-    Computed(ike::AskId, Result<dh::Outcome, dh::BadPublic>),
+    Answer(ike::AskId, ike::Answer),
     Event(Event),
     /// What the dataplane counted; sent before each request that shows counters.
     Counters(Counters),
@@ -46,8 +45,8 @@ pub enum Input {
 
 pub enum Output {
     Ike(ike::Datagram),
-    /// For a worker thread; comes back as `Input::Computed`.
-    Compute(ike::AskId, dh::Job),
+    /// For a worker thread or the network: never an SPI. Comes back as `Input::Answer`.
+    Ask(ike::AskId, ike::Ask),
     Apply(Vec<Op>),
     /// The kernel's part of what should be; always after the `Apply` that opened its ports.
     Host(Host),

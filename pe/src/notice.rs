@@ -309,5 +309,6 @@ const fn reason_text(reason: DownReason) -> &'static str {
         DownReason::Reconfigured => "configuration changed",
         DownReason::PeerSilent => "peer does not answer",
         DownReason::Superseded => "replaced by a rekey",
+        DownReason::Idle => "idle",
     }
 }

@@ -86,7 +86,7 @@ impl Engine for Pe {
         match input {
             Input::Configure(config) => self.configure(now, config),
             Input::Ike(datagram) => self.tell_ike(now, ike::Input::Datagram(datagram)),
-            Input::Computed(id, outcome) => self.answer(now, id, Answer::Computed(outcome)),
+            Input::Answer(id, answer) => self.answer(now, id, answer),
             Input::Event(event) => self.event(now, event),
             Input::Counters(counters) => self.counters = counters,
             Input::Device(device) => self.device(now, device),
@@ -270,7 +270,10 @@ impl Pe {
         while let Some(output) = self.ike.poll() {
             match output {
                 ike::Output::Transmit(datagram) => self.outputs.push_back(Output::Ike(datagram)),
-                ike::Output::Ask(id, Ask::Compute(job)) => self.outputs.push_back(Output::Compute(id, job)),
+                ike::Output::Ask(
+                    id,
+                    ask @ (Ask::Compute(_) | Ask::Validate(_) | Ask::Resolve { .. } | Ask::Traffic(_)),
+                ) => self.outputs.push_back(Output::Ask(id, ask)),
                 ike::Output::Ask(id, Ask::Spi { random }) => {
                     let answer = Answer::Spi(self.tunnels.reserve(random));
                     self.ike.handle(now, ike::Input::Answer(id, answer));
@@ -282,8 +285,8 @@ impl Pe {
                 }
                 ike::Output::ChildUp(child) => self.child_up(now, None, &child),
                 ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), &new),
-                ike::Output::ChildMoved(id, encap) => {
-                    self.tunnels.moved(id, encap);
+                ike::Output::ChildMoved(id, endpoints) => {
+                    self.tunnels.moved(id, endpoints);
                     self.raise(id);
                 }
                 ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),

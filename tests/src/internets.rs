@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::{Engine as _, Instant, PolicyId, Prefix, Secret, Spi, VrfId};
 use crypto::dh::Group;
 use ike::config::{
-    Authentication, Config, Encryption, Entry, Hash, Keyring, Match, PresharedKey, Profile, Proposal,
+    Authentication, Config, Encryption, Entry, Hash, Keyring, Match, Peer, PresharedKey, Profile, Proposal,
 };
 use ike::{Answer, Ask, Child, Command, Datagram, Ike, Input, Notice, Output, Path, Target};
 use ipsec::{Cipher, Flow, Integrity, Rule, Sad, Selector, Suite};
@@ -56,24 +56,18 @@ fn path(front: VrfId, local: &str, remote: &str) -> Path {
 fn ring(front: usize, of: VrfId, peer: &str) -> Keyring {
     let key = Secret::from(format!("key of internet {front}").into_bytes());
     let keys = vec![PresharedKey { peer: Prefix::host(address(peer)), key }];
-    Keyring { name: format!("ring{front}"), front: of, keys }
+    Keyring { keys, ..Keyring::new(format!("ring{front}"), of) }
 }
 
 fn entry(policy: usize, front: VrfId, inside: VrfId, local: &str, remote: &str) -> Entry {
     let any = Prefix::any(base::Family::V4);
+    let policy = PolicyId(u32::try_from(policy).expect("few fronts"));
     Entry {
-        policy: PolicyId(u32::try_from(policy).expect("few fronts")),
         sequence: 10,
-        front,
-        local: address(local),
-        inside,
-        profile: None,
-        peers: vec![address(remote)],
+        peers: vec![Peer::Address(address(remote))],
         suites: vec![Suite { cipher: Cipher::AesGcm(128), integrity: Integrity::None }],
         rules: vec![Rule { permit: true, selector: Selector::between(any, any) }],
-        lifetime: ipsec::Lifetime::default(),
-        pfs: None,
-        replay: ipsec::Replay::DEFAULT,
+        ..Entry::new(policy, front, inside, address(local))
     }
 }
 
@@ -90,11 +84,10 @@ fn proposals() -> Vec<Proposal> {
 fn profile(name: &str, inside: VrfId, fronts: &[usize]) -> Profile {
     let of = |front: &usize| Match::Address { prefix: Prefix::host(address(PEER)), front: vrf(*front) };
     Profile {
-        name: name.to_owned(),
         inside: Some(inside),
         keyrings: fronts.iter().map(|front| format!("ring{front}")).collect(),
         matches: fronts.iter().map(of).collect(),
-        self_identity: None,
+        ..Profile::new(name.to_owned())
     }
 }
 
@@ -154,6 +147,9 @@ impl Station {
             let answer = match ask {
                 Ask::Spi { random } => Answer::Spi(self.sad.reserve(random)),
                 Ask::Compute(job) => Answer::Computed(job.run()),
+                Ask::Validate(_) | Ask::Resolve { .. } | Ask::Traffic(_) => {
+                    panic!("nothing here has certificates, host names or timers of traffic")
+                }
                 Ask::ReleaseSpi(spi) => {
                     self.sad.release(spi);
                     continue;

@@ -169,6 +169,7 @@ pub fn sa(customer: usize, generation: u32, direction: Direction) -> Sa {
         remote: PEERS[tunnel].into(),
         encap,
         suite: SUITE,
+        mode: ipsec::Mode::Tunnel,
         keys: key(seed, generation),
         replay: Replay::DEFAULT,
         selector: selector(tunnel),

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace and its layer. Below 6 nothing does I/O.
-const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 19] = [
     ("base", 0),
     ("wire", 1),
     ("crypto", 1),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, u8); 18] = [
     ("vrf", 2),
     ("mpls", 2),
     ("ipsec", 2),
+    ("pki", 2),
     ("esp", 3),
     ("ike", 3),
     ("dataplane", 4),

@@ -6,11 +6,13 @@ pub mod aead;
 pub mod cbc;
 pub mod dh;
 pub mod drbg;
+pub mod job;
 pub mod mac;
 #[allow(unsafe_code, reason = "finite-field Diffie-Hellman has no safe API")]
 mod modp;
 pub mod prf;
 pub mod raw;
+pub mod sign;
 
 use subtle::ConstantTimeEq;
 

@@ -39,6 +39,7 @@ fn sa(suite: Suite, replay: Replay) -> Sa {
         remote: [192, 0, 2, 2].into(),
         encap: Encap::Esp,
         suite,
+        mode: ipsec::Mode::Tunnel,
         keys: Keys {
             cipher: key(suite.cipher.key_len()).into(),
             integrity: key(suite.integrity.key_len()).into(),

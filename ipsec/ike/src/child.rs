@@ -13,7 +13,7 @@ use crate::demux::Peer;
 use crate::status::{ChildState, Stage};
 use crate::v1::session::Session;
 use crate::wire::id::Name;
-use crate::{Child, ChildId, DownReason, Output, Path};
+use crate::{Child, ChildId, DownReason, Endpoints, Output, Path};
 
 /// How long a replaced child still receives: packets on their way, and a peer that is slow to switch.
 const GRACE: Duration = Duration::from_secs(30);
@@ -226,7 +226,8 @@ impl Children {
                 let encap = Encap::Udp { local, remote: path.remote.port() };
                 (child.state.encap, child.port) = (encap, path.remote.port());
                 child.pending.iter_mut().for_each(|pending| pending.encap = encap);
-                core.out.push_back(Output::ChildMoved(child.state.id, encap));
+                let (local, remote) = (child.state.local, child.state.remote);
+                core.out.push_back(Output::ChildMoved(child.state.id, Endpoints { local, remote, encap }));
             }
         }
     }
@@ -264,6 +265,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         remote: child.remote,
         encap: child.encap,
         suite: child.suite,
+        mode: child.mode,
         spi_in: child.spi_in,
         spi_out: child.spi_out,
         selector: child.selector,

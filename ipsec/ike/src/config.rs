@@ -1,13 +1,17 @@
 //! What an operator asks of IKE, resolved: VRFs are ids, map entries stand on their interfaces.
 //! Every field's default is IOS's and stands next to it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{PolicyId, Prefix, Secret, VrfId};
 use crypto::dh::Group;
 pub use crypto::prf::Hash;
-use ipsec::{Lifetime, Replay, Rule, Suite};
+use ipsec::{Lifetime, Mode, Replay, Rule, Suite};
+
+pub mod v2;
 
 /// All of it. Order matters where the comment says so.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -22,6 +26,26 @@ pub struct Config {
     pub entries: Vec<Entry>,
     pub identity: Identity,
     pub timers: Timers,
+    /// `crypto isakmp keepalive`; a profile's own comes first.
+    pub dpd: Option<Dpd>,
+    /// `crypto isakmp aggressive-mode disable` is `false`.
+    pub aggressive: bool,
+    /// `crypto isakmp peer`: whom we open in aggressive mode, and as whom (AGG-01).
+    pub aggressive_peers: Vec<AggressivePeer>,
+    /// `crypto isakmp fragmentation`: the field's fragments of version 1.
+    pub fragmentation: bool,
+    /// In configuration order.
+    pub trustpoints: Vec<Arc<pki::Trustpoint>>,
+    /// `crypto pki certificate map`, by name.
+    pub certificate_maps: BTreeMap<String, CertificateMap>,
+    pub admission: Admission,
+    pub v2: v2::Config,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    V1,
+    V2,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +82,23 @@ pub struct Keyring {
     pub name: String,
     /// Consulted only for peers of this front VRF (VRF-05).
     pub front: VrfId,
+    /// `local-address`: and only for sessions on this address of ours (LOC-02).
+    pub local: Option<IpAddr>,
     pub keys: Vec<PresharedKey>,
+    /// `pre-shared-key hostname`: for peers that say this name, by any address.
+    pub named: Vec<NamedKey>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresharedKey {
     /// Whose key it is; the longest matching prefix wins.
     pub peer: Prefix,
+    pub key: Secret,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedKey {
+    pub host: String,
     pub key: Secret,
 }
 
@@ -79,6 +113,55 @@ pub struct Profile {
     pub matches: Vec<Match>,
     /// `self-identity`; `None`: the global one.
     pub self_identity: Option<Identity>,
+    /// `local-address`: only for sessions on this address of ours (LOC-01).
+    pub local: Option<IpAddr>,
+    /// `match certificate MAP` (CMAP-01).
+    pub certificate_maps: Vec<String>,
+    /// `ca trust-point`; empty: every trustpoint (VRF-12).
+    pub trustpoints: Vec<String>,
+    /// `keepalive`.
+    pub dpd: Option<Dpd>,
+    /// `initiate mode aggressive` (VRF-17).
+    pub aggressive: bool,
+}
+
+/// Dead-peer detection (RFC 3706; RFC 7296 section 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dpd {
+    /// `false`: only when we send and hear nothing for this long.
+    pub periodic: bool,
+    /// 10 to 3600 seconds.
+    pub every: Duration,
+    /// 2 to 60 seconds between attempts once one was not answered.
+    pub retry: Duration,
+}
+
+/// `crypto isakmp peer address A [vrf V]`, `set aggressive-mode …`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AggressivePeer {
+    pub front: VrfId,
+    pub address: IpAddr,
+    /// `set aggressive-mode client-endpoint`: what we call ourselves.
+    pub identity: Option<Identity>,
+    /// `set aggressive-mode password`.
+    pub key: Option<Secret>,
+}
+
+/// Every line of one sequence number must hold; one sequence number that holds is enough (CMAP-01).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateMap {
+    pub sequences: BTreeMap<u32, Vec<pki::Criterion>>,
+}
+
+/// Call admission control (CAC-01 to CAC-03); `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// `crypto call admission limit ike sa N`.
+    pub sessions: Option<u32>,
+    /// `crypto call admission limit ike in-negotiation-sa N`.
+    pub negotiating: Option<u32>,
+    /// `call admission limit N`: refuse while the machine is busier than this, in percent.
+    pub load: Option<u8>,
 }
 
 /// `match identity` (VRF-14). The most specific match wins, then configuration order.
@@ -102,8 +185,13 @@ pub enum Identity {
     /// The address the session runs on.
     #[default]
     Address,
+    /// This address, wherever the session runs.
+    Exactly(IpAddr),
     Fqdn(String),
     UserFqdn(String),
+    KeyId(Vec<u8>),
+    /// The subject of our certificate.
+    Dn,
 }
 
 /// One `ipsec-isakmp` entry of a crypto map, on one interface.
@@ -117,15 +205,45 @@ pub struct Entry {
     pub local: IpAddr,
     /// The profile's inside VRF, else the front VRF.
     pub inside: VrfId,
+    /// Which version's negotiations it takes part in.
+    pub version: Version,
+    /// The name of an ISAKMP profile, or of an IKEv2 profile if that is the version.
     pub profile: Option<String>,
+    /// From a dynamic map: it has no peers of its own and only answers.
+    pub dynamic: bool,
     /// Tried in order.
-    pub peers: Vec<IpAddr>,
+    pub peers: Vec<Peer>,
+    /// The first peer is the preferred one: every new negotiation starts with it (PP-1).
+    pub prefers_first: bool,
+    /// `set identity`: only for peers that one of these describes (DN-02); empty: for all.
+    pub identities: Vec<PeerIdentity>,
     /// Acceptable transform sets, best first.
     pub suites: Vec<Suite>,
+    pub mode: Mode,
+    /// Empty in a dynamic entry: whatever the peer asks for.
     pub rules: Vec<Rule>,
     pub lifetime: Lifetime,
     pub pfs: Option<Group>,
     pub replay: Replay,
+    /// `set security-association idle-time`: a child that carries nothing for this long goes.
+    pub idle: Option<Duration>,
+    /// `set security-association idle-time … default`: and the next negotiation starts with the first peer (PP-2).
+    pub idle_resets_peer: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    Address(IpAddr),
+    /// `set peer NAME dynamic`: resolved each time before we open to it (DNS-1).
+    Host(String),
+}
+
+/// A line of `crypto identity` (DN-01).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerIdentity {
+    /// All of these stand in the subject of its certificate.
+    Dn(Vec<pki::Attribute>),
+    Fqdn(String),
 }
 
 /// What only tests and impatient operators change.
@@ -139,6 +257,66 @@ pub struct Timers {
     pub unknown_spi_hold: Duration,
     /// `crypto isakmp nat keepalive`: seconds between NAT keepalives while behind a NAT.
     pub nat_keepalive: Duration,
+}
+
+impl Keyring {
+    /// A keyring of which nothing but the name and the front VRF is written.
+    pub const fn new(name: String, front: VrfId) -> Self {
+        Self { name, front, local: None, keys: Vec::new(), named: Vec::new() }
+    }
+}
+
+impl Profile {
+    /// A profile of which nothing but the name is written.
+    pub const fn new(name: String) -> Self {
+        Self {
+            name,
+            inside: None,
+            keyrings: Vec::new(),
+            matches: Vec::new(),
+            self_identity: None,
+            local: None,
+            certificate_maps: Vec::new(),
+            trustpoints: Vec::new(),
+            dpd: None,
+            aggressive: false,
+        }
+    }
+}
+
+impl Entry {
+    /// An entry of version 1 and tunnel mode of which nothing but its place is known.
+    pub const fn new(policy: PolicyId, front: VrfId, inside: VrfId, local: IpAddr) -> Self {
+        Self {
+            policy,
+            sequence: 0,
+            front,
+            local,
+            inside,
+            version: Version::V1,
+            profile: None,
+            dynamic: false,
+            peers: Vec::new(),
+            prefers_first: false,
+            identities: Vec::new(),
+            suites: Vec::new(),
+            mode: Mode::Tunnel,
+            rules: Vec::new(),
+            lifetime: Lifetime::DEFAULT,
+            pfs: None,
+            replay: Replay::DEFAULT,
+            idle: None,
+            idle_resets_peer: false,
+        }
+    }
+
+    /// The peers that are named by address, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.peers.iter().filter_map(|peer| match peer {
+            Peer::Address(address) => Some(*address),
+            Peer::Host(_) => None,
+        })
+    }
 }
 
 impl Proposal {

@@ -55,6 +55,8 @@ pub(crate) struct Core {
     pub(crate) index: Arc<Index>,
     pub(crate) drbg: Drbg,
     pub(crate) debug: bool,
+    /// How busy this machine is, in percent.
+    pub(crate) load: u8,
     pub(crate) out: VecDeque<Output>,
     pub(crate) events: VecDeque<Event>,
     askers: BTreeMap<AskId, Asker>,
@@ -71,6 +73,7 @@ impl Core {
             index: Arc::default(),
             drbg: Drbg::new(seed),
             debug: false,
+            load: 0,
             out: VecDeque::new(),
             events: VecDeque::new(),
             askers: BTreeMap::new(),

@@ -139,7 +139,7 @@ impl Ike {
         self.with(session, |session, core| match (asker, answer) {
             (Some(Asker::Quick(_, id)), answer) => quick::answered(session, core, id, answer),
             (Some(Asker::Main(_)), Answer::Computed(outcome)) => session.computed(core, outcome),
-            (Some(Asker::Main(_)) | None, Answer::Spi(_) | Answer::Computed(_)) => Fate::Live,
+            (Some(Asker::Main(_)) | None, _) => Fate::Live,
         });
     }
 
@@ -173,7 +173,8 @@ impl Ike {
             | DownReason::Exhausted
             | DownReason::Cleared
             | DownReason::Reconfigured
-            | DownReason::Superseded => true,
+            | DownReason::Superseded
+            | DownReason::Idle => true,
         };
         if tell {
             informational::delete_session(&mut session, &mut self.core);
@@ -321,6 +322,7 @@ impl Ike {
             Command::Exhausted(child) => self.delete_child(child, DownReason::Exhausted),
             Command::Moved { child, port } => self.child_moved(child, port),
             Command::Clear(target) => self.clear(target),
+            Command::Load(percent) => self.core.load = percent,
             Command::Debug(on) => self.core.debug = on,
         }
     }

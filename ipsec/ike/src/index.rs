@@ -123,8 +123,8 @@ impl Index {
 
     fn add_entry(&mut self, place: usize, entry: &Entry) {
         self.by_policy.insert(entry.policy, place);
-        for peer in &entry.peers {
-            self.by_peer.entry((entry.front, entry.local, *peer)).or_default().push(place);
+        for peer in entry.addresses() {
+            self.by_peer.entry((entry.front, entry.local, peer)).or_default().push(place);
         }
     }
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{PolicyId, Spi, VrfId};
-use crypto::dh;
-use ipsec::{Encap, Flow, Keys, Lifetime, Replay, Selector, Suite};
+use crypto::job::{Failed, Job, Outcome};
+use ipsec::{Encap, Flow, Keys, Lifetime, Mode, Replay, Selector, Suite};
 
 use crate::{Config, Notice};
 
@@ -57,6 +57,8 @@ pub enum Command {
     Rekey(ChildId),
     /// A child has no sequence number or volume left: it carries nothing any more.
     Exhausted(ChildId),
+    /// How busy this machine is, in percent (CAC-03).
+    Load(u8),
     /// The newest packet of a child, an authentic one, came from this UDP port of the peer.
     Moved { child: ChildId, port: u16 },
     /// An operator wants these gone: `clear crypto …`.
@@ -95,14 +97,26 @@ pub enum Ask {
     /// The SPI is not wanted any more; needs no answer. SPIs of a child that came up are released by
     /// whoever sees its `ChildDown` or `ChildReplaced`.
     ReleaseSpi(Spi),
-    /// A Diffie-Hellman computation; run it on a worker.
-    Compute(dh::Job),
+    /// Public-key work; run it on a worker.
+    Compute(Job),
+    /// Is this chain the peer's it claims to be, today? Needs a wall clock and revocation lists.
+    Validate(pki::Request),
+    /// The addresses of a host name, asked in a front VRF (DNS-1).
+    Resolve { front: VrfId, name: String },
+    /// What a child has carried: dead-peer detection on demand and idle timers ask before they act.
+    Traffic(ChildId),
 }
 
 pub enum Answer {
     /// `None`: the SPI space is full.
     Spi(Option<Spi>),
-    Computed(Result<dh::Outcome, dh::BadPublic>),
+    Computed(Result<Outcome, Failed>),
+    /// The peer's own certificate, in force, under one of the trustpoints asked for.
+    Validated(Result<pki::Validated, pki::Refusal>),
+    /// Empty: there is no such name, or nobody answers.
+    Resolved(Vec<IpAddr>),
+    /// `None`: no such child is installed.
+    Traffic(Option<Traffic>),
 }
 
 /// A negotiated pair of SAs.
@@ -118,6 +132,7 @@ pub struct Child {
     pub remote: IpAddr,
     pub encap: Encap,
     pub suite: Suite,
+    pub mode: Mode,
     pub spi_in: Spi,
     pub spi_out: Spi,
     pub keys_in: Keys,
@@ -126,6 +141,22 @@ pub struct Child {
     pub lifetime: Lifetime,
     pub replay: Replay,
     pub initiator: bool,
+}
+
+/// Between where a child's packets travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    pub local: IpAddr,
+    pub remote: IpAddr,
+    pub encap: Encap,
+}
+
+/// What a child has carried since it was installed, in packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Authentic packets of the peer.
+    pub received: u64,
+    pub sent: u64,
 }
 
 /// Why a child went.
@@ -147,6 +178,8 @@ pub enum DownReason {
     PeerSilent,
     /// It was replaced by a rekey and its time of grace is over.
     Superseded,
+    /// It carried nothing for its idle time.
+    Idle,
 }
 
 pub enum Output {
@@ -163,8 +196,8 @@ pub enum Output {
         old: ChildId,
         new: Box<Child>,
     },
-    /// The peer's NAT gave it another port: both SAs go on under this encapsulation.
-    ChildMoved(ChildId, Encap),
+    /// The peer is somewhere else now (another port of its NAT, or MOBIKE): both SAs go on between these.
+    ChildMoved(ChildId, Endpoints),
     ChildDown(ChildId, DownReason),
     Notice(Notice),
 }

@@ -1,4 +1,4 @@
-//! IKE (RFC 2407-2409; RFC 7296 to come) as an engine: datagrams, commands and answers in; datagrams,
+//! IKE (RFC 2407-2409, RFC 7296) as an engine: datagrams, commands and answers in; datagrams,
 //! questions and child SAs out.
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,8 @@ mod error;
 mod index;
 mod io;
 pub use io::{
-    Answer, Ask, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, Path, SessionId, Target,
+    Answer, Ask, AskId, Child, ChildId, Command, Datagram, DownReason, Endpoints, Input, Output, Path,
+    SessionId, Target, Traffic,
 };
 
 mod natt;
@@ -27,9 +28,10 @@ pub use notice::{Blame, Notice};
 
 mod opening;
 mod policy;
+pub mod record;
 mod selector;
 mod status;
-pub use status::{ChildState, SessionState, Stage};
+pub use status::{ChildState, SessionState, SessionSuite, Stage};
 
 mod v1;
 mod want;

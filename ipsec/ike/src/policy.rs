@@ -121,7 +121,7 @@ pub(crate) fn serves(entry: &Entry, asker: Asker<'_>) -> bool {
         && entry.local == asker.local
         && entry.inside == asker.inside
         && entry.profile.as_deref().is_none_or(|profile| Some(profile) == asker.profile)
-        && entry.peers.contains(&asker.remote)
+        && entry.addresses().any(|peer| peer == asker.remote)
 }
 
 /// The first line that covers all of it decides, as it does for a packet.
@@ -160,11 +160,11 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use base::{PolicyId, Prefix};
-    use ipsec::{Lifetime, Replay, Rule};
+    use ipsec::Rule;
 
     use super::*;
     use crate::Config;
-    use crate::config::Match;
+    use crate::config::{Match, Peer};
 
     fn index(config: Config) -> Index {
         Index::of(config.into())
@@ -180,18 +180,10 @@ mod tests {
 
     fn entry(sequence: u32, front: u32, inside: u32) -> Entry {
         Entry {
-            policy: PolicyId(sequence),
             sequence,
-            front: VrfId(front),
-            local: address("172.18.1.1"),
-            inside: VrfId(inside),
-            profile: None,
-            peers: vec![address("172.16.1.1")],
-            suites: Vec::new(),
+            peers: vec![Peer::Address(address("172.16.1.1"))],
             rules: vec![Rule { permit: true, selector: selector() }],
-            lifetime: Lifetime::DEFAULT,
-            pfs: None,
-            replay: Replay::DEFAULT,
+            ..Entry::new(PolicyId(sequence), VrfId(front), VrfId(inside), address("172.18.1.1"))
         }
     }
 
@@ -202,7 +194,7 @@ mod tests {
 
     fn profile(name: &str, rings: &[&str], matches: Vec<Match>) -> Profile {
         let keyrings = rings.iter().map(|ring| (*ring).to_owned()).collect();
-        Profile { name: name.to_owned(), inside: None, keyrings, matches, self_identity: None }
+        Profile { keyrings, matches, ..Profile::new(name.to_owned()) }
     }
 
     fn ring(name: &str, front: u32, peers: &[&str]) -> Keyring {
@@ -210,7 +202,7 @@ mod tests {
             peer: peer.parse().unwrap(),
             key: Secret::from(format!("{name} {peer}").into_bytes()),
         };
-        Keyring { name: name.to_owned(), front: VrfId(front), keys: peers.iter().map(key).collect() }
+        Keyring { keys: peers.iter().map(key).collect(), ..Keyring::new(name.to_owned(), VrfId(front)) }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{Instant, PolicyId, Spi, VrfId};
-use ipsec::{Encap, Lifetime, Replay, Selector, Suite};
+use crypto::dh::Group;
+use ipsec::{Encap, Lifetime, Mode, Replay, Selector, Suite};
 
-use crate::config::Proposal;
+use crate::config::{Proposal, Version, v2};
 use crate::v1::session::{Session, state_word};
 use crate::{ChildId, Path, SessionId};
 
@@ -14,8 +15,10 @@ use crate::{ChildId, Path, SessionId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionState {
     pub id: SessionId,
+    pub version: Version,
     pub path: Path,
-    /// `MM_NO_STATE`, `MM_SA_SETUP`, `MM_KEY_EXCH` or `QM_IDLE`.
+    /// IOS's word: `MM_NO_STATE`, `MM_SA_SETUP`, `MM_KEY_EXCH`, `AG_…`, `QM_IDLE`; of version 2 `IN-NEG`, `READY`,
+    /// `DELETE`.
     pub state: &'static str,
     /// Initiator's, responder's.
     pub cookies: (u64, u64),
@@ -28,10 +31,30 @@ pub struct SessionState {
     /// These are `None` until then.
     pub identity: Option<String>,
     pub proposal: Option<Proposal>,
+    /// Of version 2, in place of `proposal`.
+    pub suite: Option<SessionSuite>,
     pub since: Option<Instant>,
     pub left: Option<Duration>,
     /// A NAT was found on the path.
     pub nat: bool,
+}
+
+/// What protects an SA of version 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSuite {
+    pub encryption: v2::Encryption,
+    /// `None` with an AEAD.
+    pub integrity: Option<v2::Integrity>,
+    pub prf: v2::Prf,
+    /// The key exchange of IKE_SA_INIT, then the additional ones (RFC 9370).
+    pub groups: Vec<Group>,
+    /// How we and how the peer proved who we are: `PSK`, `RSA`, `ECDSA`, `Ed25519`.
+    pub authentication: (&'static str, &'static str),
+    pub lifetime: Duration,
+    /// A post-quantum pre-shared key went into the keys (RFC 8784).
+    pub ppk: bool,
+    pub mobike: bool,
+    pub fragmentation: bool,
 }
 
 /// How far a pair of IPsec SAs is.
@@ -57,6 +80,7 @@ pub struct ChildState {
     pub remote: IpAddr,
     pub encap: Encap,
     pub suite: Suite,
+    pub mode: Mode,
     pub spi_in: Spi,
     pub spi_out: Spi,
     pub selector: Selector,
@@ -73,6 +97,7 @@ pub(crate) fn of_session(session: &Session, now: Instant) -> SessionState {
     let phase1 = session.established();
     SessionState {
         id: session.id,
+        version: Version::V1,
         path: session.path,
         state: state_word(session),
         cookies: (u64::from_be_bytes(session.cookies.0), u64::from_be_bytes(session.cookies.1)),
@@ -81,6 +106,7 @@ pub(crate) fn of_session(session: &Session, now: Instant) -> SessionState {
         inside: session.place.inside,
         identity: phase1.map(|phase1| phase1.identity.to_string()),
         proposal: phase1.map(|phase1| phase1.proposal),
+        suite: None,
         established: phase1.is_some(),
         since: phase1.map(|phase1| phase1.since),
         left: phase1.map(|phase1| phase1.expires.since(now)),

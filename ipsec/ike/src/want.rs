@@ -165,8 +165,8 @@ impl Ike {
         from: Option<IpAddr>,
     ) {
         let Some(entry) = self.entry(policy) else { return };
-        let heard = || entry.peers.iter().position(|peer| self.session_for(entry, *peer).is_some());
-        let named = from.and_then(|from| entry.peers.iter().position(|peer| *peer == from));
+        let heard = || entry.addresses().position(|peer| self.session_for(entry, peer).is_some());
+        let named = from.and_then(|from| entry.addresses().position(|peer| peer == from));
         let peer = named.or_else(heard).unwrap_or(0);
         let want = Want { policy, selector, replaces, peer, retried: false, session: None };
         if let Some(id) = self.wants.push(want) {
@@ -179,7 +179,7 @@ impl Ike {
         while let Some(want) = self.wants.wants.get(&id).copied() {
             let index = self.core.index.clone();
             let Some(entry) = index.entry(want.policy) else { return self.wants.fulfil(id) };
-            let Some(peer) = entry.peers.get(want.peer).copied() else { return self.give_up(id) };
+            let Some(peer) = entry.addresses().nth(want.peer) else { return self.give_up(id) };
             if let Some(session) = self.session_for(entry, peer) {
                 return self.negotiate(id, session, entry.clone());
             }
@@ -223,7 +223,7 @@ impl Ike {
         let entries = entries.filter(|entry| policy::serves(entry, asker));
         let wants = entries.flat_map(|entry| {
             let waiting = self.wants.waiting_for(entry.policy);
-            waiting.map(|(id, want)| (id, entry.peers.get(want.peer).copied()))
+            waiting.map(|(id, want)| (id, entry.addresses().nth(want.peer)))
         });
         wants.collect()
     }
@@ -246,7 +246,7 @@ impl Ike {
     fn turn_to(&mut self, id: WantId, remote: IpAddr) {
         let Some(want) = self.wants.wants.get_mut(&id) else { return };
         let entry = self.core.index.entry(want.policy);
-        let place = entry.and_then(|entry| entry.peers.iter().position(|peer| *peer == remote));
+        let place = entry.and_then(|entry| entry.addresses().position(|peer| peer == remote));
         want.peer = place.unwrap_or(want.peer);
     }
 

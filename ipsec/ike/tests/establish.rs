@@ -370,7 +370,8 @@ fn no_common_phase_1_proposal_is_named_on_both_ends() {
 #[test]
 fn the_next_peer_is_tried_when_the_first_is_silent() {
     let mut a = side_a();
-    a.entries[0].peers = vec!["192.0.2.1".parse().unwrap(), B.parse().unwrap()];
+    a.entries[0].peers =
+        ["192.0.2.1", B].map(|peer| ike::config::Peer::Address(peer.parse().unwrap())).into();
     a.keyrings.push(ring("keys", 0, "192.0.2.0/24", "secret"));
     let mut world = pair_of(a, side_b());
     world.acquire(0, 1);

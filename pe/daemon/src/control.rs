@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use base::{Engine, PortId};
 use config::Config;
-use crypto::dh::Job;
 use dataplane::{Dataplane, Event, Op};
 use pe::{Device, Input, Output, RequestId, Summary};
 use tokio::sync::{mpsc, oneshot};
@@ -35,7 +34,7 @@ pub(crate) struct Control<E, D> {
     source: Source,
     arrivals: Arrivals,
     errands: mpsc::Sender<Errand>,
-    jobs: std::sync::mpsc::Sender<(ike::AskId, Job)>,
+    jobs: std::sync::mpsc::Sender<(ike::AskId, ike::Ask)>,
     start: Instant,
     replies: BTreeMap<RequestId, oneshot::Sender<api::Response>>,
     next_request: u64,
@@ -59,7 +58,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         source: Source,
         arrivals: Arrivals,
         errands: mpsc::Sender<Errand>,
-        jobs: std::sync::mpsc::Sender<(ike::AskId, Job)>,
+        jobs: std::sync::mpsc::Sender<(ike::AskId, ike::Ask)>,
     ) -> Self {
         Self {
             engine,
@@ -113,7 +112,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         match arrival {
             Arrival::Ike(datagram) => self.feed(Input::Ike(datagram)),
             Arrival::Kernel(input) => self.feed(input),
-            Arrival::Computed(id, outcome) => self.feed(Input::Computed(id, outcome)),
+            Arrival::Answer(id, answer) => self.feed(Input::Answer(id, answer)),
             Arrival::Request(request, reply) => self.request(request, reply),
             Arrival::Reload => drop(self.reload()),
             // The loop has seen to it.
@@ -162,7 +161,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
                 }
             }
             // The worker is gone only when the program ends.
-            Output::Compute(id, job) => drop(self.jobs.send((id, job))),
+            Output::Ask(id, ask) => drop(self.jobs.send((id, ask))),
             Output::Apply(ops) => self.apply(&ops),
             Output::Host(host) => self.errand(Errand::Host(host)),
             Output::Configured(outcome) => self.configured = Some(outcome),

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use crypto::dh;
 use tokio::sync::oneshot;
 
 /// Everything that can happen to the control thread from outside the dataplane.
@@ -14,7 +13,7 @@ pub(crate) enum Arrival {
     Ike(ike::Datagram),
     /// Devices and neighbours, as the kernel reports them.
     Kernel(pe::Input),
-    Computed(ike::AskId, Result<dh::Outcome, dh::BadPublic>),
+    Answer(ike::AskId, ike::Answer),
     Request(api::Request, oneshot::Sender<api::Response>),
     /// SIGHUP.
     Reload,

@@ -3,7 +3,7 @@
 use base::Family;
 use config::Config;
 use config::model::{self, MapEntry, Volume};
-use ike::config::{Authentication, Entry, Keyring, Match, PresharedKey, Profile, Proposal, Timers};
+use ike::config::{Authentication, Entry, Keyring, Match, Peer, PresharedKey, Profile, Proposal, Timers};
 use ipsec::Lifetime;
 
 use super::config_to_ipsec::{self, Placed};
@@ -22,6 +22,7 @@ pub(crate) fn ike_config(config: &Config, ids: &mut Ids) -> (ike::Config, Vec<No
         entries: placed.iter().filter_map(|placed| entry(config, placed)).collect(),
         identity: config.identity.clone(),
         timers: timers(config),
+        ..ike::Config::default()
     };
     (ike, notices)
 }
@@ -89,30 +90,27 @@ fn entry(config: &Config, placed: &Placed<'_>) -> Option<Entry> {
     let entry = placed.entry;
     let peers = entry.peers.iter().copied().filter(|peer| Family::of(*peer) == placed.family);
     let sets = entry.transform_sets.iter().filter_map(|name| config.transform_sets.get(name));
+    let local = config_to_ipsec::local_address(placed.interface, placed.family)?;
     Some(Entry {
-        policy: placed.id,
         sequence: placed.name.sequence,
-        front: placed.front,
-        local: config_to_ipsec::local_address(placed.interface, placed.family)?,
-        inside: placed.inside,
         profile: placed.profile.map(|profile| profile.name.clone()),
-        peers: peers.collect(),
+        peers: peers.map(Peer::Address).collect(),
         suites: sets.map(|set| set.suite).collect(),
         rules: config_to_ipsec::rules(config, entry),
         lifetime: lifetime(config.ipsec.lifetime, entry),
         pfs: entry.pfs,
         replay: entry.replay.unwrap_or(config.ipsec.replay),
+        ..Entry::new(placed.id, placed.front, placed.inside, local)
     })
 }
 
 /// Global keys are the ring `default` of the global table (IKE-10).
 fn keyrings(config: &Config, ids: &mut Ids) -> Vec<Keyring> {
     let name = model::Keyring::DEFAULT.to_owned();
-    let default = Keyring { name, front: ids.vrf(None), keys: keys(&config.keys) };
-    let named = config.keyrings.iter().map(|ring| Keyring {
-        name: ring.name.clone(),
-        front: ids.vrf(ring.vrf.as_deref()),
-        keys: keys(&ring.keys),
+    let default = Keyring { keys: keys(&config.keys), ..Keyring::new(name, ids.vrf(None)) };
+    let named = config.keyrings.iter().map(|ring| {
+        let front = ids.vrf(ring.vrf.as_deref());
+        Keyring { keys: keys(&ring.keys), ..Keyring::new(ring.name.clone(), front) }
     });
     std::iter::once(default).filter(|ring| !ring.keys.is_empty()).chain(named).collect()
 }
@@ -123,11 +121,11 @@ fn keys(keys: &[model::PresharedKey]) -> Vec<PresharedKey> {
 
 fn profile(profile: &model::Profile, ids: &mut Ids) -> Profile {
     Profile {
-        name: profile.name.clone(),
         inside: profile.vrf.as_deref().map(|vrf| ids.vrf(Some(vrf))),
         keyrings: profile.keyrings.clone(),
         matches: profile.matches.iter().map(|line| matches(line, ids)).collect(),
         self_identity: profile.self_identity.clone(),
+        ..Profile::new(profile.name.clone())
     }
 }
 

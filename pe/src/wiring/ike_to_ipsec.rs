@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use base::{PolicyId, SaId, Spi};
-use ike::{Child, ChildId};
-use ipsec::{Bundle, Direction, Encap, Sa, Sad};
+use ike::{Child, ChildId, Endpoints};
+use ipsec::{Bundle, Direction, Sa, Sad};
 
 /// Every tunnel that is up, and the SPI space behind them.
 #[derive(Default)]
@@ -77,10 +77,11 @@ impl Tunnels {
         self.up(new);
     }
 
-    /// The peer's NAT gave it another port.
-    pub(crate) fn moved(&mut self, id: ChildId, encap: Encap) {
-        if let Some(pair) = self.pairs.get_mut(&id) {
-            (pair.inbound.encap, pair.outbound.encap) = (encap, encap);
+    /// The peer is somewhere else now.
+    pub(crate) fn moved(&mut self, id: ChildId, to: Endpoints) {
+        let Some(pair) = self.pairs.get_mut(&id) else { return };
+        for sa in [&mut pair.inbound, &mut pair.outbound] {
+            (sa.local, sa.remote, sa.encap) = (to.local, to.remote, to.encap);
         }
     }
 
@@ -141,6 +142,7 @@ fn sa(child: &Child, id: SaId, direction: Direction) -> Sa {
         remote: child.remote,
         encap: child.encap,
         suite: child.suite,
+        mode: child.mode,
         keys: keys.clone(),
         replay: child.replay,
         selector: child.selector,

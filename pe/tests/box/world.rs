@@ -77,7 +77,10 @@ impl Station {
         while let Some(output) = self.pe.poll() {
             match output {
                 Output::Ike(datagram) => self.sent.push_back(datagram),
-                Output::Compute(id, job) => self.pe.handle(now, Input::Computed(id, job.run())),
+                Output::Ask(id, ike::Ask::Compute(job)) => {
+                    self.pe.handle(now, Input::Answer(id, ike::Answer::Computed(job.run())));
+                }
+                Output::Ask(..) => panic!("nothing here has certificates, host names or timers of traffic"),
                 Output::Apply(ops) => self.apply(ops),
                 Output::Host(host) => self.host = host,
                 Output::Configured(result) => self.configured = Some(result.map(|summary| summary.ops)),

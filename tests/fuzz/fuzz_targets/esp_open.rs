@@ -27,6 +27,7 @@ fn sa(suite: Suite, direction: Direction, esn: bool) -> Sa {
         remote: [192, 0, 2, 2].into(),
         encap: Encap::Esp,
         suite,
+        mode: ipsec::Mode::Tunnel,
         keys: Keys {
             cipher: Secret::from((1..).take(suite.cipher.key_len()).collect::<Vec<u8>>()),
             integrity: Secret::from((7..).take(suite.integrity.key_len()).collect::<Vec<u8>>()),

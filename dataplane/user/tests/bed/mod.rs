@@ -306,6 +306,7 @@ pub fn sa(number: u32, direction: Direction, wan: PortId, inside: VrfId, remote:
         remote,
         encap: Encap::Esp,
         suite,
+        mode: ipsec::Mode::Tunnel,
         keys: Keys {
             cipher: Secret::from(vec![seed; suite.cipher.key_len()]),
             integrity: Secret::from(vec![seed ^ 0xFF; suite.integrity.key_len()]),

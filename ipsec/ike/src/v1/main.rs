@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use base::{Instant, VrfId};
 use crypto::dh;
+use crypto::job::{Failed, Outcome};
 
 use super::cipher::Keys;
 use super::session::{Message, Session};
@@ -170,9 +171,9 @@ pub(crate) fn receive(session: &Session, core: &mut Core, message: &Message<'_>)
 pub(crate) fn computed(
     session: &Session,
     core: &mut Core,
-    outcome: Result<dh::Outcome, dh::BadPublic>,
+    outcome: Result<Outcome, Failed>,
 ) -> Result<Step, Refusal> {
-    let outcome = outcome.map_err(|_| Refusal::ignored("bad-public-value").fatal())?;
+    let Outcome::Exchanged(outcome) = outcome.map_err(|_| Refusal::ignored("bad-public-value").fatal())?;
     match (&session.state, outcome) {
         (State::ExpectKeyPair(agreed), dh::Outcome::Generated { private, public }) => {
             Ok(initiator::send_key(session, core, agreed, private, public))
@@ -255,6 +256,10 @@ fn identify(index: &Index, profile: Option<&str>, path: &Path) -> Vec<u8> {
         Identity::Address => Name::Address(path.local.ip()),
         Identity::Fqdn(name) => Name::Fqdn(name.clone()),
         Identity::UserFqdn(name) => Name::UserFqdn(name.clone()),
+        Identity::Exactly(address) => Name::Address(*address),
+        Identity::KeyId(id) => Name::KeyId(id.clone()),
+        // Without a certificate there is no subject.
+        Identity::Dn => Name::Address(path.local.ip()),
     };
     Id::any_port(name).encode()
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base::{Instant, Secret, Spi};
 use crypto::dh;
+use crypto::job::{Failed, Outcome};
 
 use super::session::{Fate, Message, Session};
 use crate::core::{Asker, Core, Event};
@@ -180,11 +181,11 @@ pub(crate) fn computed(
     session: &mut Session,
     core: &mut Core,
     id: u32,
-    outcome: Result<dh::Outcome, dh::BadPublic>,
+    outcome: Result<Outcome, Failed>,
 ) -> Fate {
     let Some(quick) = session.quicks.get(&id) else { return Fate::Live };
-    let result = match (&quick.state, outcome) {
-        (_, Err(dh::BadPublic)) => Err(Refusal::ignored("bad-public-value").fatal()),
+    let result = match (&quick.state, outcome.map(|Outcome::Exchanged(exchanged)| exchanged)) {
+        (_, Err(_)) => Err(Refusal::ignored("bad-public-value").fatal()),
         (State::ExpectKeyPair(plan, spi), Ok(dh::Outcome::Generated { private, public })) => {
             initiator::send_proposal(session, core, id, plan, *spi, Some((private, public)))
         }
@@ -339,5 +340,6 @@ pub(crate) fn answered(session: &mut Session, core: &mut Core, id: u32, answer: 
     match answer {
         Answer::Spi(spi) => reserved(session, core, id, spi),
         Answer::Computed(outcome) => computed(session, core, id, outcome),
+        Answer::Validated(_) | Answer::Resolved(_) | Answer::Traffic(_) => Fate::Live,
     }
 }

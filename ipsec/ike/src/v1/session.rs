@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base::Instant;
-use crypto::dh;
+use crypto::job::{Failed, Outcome};
 
 use super::cipher::Keys;
 use super::main::{self, Established, Place, State, Step};
@@ -188,7 +188,7 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn computed(&mut self, core: &mut Core, outcome: Result<dh::Outcome, dh::BadPublic>) -> Fate {
+    pub(crate) fn computed(&mut self, core: &mut Core, outcome: Result<Outcome, Failed>) -> Fate {
         match main::computed(self, core, outcome) {
             Ok(step) => {
                 self.take(core, step);
@@ -204,7 +204,7 @@ impl Session {
         self.path = step.path.unwrap_or(self.path);
         self.cookies.1 = step.responder.unwrap_or(self.cookies.1);
         if let Some(job) = step.compute {
-            core.ask(Asker::Main(self.id), Ask::Compute(job));
+            core.ask(Asker::Main(self.id), Ask::Compute(job.into()));
         }
         if let Some(bytes) = step.send {
             self.send(core, bytes, step.until_answered);

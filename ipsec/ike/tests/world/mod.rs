@@ -15,13 +15,12 @@ use std::time::Duration;
 use base::{Engine, Instant, PolicyId, Prefix, Secret, VrfId};
 use crypto::dh::Group;
 use ike::config::{
-    Authentication, Config, Encryption, Entry, Hash, Identity, Keyring, Match, PresharedKey, Profile,
-    Proposal, Timers,
+    Authentication, Config, Encryption, Entry, Hash, Keyring, Match, Peer, PresharedKey, Profile, Proposal,
 };
 use ike::{
     Answer, Ask, Child, ChildId, Command, Datagram, DownReason, Ike, Input, Notice, Output, Path, Stage,
 };
-use ipsec::{Cipher, Encap, Flow, Integrity, Lifetime, Replay, Rule, Sad, Selector, Suite};
+use ipsec::{Cipher, Encap, Flow, Integrity, Rule, Sad, Selector, Suite};
 
 pub struct Node {
     pub ike: Ike,
@@ -167,6 +166,9 @@ impl World {
                             continue;
                         }
                         Ask::Compute(job) => Answer::Computed(job.run()),
+                        Ask::Validate(_) | Ask::Resolve { .. } | Ask::Traffic(_) => {
+                            panic!("nothing here has certificates, host names or timers of traffic")
+                        }
                     };
                     target.ike.handle(now, Input::Answer(id, answer));
                 }
@@ -178,7 +180,7 @@ impl World {
                     assert!(self.nodes[node].up.iter().any(|child| child.id == old), "replaces what is up");
                     self.nodes[node].child_up(*new);
                 }
-                Output::ChildMoved(id, encap) => self.nodes[node].child_moved(id, encap),
+                Output::ChildMoved(id, to) => self.nodes[node].child_moved(id, to.encap),
                 Output::ChildDown(id, reason) => self.nodes[node].child_down(id, reason),
                 Output::Notice(notice) => self.nodes[node].notices.push(notice),
             }
@@ -329,33 +331,26 @@ pub fn proposal() -> Proposal {
 
 pub fn ring(name: &str, front: u32, peer: &str, key: &str) -> Keyring {
     let key = PresharedKey { peer: peer.parse().unwrap(), key: Secret::from(key.as_bytes()) };
-    Keyring { name: name.into(), front: VrfId(front), keys: vec![key] }
+    Keyring { keys: vec![key], ..Keyring::new(name.into(), VrfId(front)) }
 }
 
 pub fn profile(name: &str, inside: Option<u32>, keyring: &str, peer: &str, front: u32) -> Profile {
     Profile {
-        name: name.into(),
         inside: inside.map(VrfId),
         keyrings: vec![keyring.into()],
         matches: vec![Match::Address { prefix: peer.parse().unwrap(), front: VrfId(front) }],
-        self_identity: None,
+        ..Profile::new(name.into())
     }
 }
 
 pub fn entry(policy: u32, local: &str, peer: &str, selector: Selector) -> Entry {
     Entry {
-        policy: PolicyId(policy),
         sequence: policy,
-        front: VrfId(0),
-        local: local.parse().unwrap(),
-        inside: VrfId(1),
         profile: Some("site".into()),
-        peers: vec![peer.parse().unwrap()],
+        peers: vec![Peer::Address(peer.parse().unwrap())],
         suites: vec![AES_SHA],
         rules: vec![Rule { permit: true, selector }],
-        lifetime: Lifetime::DEFAULT,
-        pfs: None,
-        replay: Replay::DEFAULT,
+        ..Entry::new(PolicyId(policy), VrfId(0), VrfId(1), local.parse().unwrap())
     }
 }
 
@@ -367,8 +362,7 @@ pub fn side(local: &str, peer: &str, ours: &str, theirs: &str) -> Config {
         keyrings: vec![ring("keys", 0, &host, "secret")],
         profiles: vec![profile("site", Some(1), "keys", &host, 0)],
         entries: vec![entry(1, local, peer, selector(ours, theirs))],
-        identity: Identity::Address,
-        timers: Timers::default(),
+        ..Config::default()
     }
 }
 

@@ -48,7 +48,7 @@ impl Engine for Scripted {
             Input::Counters(_) => "counters",
             Input::Event(_) => "event",
             Input::Ike(_) => "ike",
-            Input::Computed(..) => "computed",
+            Input::Answer(..) => "answer",
             Input::Device(_) | Input::DeviceGone(_) | Input::Neighbour { .. } => "kernel",
         };
         seen.inputs.push(name.to_owned());

@@ -77,7 +77,7 @@ pub(crate) fn propose(
     spi: Spi,
 ) -> Result<Step, Refusal> {
     let Some(group) = plan.entry.pfs else { return send_proposal(session, core, id, plan, spi, None) };
-    let ask = Some(Ask::Compute(Job::Generate { group, seed: core.drbg.bytes() }));
+    let ask = Some(Ask::Compute(Job::Generate { group, seed: core.drbg.bytes() }.into()));
     Ok(Step { ask, ..Step::to(State::ExpectKeyPair(plan.clone(), spi)) })
 }
 
@@ -151,7 +151,7 @@ fn judge(
         return confirm(session, core, id, &answered, None);
     };
     let peer = ke::decode(chain.first(payload::KEY_EXCHANGE)?)?;
-    let ask = Some(Ask::Compute(Job::Finish { group, private, peer }));
+    let ask = Some(Ask::Compute(Job::Finish { group, private, peer }.into()));
     Ok(Step { ask, ..Step::to(State::ExpectSecret(answered)) })
 }
 

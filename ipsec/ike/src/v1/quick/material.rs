@@ -56,6 +56,7 @@ pub(super) fn child(
 ) -> Option<Box<Child>> {
     let phase1 = session.established()?;
     Some(Box::new(Child {
+        mode: ipsec::Mode::Tunnel,
         id: core.child_id(),
         session: session.id,
         policy: entry.policy,

@@ -261,20 +261,8 @@ mod tests {
     const AES_SHA: Suite = Suite { cipher: Cipher::AesCbc(128), integrity: Integrity::Sha1 };
 
     fn entry(pfs: Option<Group>) -> Entry {
-        Entry {
-            policy: PolicyId(1),
-            sequence: 1,
-            front: VrfId(0),
-            local: IpAddr::from([192, 0, 2, 1]),
-            inside: VrfId(1),
-            profile: None,
-            peers: Vec::new(),
-            suites: vec![AES_SHA],
-            rules: Vec::new(),
-            lifetime: Lifetime::DEFAULT,
-            pfs,
-            replay: Replay::DEFAULT,
-        }
+        let local = IpAddr::from([192, 0, 2, 1]);
+        Entry { suites: vec![AES_SHA], pfs, ..Entry::new(PolicyId(1), VrfId(0), VrfId(1), local) }
     }
 
     /// AES without a key length, SHA-1, tunnel mode, and more.

@@ -68,7 +68,7 @@ pub(crate) fn reserved(
     spi: Spi,
 ) -> Result<Step, Refusal> {
     let Some((group, peer)) = offer.pfs.clone() else { return answer(session, core, id, offer, spi, None) };
-    let ask = Some(Ask::Compute(Job::Agree { group, seed: core.drbg.bytes(), peer }));
+    let ask = Some(Ask::Compute(Job::Agree { group, seed: core.drbg.bytes(), peer }.into()));
     Ok(Step { ask, ..Step::to(State::ExpectAgreement(offer.clone(), spi)) })
 }
 

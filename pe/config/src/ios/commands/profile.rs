@@ -100,7 +100,9 @@ fn self_identity() -> [Command; 1] {
         |v| {
             let args = Args::new();
             one(Some(match v.profile()?.self_identity.as_ref()? {
-                Identity::Address => args.flag("address"),
+                Identity::Address | Identity::Exactly(_) | Identity::KeyId(_) | Identity::Dn => {
+                    args.flag("address")
+                }
                 Identity::Fqdn(host) => args.with("HOST", host),
                 Identity::UserFqdn(user) => args.with("USER", user),
             }))
