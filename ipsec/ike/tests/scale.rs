@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use base::{Engine, Instant, PolicyId, Prefix, VrfId};
 use crypto::dh::Group;
-use ike::config::{Config, Entry, Keyring, Match, PresharedKey, Profile, Proposal};
+use ike::config::{Config, Entry, Keyring, Match, Peer, PresharedKey, Profile, Proposal};
 use ike::{Answer, Ask, Command, Datagram, Ike, Input, Output};
 use ipsec::{Sad, Selector};
 use world::{proposal, side};
@@ -47,7 +47,7 @@ fn config(count: u32, hub: bool) -> Config {
             policy: PolicyId(n),
             sequence: n,
             local: local.parse().unwrap(),
-            peers: vec![remote.parse().unwrap()],
+            peers: vec![Peer::Address(remote.parse().unwrap())],
             inside: VrfId(0),
             profile: None,
             ..template.clone()
@@ -138,8 +138,8 @@ fn by_customer(count: u32) -> Config {
         let name = format!("customer-{number}");
         let line = Match::Address { prefix: key.peer, front: VrfId(0) };
         let (keyrings, matches) = (vec![name.clone()], vec![line]);
-        let profile = Profile { name: name.clone(), inside: None, keyrings, matches, self_identity: None };
-        (Keyring { name, front: VrfId(0), keys: vec![key] }, profile)
+        let profile = Profile { keyrings, matches, ..Profile::new(name.clone()) };
+        (Keyring { keys: vec![key], ..Keyring::new(name, VrfId(0)) }, profile)
     });
     (config.keyrings, config.profiles) = customers.unzip();
     for (entry, profile) in config.entries.iter_mut().zip(&config.profiles) {

@@ -252,7 +252,6 @@ mod tests {
     use std::net::IpAddr;
 
     use base::{PolicyId, VrfId};
-    use ipsec::Replay;
 
     use super::*;
     use crate::wire::attribute::Value;
