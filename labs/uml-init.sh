@@ -13,7 +13,7 @@ ln -s /usr/lib/uml/modules /tmp/base/lib/modules
 printf '#!/bin/sh\nexec /sbin/modprobe -d /tmp/base "$@"\n' >/tmp/modprobe
 chmod +x /tmp/modprobe
 echo /tmp/modprobe >/proc/sys/kernel/modprobe
-/tmp/modprobe -a xfrm_user esp4 authenc echainiv cbc hmac sha1_generic des_generic aes_generic
+/tmp/modprobe -a ipv6 xfrm_user esp4 esp6 authenc echainiv cbc hmac sha1_generic des_generic aes_generic
 
 ip link set lo up
 for port in /sys/class/net/vec*; do

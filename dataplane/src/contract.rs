@@ -44,6 +44,7 @@ pub fn suite(make: &mut dyn FnMut() -> Box<dyn Subject>) {
         unsetting_what_is_not_there_is_harmless,
         what_was_unset_is_gone_and_can_come_back,
         an_sa_that_goes_tells_what_it_counted,
+        a_question_about_sas_is_answered_under_its_number,
         a_rekey_makes_before_it_breaks,
         a_drop_has_one_name_and_one_meaning,
     ] {
@@ -106,6 +107,19 @@ fn an_sa_that_goes_tells_what_it_counted(subject: &mut dyn Subject) {
     let _ = subject.plane().counters();
     let events: Vec<_> = core::iter::from_fn(|| subject.plane().poll()).collect();
     assert!(events.contains(&Event::Gone(OUTBOUND, counted)), "{events:?}");
+}
+
+fn a_question_about_sas_is_answered_under_its_number(subject: &mut dyn Subject) {
+    set(subject, &plan());
+    subject.carry();
+    let (sent, received) = (outbound(subject), SaCounters::default());
+    subject.plane().read(7, &[OUTBOUND, SaId(77), INBOUND]);
+    subject.plane().read(8, &[]);
+    // As above.
+    let _ = subject.plane().counters();
+    let events: Vec<_> = core::iter::from_fn(|| subject.plane().poll()).collect();
+    assert!(events.contains(&Event::Counted(7, vec![Some(sent), None, Some(received)])), "{events:?}");
+    assert!(events.contains(&Event::Counted(8, Vec::new())), "{events:?}");
 }
 
 fn what_was_unset_is_gone_and_can_come_back(subject: &mut dyn Subject) {

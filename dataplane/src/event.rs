@@ -23,6 +23,9 @@ pub enum Event {
     Moved(SaId, u16),
     /// An SA was unset; what it had counted.
     Gone(SaId, SaCounters),
+    /// The answer to [`Dataplane::read`](crate::Dataplane::read), in the order of the question; `None`: there
+    /// is no such SA.
+    Counted(u64, Vec<Option<SaCounters>>),
     /// A next hop's link address is wanted.
     Resolve(PortId, IpAddr),
     /// A packet the backend cannot deal with.

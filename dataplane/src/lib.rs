@@ -26,6 +26,8 @@ pub use plan::Plan;
 
 use std::fmt;
 
+use base::SaId;
+
 /// A forwarding backend.
 pub trait Dataplane {
     /// Carries out `ops` in order. On an error the ops before `Rejected::index` are in force.
@@ -36,6 +38,9 @@ pub trait Dataplane {
 
     /// What was counted so far.
     fn counters(&self) -> Counters;
+
+    /// Asks what these SAs counted so far, and does not wait: `Event::Counted` with this number answers.
+    fn read(&mut self, question: u64, sas: &[SaId]);
 }
 
 /// An op the backend cannot carry out, and why.

@@ -74,6 +74,11 @@ impl Dataplane for Memory {
     fn counters(&self) -> Counters {
         Counters { sas: self.sas.clone(), ..Counters::default() }
     }
+
+    fn read(&mut self, question: u64, sas: &[SaId]) {
+        let counted = sas.iter().map(|id| self.sas.get(id).copied()).collect();
+        self.events.push_back(Event::Counted(question, counted));
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,14 @@ pub enum Cipher {
     TripleDes,
     /// RFC 3602.
     AesCbc(u16),
+    /// RFC 3686.
+    AesCtr(u16),
     /// RFC 4106 with a 16-octet ICV.
     AesGcm(u16),
+    /// RFC 4309 with a 16-octet ICV.
+    AesCcm(u16),
+    /// RFC 7634.
+    ChaCha20Poly1305,
 }
 
 /// An ESP integrity algorithm, with the length its ICV is cut to.
@@ -32,6 +38,10 @@ pub enum Integrity {
     Sha384,
     /// RFC 4868, 256 bits.
     Sha512,
+    /// RFC 3566, 96 bits.
+    AesXcbc,
+    /// RFC 4494, 96 bits.
+    AesCmac,
 }
 
 /// What protects the packets of an SA.
@@ -43,17 +53,20 @@ pub struct Suite {
 
 impl Cipher {
     pub const fn is_aead(self) -> bool {
-        matches!(self, Self::AesGcm(_))
+        matches!(self, Self::AesGcm(_) | Self::AesCcm(_) | Self::ChaCha20Poly1305)
     }
 
-    /// Bytes of keying material: the key, and for GCM its 4-byte salt (RFC 4106 section 8.1).
+    /// Bytes of keying material: the key, and behind it the nonce or salt of counter modes (RFC 3686
+    /// section 5.1, 4106 section 8.1, 4309 section 7.1, 7634 section 2).
     pub const fn key_len(self) -> usize {
         match self {
             Self::Null => 0,
             Self::Des => 8,
             Self::TripleDes => 24,
             Self::AesCbc(bits) => bits as usize / 8,
-            Self::AesGcm(bits) => bits as usize / 8 + 4,
+            Self::AesCtr(bits) | Self::AesGcm(bits) => bits as usize / 8 + 4,
+            Self::AesCcm(bits) => bits as usize / 8 + 3,
+            Self::ChaCha20Poly1305 => 36,
         }
     }
 
@@ -61,7 +74,12 @@ impl Cipher {
     pub const fn iv_len(self) -> usize {
         match self {
             Self::Null => 0,
-            Self::Des | Self::TripleDes | Self::AesGcm(_) => 8,
+            Self::Des
+            | Self::TripleDes
+            | Self::AesCtr(_)
+            | Self::AesGcm(_)
+            | Self::AesCcm(_)
+            | Self::ChaCha20Poly1305 => 8,
             Self::AesCbc(_) => 16,
         }
     }
@@ -69,7 +87,7 @@ impl Cipher {
     /// What the padded payload must be a multiple of, at least 4 (RFC 4303 section 2.4).
     pub const fn block_len(self) -> usize {
         match self {
-            Self::Null | Self::AesGcm(_) => 4,
+            Self::Null | Self::AesCtr(_) | Self::AesGcm(_) | Self::AesCcm(_) | Self::ChaCha20Poly1305 => 4,
             Self::Des | Self::TripleDes => 8,
             Self::AesCbc(_) => 16,
         }
@@ -80,7 +98,7 @@ impl Integrity {
     pub const fn key_len(self) -> usize {
         match self {
             Self::None => 0,
-            Self::Md5 => 16,
+            Self::Md5 | Self::AesXcbc | Self::AesCmac => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha384 => 48,
@@ -91,7 +109,7 @@ impl Integrity {
     const fn icv_len(self) -> usize {
         match self {
             Self::None => 0,
-            Self::Md5 | Self::Sha1 => 12,
+            Self::Md5 | Self::Sha1 | Self::AesXcbc | Self::AesCmac => 12,
             Self::Sha256 => 16,
             Self::Sha384 => 24,
             Self::Sha512 => 32,
@@ -118,7 +136,7 @@ impl Suite {
     }
 }
 
-/// As in `crypto ipsec transform-set`.
+/// As in `crypto ipsec transform-set`; counter mode, CCM and ChaCha20 have names of ours in its style.
 impl fmt::Display for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -127,8 +145,13 @@ impl fmt::Display for Cipher {
             Self::TripleDes => f.write_str("esp-3des"),
             Self::AesCbc(128) => f.write_str("esp-aes"),
             Self::AesCbc(bits) => write!(f, "esp-aes {bits}"),
+            Self::AesCtr(128) => f.write_str("esp-aes-ctr"),
+            Self::AesCtr(bits) => write!(f, "esp-aes-ctr {bits}"),
             Self::AesGcm(128) => f.write_str("esp-gcm"),
             Self::AesGcm(bits) => write!(f, "esp-gcm {bits}"),
+            Self::AesCcm(128) => f.write_str("esp-ccm"),
+            Self::AesCcm(bits) => write!(f, "esp-ccm {bits}"),
+            Self::ChaCha20Poly1305 => f.write_str("esp-chacha20-poly1305"),
         }
     }
 }
@@ -143,6 +166,8 @@ impl fmt::Display for Integrity {
             Self::Sha256 => "esp-sha256-hmac",
             Self::Sha384 => "esp-sha384-hmac",
             Self::Sha512 => "esp-sha512-hmac",
+            Self::AesXcbc => "esp-aes-xcbc-mac",
+            Self::AesCmac => "esp-aes-cmac",
         })
     }
 }
@@ -172,7 +197,9 @@ mod tests {
 
     #[test]
     fn payload_for_is_the_inverse_of_sealed_len() {
-        for cipher in [Cipher::Null, Cipher::Des, Cipher::AesCbc(128), Cipher::AesGcm(256)] {
+        for cipher in
+            [Cipher::Null, Cipher::Des, Cipher::AesCbc(128), Cipher::AesGcm(256), Cipher::AesCcm(128)]
+        {
             let suite = Suite { cipher, integrity: Integrity::Sha1 };
             for room in 64..1500 {
                 let payload = suite.payload_for(room);

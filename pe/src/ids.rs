@@ -10,7 +10,14 @@ use base::{PolicyId, PortId, VrfId};
 pub(crate) struct Ids {
     vrfs: Numbers<String>,
     ports: Numbers<PortName>,
-    policies: Numbers<EntryName>,
+    policies: Numbers<PolicyName>,
+}
+
+/// What a policy stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum PolicyName {
+    Entry(EntryName),
+    Tunnel(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +34,8 @@ pub(crate) struct EntryName {
     pub(crate) interface: String,
     pub(crate) map: String,
     pub(crate) sequence: u32,
+    /// Its number in the dynamic map that stands at that place.
+    pub(crate) dynamic: Option<u32>,
 }
 
 impl Ids {
@@ -40,7 +49,17 @@ impl Ids {
     }
 
     pub(crate) fn policy(&mut self, name: EntryName) -> PolicyId {
-        PolicyId(self.policies.number(name))
+        PolicyId(self.policies.number(PolicyName::Entry(name)))
+    }
+
+    /// A policy that has no name: it is gone for good once it is gone.
+    pub(crate) fn nameless_policy(&mut self) -> PolicyId {
+        PolicyId(self.policies.next())
+    }
+
+    /// The policy of a tunnel interface.
+    pub(crate) fn tunnel(&mut self, interface: &str) -> PolicyId {
+        PolicyId(self.policies.number(PolicyName::Tunnel(interface.to_owned())))
     }
 
     /// A VRF that exists already.
@@ -68,7 +87,18 @@ impl Ids {
     }
 
     pub(crate) fn entry(&self, id: PolicyId) -> Option<&EntryName> {
-        self.policies.name(id.0)
+        match self.policies.name(id.0)? {
+            PolicyName::Entry(name) => Some(name),
+            PolicyName::Tunnel(_) => None,
+        }
+    }
+
+    /// The tunnel interface whose policy it is.
+    pub(crate) fn tunnel_of(&self, id: PolicyId) -> Option<&str> {
+        match self.policies.name(id.0)? {
+            PolicyName::Tunnel(name) => Some(name),
+            PolicyName::Entry(_) => None,
+        }
     }
 }
 
@@ -76,12 +106,13 @@ impl Ids {
 #[derive(Clone)]
 struct Numbers<N> {
     numbers: BTreeMap<N, u32>,
-    names: Vec<N>,
+    names: BTreeMap<u32, N>,
+    last: u32,
 }
 
 impl<N> Default for Numbers<N> {
     fn default() -> Self {
-        Self { numbers: BTreeMap::new(), names: Vec::new() }
+        Self { numbers: BTreeMap::new(), names: BTreeMap::new(), last: 0 }
     }
 }
 
@@ -90,10 +121,15 @@ impl<N: Clone + Ord> Numbers<N> {
         if let Some(number) = self.numbers.get(&name) {
             return *number;
         }
-        self.names.push(name.clone());
-        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let number = self.next();
+        self.names.insert(number, name.clone());
         self.numbers.insert(name, number);
         number
+    }
+
+    fn next(&mut self) -> u32 {
+        self.last = self.last.saturating_add(1);
+        self.last
     }
 
     fn known(&self, name: &N) -> Option<u32> {
@@ -101,7 +137,7 @@ impl<N: Clone + Ord> Numbers<N> {
     }
 
     fn name(&self, number: u32) -> Option<&N> {
-        self.names.get(usize::try_from(number.checked_sub(1)?).ok()?)
+        self.names.get(&number)
     }
 }
 

@@ -1,11 +1,15 @@
 //! What goes into the box and what comes out.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base::{PortId, Prefix, VrfId};
+use base::{PortId, Prefix, SaId, VrfId};
 use config::Config;
 use dataplane::{Address, Counters, Event, Op};
+
+/// What was loaded for the trustpoints of a configuration, by name.
+pub type Trustpoints = Arc<BTreeMap<String, Arc<pki::Trustpoint>>>;
 
 /// Ties a reply to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,13 +25,15 @@ pub struct Device {
 }
 
 pub enum Input {
-    /// Apply this configuration: the difference to the one in force, all or nothing. Answered by
-    /// `Output::Configured`.
-    Configure(Arc<Config>),
+    /// Apply this configuration, with what its trustpoints loaded: the difference to the one in force, all
+    /// or nothing. Answered by `Output::Configured`.
+    Configure(Arc<Config>, Trustpoints),
     /// An IKE message, without non-ESP marker.
     Ike(ike::Datagram),
     Answer(ike::AskId, ike::Answer),
     Event(Event),
+    /// How busy this machine is, in percent; told while a limit is configured (CAC-03).
+    Load(u8),
     /// What the dataplane counted; sent before each request that shows counters.
     Counters(Counters),
     /// A device appeared or changed. Sent for every device before the first `Configure`.
@@ -45,8 +51,10 @@ pub enum Input {
 
 pub enum Output {
     Ike(ike::Datagram),
-    /// For a worker thread or the network: never an SPI. Comes back as `Input::Answer`.
+    /// For a worker thread or the network: a `Compute`, `Validate` or `Resolve`. Comes back as `Input::Answer`.
     Ask(ike::AskId, ike::Ask),
+    /// For `Dataplane::read`.
+    Read(u64, Vec<SaId>),
     Apply(Vec<Op>),
     /// The kernel's part of what should be; always after the `Apply` that opened its ports.
     Host(Host),
@@ -68,6 +76,8 @@ pub struct Summary {
 pub struct Host {
     pub ports: Vec<HostPort>,
     pub routes: Vec<HostRoute>,
+    /// By name; the global table has none.
+    pub vrfs: BTreeMap<String, VrfId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

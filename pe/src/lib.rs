@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod io;
-pub use io::{Device, Host, HostPort, HostRoute, Input, Output, RequestId, Summary};
+pub use io::{Device, Host, HostPort, HostRoute, Input, Output, RequestId, Summary, Trustpoints};
 
 mod notice;
 pub use notice::{Notice, Peer, Severity};

@@ -92,9 +92,10 @@ pub enum Notice {
         interface: String,
         up: bool,
     },
-    /// A policy is not offered: no keys serve its authentication method.
+    /// A policy is not offered; `reason` says what it lacks and what to do.
     ProposalLeftOut {
         priority: u16,
+        reason: &'static str,
     },
     /// A crypto-map entry cannot negotiate; it protects nothing.
     EntryIncomplete {
@@ -226,9 +227,8 @@ impl fmt::Display for Notice {
                 let state = if *up { "up" } else { "down" };
                 write!(f, "%LINK-3-UPDOWN: Interface {interface}, changed state to {state}")
             }
-            Self::ProposalLeftOut { priority } => {
-                write!(f, "%CRYPTO-4-POLICY_LEFT_OUT: isakmp policy {priority} is not offered: ")?;
-                f.write_str("no keys for its authentication method (use `authentication pre-share`)")
+            Self::ProposalLeftOut { priority, reason } => {
+                write!(f, "%CRYPTO-4-POLICY_LEFT_OUT: isakmp policy {priority} is not offered: {reason}")
             }
             Self::EntryIncomplete { interface, map, sequence, missing } => {
                 write!(
@@ -289,7 +289,7 @@ fn vrf(name: &Option<String>) -> &str {
     name.as_deref().unwrap_or("(none)")
 }
 
-const fn blame_text(blame: Blame) -> &'static str {
+pub(crate) const fn blame_text(blame: Blame) -> &'static str {
     match blame {
         Blame::PeerMisbehaved => "the peer broke the protocol",
         Blame::PeerIncompatible => "the two ends do not agree",

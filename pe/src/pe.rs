@@ -15,16 +15,18 @@ use crate::past::Past;
 use crate::plan::Neighbours;
 use crate::problems::Problems;
 use crate::tables::Tables;
+use crate::wiring::config_to_ipsec::{self, Placed};
 use crate::wiring::ike_to_ipsec::Tunnels;
 use crate::wiring::link_to_all::{self, Links};
 use crate::wiring::{config_to_ike, dataplane_to_ike, ike_to_notice, vrf_to_host};
-use crate::{Device, Host, Input, Notice, Output, Summary, plan, show};
+use crate::{Device, Host, Input, Notice, Output, Summary, Trustpoints, plan, show};
 
 /// Everything the box knows, and no socket, clock or thread.
 pub struct Pe {
     pub(crate) ike: Ike,
     pub(crate) ids: Ids,
     pub(crate) config: Arc<Config>,
+    pub(crate) trustpoints: Trustpoints,
     pub(crate) links: Links,
     pub(crate) neighbours: Neighbours,
     pub(crate) tables: Tables,
@@ -50,6 +52,7 @@ impl Pe {
             ike: Ike::new(seed),
             ids: Ids::default(),
             config: Arc::default(),
+            trustpoints: Arc::default(),
             links: Links::default(),
             neighbours: Neighbours::default(),
             tables: Tables::default(),
@@ -72,6 +75,11 @@ impl Pe {
         &self.plan
     }
 
+    /// Every crypto-map entry on every interface.
+    pub(crate) fn placed(&self) -> Vec<Placed<'_>> {
+        config_to_ipsec::placed(&self.config, &mut self.ids.clone())
+    }
+
     /// The VRF's name; `None` is the global table.
     pub fn vrf_name(&self, id: base::VrfId) -> Option<&str> {
         self.ids.vrf_name(id)
@@ -84,10 +92,11 @@ impl Engine for Pe {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Configure(config) => self.configure(now, config),
+            Input::Configure(config, trustpoints) => self.configure(now, config, trustpoints),
             Input::Ike(datagram) => self.tell_ike(now, ike::Input::Datagram(datagram)),
             Input::Answer(id, answer) => self.answer(now, id, answer),
             Input::Event(event) => self.event(now, event),
+            Input::Load(percent) => self.command(now, Command::Load(percent)),
             Input::Counters(counters) => self.counters = counters,
             Input::Device(device) => self.device(now, device),
             Input::DeviceGone(name) => {
@@ -123,14 +132,14 @@ impl Engine for Pe {
 /// Configuration and wires.
 impl Pe {
     /// Prepares all, then applies all: what fails, fails before anything changed.
-    fn configure(&mut self, now: Instant, config: Arc<Config>) {
+    fn configure(&mut self, now: Instant, config: Arc<Config>, trustpoints: Trustpoints) {
         let mut ids = self.ids.clone();
         let tables = match Tables::derive(&config, &mut ids, &self.links) {
             Ok(tables) => tables,
             Err(reason) => return self.refuse(now, reason),
         };
-        let (ike_config, notices) = config_to_ike::ike_config(&config, &mut ids);
-        (self.ids, self.config) = (ids, config);
+        let (ike_config, notices) = config_to_ike::ike_config(&config, &trustpoints, &mut ids);
+        (self.ids, self.config, self.trustpoints) = (ids, config, trustpoints);
         self.tell_ike(now, ike::Input::Command(Command::Configure(Arc::new(ike_config))));
         notices.into_iter().for_each(|notice| self.notice(now, notice));
         let ops = self.settle(now, tables);
@@ -163,7 +172,9 @@ impl Pe {
         let count = ops.len();
         self.plan = wanted;
         self.apply(ops);
-        let host = vrf_to_host::host(&self.tables);
+        let mut host = vrf_to_host::host(&self.tables);
+        let number = |name: &String| Some((name.clone(), self.ids.known_vrf(Some(name))?));
+        host.vrfs = self.config.vrfs.keys().filter_map(number).collect();
         if host != self.host {
             self.host = host.clone();
             self.outputs.push_back(Output::Host(host));
@@ -227,6 +238,9 @@ impl Pe {
         if let Event::Gone(sa, counted) = event {
             return self.sa_gone(sa, counted);
         }
+        if let Event::Counted(question, counted) = &event {
+            return self.answer(now, AskId(*question), Answer::Traffic(traffic(counted)));
+        }
         let notice = ike_to_notice::event(&event, &self.tables.peers, &self.ids, self.debug_ipsec);
         notice.into_iter().for_each(|notice| self.notice(now, notice));
         if let Some(command) = dataplane_to_ike::command(event, &self.tunnels) {
@@ -241,7 +255,7 @@ impl Pe {
         let (policy, selector, _) = flow;
         let Some(entry) = self.tables.policies.get(&policy) else { return };
         let is_rule = entry.rules.iter().any(|rule| rule.permit && rule.selector == selector);
-        if is_rule || self.tunnels.bundles(policy).iter().any(|bundle| bundle.selector == selector) {
+        if is_rule || self.tunnels.carries(policy, &selector) {
             self.past.add(flow, counted, cleared);
         } else {
             self.past.forget(&flow);
@@ -270,10 +284,10 @@ impl Pe {
         while let Some(output) = self.ike.poll() {
             match output {
                 ike::Output::Transmit(datagram) => self.outputs.push_back(Output::Ike(datagram)),
-                ike::Output::Ask(
-                    id,
-                    ask @ (Ask::Compute(_) | Ask::Validate(_) | Ask::Resolve { .. } | Ask::Traffic(_)),
-                ) => self.outputs.push_back(Output::Ask(id, ask)),
+                ike::Output::Ask(id, ask @ (Ask::Compute(_) | Ask::Validate(_) | Ask::Resolve { .. })) => {
+                    self.outputs.push_back(Output::Ask(id, ask));
+                }
+                ike::Output::Ask(id, Ask::Traffic(child)) => self.read_traffic(now, id, child),
                 ike::Output::Ask(id, Ask::Spi { random }) => {
                     let answer = Answer::Spi(self.tunnels.reserve(random));
                     self.ike.handle(now, ike::Input::Answer(id, answer));
@@ -281,13 +295,13 @@ impl Pe {
                 ike::Output::Ask(_, Ask::ReleaseSpi(spi)) => self.tunnels.release(spi),
                 ike::Output::ChildReady(child) => {
                     self.tunnels.ready(&child);
-                    self.raise(child.id);
+                    self.raise(child.id, None);
                 }
                 ike::Output::ChildUp(child) => self.child_up(now, None, &child),
                 ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), &new),
                 ike::Output::ChildMoved(id, endpoints) => {
                     self.tunnels.moved(id, endpoints);
-                    self.raise(id);
+                    self.raise(id, None);
                 }
                 ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),
                 ike::Output::Notice(notice) => self.ike_notice(now, notice),
@@ -295,17 +309,28 @@ impl Pe {
         }
     }
 
-    fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: &ike::Child) {
-        match old {
-            Some(old) => self.tunnels.replaced(old, child),
-            None => self.tunnels.up(child),
+    /// The dataplane is asked for these two SAs alone: what one tunnel costs does not depend on the others.
+    fn read_traffic(&mut self, now: Instant, id: AskId, child: ike::ChildId) {
+        match self.tunnels.pair(child) {
+            Some(pair) => self.outputs.push_back(Output::Read(id.0, vec![pair.inbound.id, pair.outbound.id])),
+            None => self.ike.handle(now, ike::Input::Answer(id, Answer::Traffic(None))),
         }
-        self.raise(child.id);
+    }
+
+    fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: &ike::Child) {
+        let Self { tables, tunnels, ids, .. } = self;
+        let mut leaf = || ids.nameless_policy();
+        let is_dynamic = tables.dynamic.contains(&child.policy);
+        tunnels.up(child, is_dynamic.then_some(&mut leaf));
+        // Only now: the policy that sends through both is never without either.
+        let before = old.and_then(|old| Some((old, tunnels.pair(old)?.carrier)));
+        before.into_iter().for_each(|(old, _)| tunnels.silence(old));
+        self.raise(child.id, before.map(|(_, carrier)| carrier));
         self.notice(now, ike_to_notice::child_up(child, old.is_some(), &self.ids));
     }
 
-    fn raise(&mut self, id: ike::ChildId) {
-        let ops = plan::raise(&mut self.plan, &self.tables, &self.tunnels, id);
+    fn raise(&mut self, id: ike::ChildId, before: Option<base::PolicyId>) {
+        let ops = plan::raise(&mut self.plan, &self.tables, &self.tunnels, id, before);
         self.apply(ops);
     }
 
@@ -349,4 +374,10 @@ impl Pe {
             self.outputs.push_back(Output::Apply(ops));
         }
     }
+}
+
+/// The inbound SA, then the outbound one, which may not be installed yet.
+fn traffic(counted: &[Option<SaCounters>]) -> Option<ike::Traffic> {
+    let [Some(inbound), outbound] = counted else { return None };
+    Some(ike::Traffic { received: inbound.packets, sent: outbound.map_or(0, |outbound| outbound.packets) })
 }

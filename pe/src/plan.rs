@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use base::{PolicyId, PortId};
 use dataplane::{Hop, Key, Neighbour, Object, Op, Plan, Route, Vrf};
 use ike::ChildId;
-use ipsec::Policy;
+use ipsec::{Policy, Rule};
 
 use crate::tables::Tables;
 use crate::wiring::config_to_vrf::Way;
@@ -21,7 +21,8 @@ pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours)
     let ports = tables.ports.values().cloned().map(Object::Port);
     let neighbours = neighbours.iter().map(|((port, address), mac)| neighbour(*port, *address, *mac));
     let sas = tunnels.pairs().flat_map(Pair::sas).cloned().map(Object::Sa);
-    let policies = tables.policies.keys().filter_map(|id| policy(tables, tunnels, *id)).map(Object::Policy);
+    let policies = tables.policies.keys().copied().chain(tunnels.leaves());
+    let policies = policies.filter_map(|id| policy(tables, tunnels, id)).map(Object::Policy);
     let labels =
         tables.labels.iter().map(|(label, action)| Object::Label { label: *label, action: action.clone() });
     let routes =
@@ -29,20 +30,36 @@ pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours)
     vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
 }
 
-/// A pair came up, or may receive: its SAs before the policy that sends through them.
-pub(crate) fn raise(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, child: ChildId) -> Vec<Op> {
+/// A pair came up, or may receive: its SAs before the policy that sends through them, and that before the
+/// policy which `before` sent what is now sent through it.
+pub(crate) fn raise(
+    plan: &mut Plan,
+    tables: &Tables,
+    tunnels: &Tunnels,
+    child: ChildId,
+    before: Option<PolicyId>,
+) -> Vec<Op> {
     let Some(pair) = tunnels.pair(child) else { return Vec::new() };
-    let sas = pair.sas().cloned().map(Object::Sa);
-    let policy = policy(tables, tunnels, pair.policy).map(Object::Policy);
-    sas.chain(policy).filter_map(|object| plan.set(object)).collect()
+    let mut ops: Vec<_> = pair.sas().cloned().filter_map(|sa| plan.set(Object::Sa(sa))).collect();
+    for carrier in [Some(pair.carrier), before].into_iter().flatten() {
+        ops.extend(carry(plan, tables, tunnels, carrier));
+    }
+    ops
 }
 
 /// A pair went down: no policy sends through its SAs any more, then they go.
 pub(crate) fn lower(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, pair: &Pair) -> Vec<Op> {
-    let policy = policy(tables, tunnels, pair.policy).map(Object::Policy);
-    let set: Vec<_> = policy.into_iter().filter_map(|object| plan.set(object)).collect();
+    let ops: Vec<_> = carry(plan, tables, tunnels, pair.carrier).into_iter().collect();
     let keys = [pair.outbound.id, pair.inbound.id].map(Key::Sa);
-    set.into_iter().chain(keys.into_iter().filter_map(|key| plan.unset(key))).collect()
+    ops.into_iter().chain(keys.into_iter().filter_map(|key| plan.unset(key))).collect()
+}
+
+/// Brings one policy up to date.
+fn carry(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, carrier: PolicyId) -> Option<Op> {
+    match policy(tables, tunnels, carrier) {
+        Some(policy) => plan.set(Object::Policy(policy)),
+        None => plan.unset(Key::Policy(carrier)),
+    }
 }
 
 /// The kernel learnt or lost a link address on a port that exists.
@@ -65,8 +82,18 @@ fn neighbour(port: PortId, address: IpAddr, mac: [u8; 6]) -> Object {
     Object::Neighbour(Neighbour { port, address, mac })
 }
 
-/// `None` where the policy's port does not exist at the moment.
+/// `None` where the policy's port does not exist at the moment, and for a leaf through which nothing is sent.
 fn policy(tables: &Tables, tunnels: &Tunnels, id: PolicyId) -> Option<Policy> {
-    let policy = tables.policies.get(&id).filter(|policy| tables.ports.contains_key(&policy.port))?;
-    Some(Policy { bundles: tunnels.bundles(id), ..policy.clone() })
+    let bundles = tunnels.bundles(id).to_vec();
+    let Some((entry, selector)) = tunnels.entry_of(id) else {
+        return Some(Policy { bundles, ..present(tables, id)?.clone() });
+    };
+    let entry = present(tables, entry)?;
+    let rules = vec![Rule { permit: true, selector }];
+    let sequence = entry.sequence.saturating_sub(1);
+    Some(Policy { id, sequence, rules, bundles, ..entry.clone() })
+}
+
+fn present(tables: &Tables, id: PolicyId) -> Option<&Policy> {
+    tables.policies.get(&id).filter(|policy| tables.ports.contains_key(&policy.port))
 }

@@ -1,15 +1,21 @@
 //! Answers every question an operator may ask, from what is known now and the counters last read.
 
+mod admission;
 mod clear;
+mod explain;
+mod ikev2;
 mod interfaces;
 mod ipsec;
 mod isakmp;
+mod maps;
+mod pki;
 mod routes;
 mod session;
 
 use api::{DebugTopic, Request, Response};
 use base::{Instant, VrfId};
 use ike::Command;
+use ike::config::Version;
 
 use crate::{Pe, trace};
 
@@ -24,8 +30,23 @@ fn respond(pe: &mut Pe, now: Instant, request: Request) -> Result<Response, Resp
         Request::ShowIsakmpProfile => Response::IsakmpProfiles(isakmp::profiles(pe)),
         Request::ShowIsakmpKey => Response::IsakmpKeys(isakmp::keys(pe)),
         Request::ShowIsakmpPolicy => Response::IsakmpPolicies(isakmp::policies(pe)),
+        Request::ShowIsakmpPeers => Response::IsakmpPeers(isakmp::peers(pe)),
+        Request::ShowIkev2Sas => Response::Ikev2Sas(ikev2::sas(pe, now)),
+        Request::ShowIkev2Proposals => Response::Ikev2Proposals(ikev2::proposals(pe)),
+        Request::ShowIkev2Policies => Response::Ikev2Policies(ikev2::policies(pe)),
+        Request::ShowIkev2Profiles => Response::Ikev2Profiles(ikev2::profiles(pe)),
+        Request::ShowIkev2Statistics => Response::Ikev2Statistics(admission::counted(pe, now, Version::V2)),
+        Request::ShowCallAdmission => Response::Admission(admission::counted(pe, now, Version::V1)),
         Request::ShowIpsecSa(filter) => Response::IpsecSas(ipsec::flows(pe, now, &filter)?),
         Request::ShowSession => Response::Sessions(session::sessions(pe, now)),
+        Request::Explain { remote, front } => {
+            Response::Explained(explain::explanation(pe, now, remote, front)?)
+        }
+        Request::ShowCryptoMaps { name } => Response::Maps(maps::maps(pe, name.as_deref())?),
+        Request::ShowDynamicMaps { name } => Response::Maps(maps::dynamic_maps(pe, name.as_deref())?),
+        Request::ShowIdentities => Response::Identities(maps::identities(pe)),
+        Request::ShowTrustpoints => Response::Trustpoints(pki::trustpoints(pe)),
+        Request::ShowCertificates => Response::Certificates(pki::certificates(pe)),
         Request::ShowRoutes { vrf, ipv6 } => Response::Routes(routes::tables(pe, vrf, ipv6)?),
         Request::ShowVrfs => Response::Vrfs(routes::vrfs(pe)),
         Request::ShowMplsForwarding { vrf } => Response::MplsForwarding(routes::labels(pe, vrf)?),
@@ -36,13 +57,17 @@ fn respond(pe: &mut Pe, now: Instant, request: Request) -> Result<Response, Resp
         Request::Clear(what) => clear::clear(pe, now, what)?,
         Request::Debug { topic, on } => debug(pe, now, topic, on),
         Request::Trace(packet) => trace::trace(pe, &packet)?,
-        Request::Reload => return Err(failed("only the daemon can read the file".to_owned(), None)),
+        Request::ShowCrls
+        | Request::Reload
+        | Request::MasterKey { .. }
+        | Request::ShowMasterKey
+        | Request::Write => return Err(failed("only the daemon can do this".to_owned(), None)),
     })
 }
 
 fn debug(pe: &mut Pe, now: Instant, topic: DebugTopic, on: bool) -> Response {
     match topic {
-        DebugTopic::Isakmp => pe.command(now, Command::Debug(on)),
+        DebugTopic::Isakmp | DebugTopic::Ikev2 => pe.command(now, Command::Debug(on)),
         DebugTopic::Ipsec => pe.debug_ipsec(on),
         DebugTopic::All => {
             pe.command(now, Command::Debug(on));

@@ -26,6 +26,8 @@ pub(crate) struct Tables {
     pub(crate) wires: BTreeMap<PortId, Wire>,
     /// Without bundles: those come with tunnels. Also policies of absent ports.
     pub(crate) policies: BTreeMap<PolicyId, Policy>,
+    /// Those of dynamic maps: what is negotiated under them has policies of its own.
+    pub(crate) dynamic: BTreeSet<PolicyId>,
     /// Who may be talked to by IKE, by front VRF.
     pub(crate) peers: BTreeSet<(VrfId, IpAddr)>,
     pub(crate) labels: BTreeMap<Label, LabelAction>,
@@ -43,11 +45,12 @@ impl Tables {
         let routing = config_to_vrf::routing(config, ids, &ports);
         ports.problems.extend(routing.problems(ids));
         let placed = config_to_ipsec::placed(config, ids);
-        let peers = placed.iter().flat_map(|entry| entry.entry.peers.iter().map(|peer| (entry.front, *peer)));
+        let peers = placed.iter().flat_map(|entry| entry.entry.addresses().map(|peer| (entry.front, peer)));
         Ok(Self {
             vrfs,
             ttl: if config.mpls.propagate_ttl { TtlModel::Uniform } else { TtlModel::Pipe },
             peers: peers.collect(),
+            dynamic: placed.iter().filter(|entry| entry.is_dynamic()).map(|entry| entry.id).collect(),
             policies: placed
                 .iter()
                 .map(|entry| (entry.id, config_to_ipsec::policy(config, ids, entry)))

@@ -32,12 +32,14 @@ const LAYERS: [(&str, u8); 19] = [
 const COMMON: [&str; 4] = ["ipnetwork", "serde", "thiserror", "zeroize"];
 
 /// Every other outside crate, and who may use it.
-const OUTSIDE: [(&str, &[&str]); 21] = [
+const OUTSIDE: [(&str, &[&str]); 23] = [
     ("anyhow", &["onrampd", "onramp", "tests", "xtask"]),
+    ("argon2", &["crypto"]),
     ("aws-lc-rs", &["crypto"]),
     ("aws-lc-sys", &["crypto"]),
     ("codespan-reporting", &["config"]),
     ("crossbeam-channel", &["dp-user", "onrampd"]),
+    ("der", &["pki"]),
     ("futures-util", &["onrampd"]),
     ("hmac", &["crypto"]),
     ("libc", &["sys"]),

@@ -71,3 +71,32 @@ fn a_packet_of_each_kind_is_a_seed_of_graph_frame() {
     let pieces = halves(&whole).map(|half| chunk(&[3, 0], &half));
     write("graph_frame", "fragments", &pieces.concat());
 }
+
+#[test]
+#[ignore = "it writes files"]
+fn what_openssl_made_is_a_seed_of_pki_objects() {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ipsec/pki/testdata");
+    for entry in fs::read_dir(made).unwrap() {
+        let (path, bytes) = entry.map(|entry| (entry.path(), fs::read(entry.path()).unwrap())).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("pem") => {
+                let der = crypto::pem::blocks(&bytes).remove(0).der;
+                write("pki_objects", &name, &[&[0], der.expose()].concat());
+                write("pki_objects", &format!("{name}-pem"), &[&[3], bytes.as_slice()].concat());
+            }
+            Some("crl") => {
+                write("pki_objects", "list-pem", &[&[1], bytes.as_slice()].concat());
+                let der = crypto::pem::blocks(&bytes).remove(0).der;
+                write("pki_objects", "list", &[&[1], der.expose()].concat());
+                write("pki_objects", "chain-list", &[&[5, 0], der.expose()].concat());
+            }
+            Some("resp") => {
+                write("pki_objects", &name, &[&[2], bytes.as_slice()].concat());
+                write("pki_objects", &format!("chain-{name}"), &[&[5, 0], bytes.as_slice()].concat());
+            }
+            Some(_) | None => {}
+        }
+    }
+    write("pki_objects", "name", b"\x04cn=pe1,o=\"A, B\",ou=C\\, D");
+}

@@ -195,6 +195,12 @@ impl<'a> PacketMut<'a> {
         self.refresh(old, u16::from_be_bytes([ttl, self.0[9]]));
     }
 
+    pub fn set_protocol(&mut self, protocol: u8) {
+        let old = u16::from_be_bytes([self.0[8], self.0[9]]);
+        self.0[9] = protocol;
+        self.refresh(old, u16::from_be_bytes([self.0[8], protocol]));
+    }
+
     fn set_fragment_word(&mut self, word: u16) {
         let old = u16::from_be_bytes([self.0[6], self.0[7]]);
         [self.0[6], self.0[7]] = word.to_be_bytes();
@@ -305,10 +311,12 @@ mod tests {
         view.set_df(false);
         view.set_fragment(1480, true);
         view.set_ttl(1);
+        view.set_protocol(50);
         view.set_total_len(100);
         let view = Packet::new_checked(&bytes).unwrap();
         assert!(view.is_intact());
         assert_eq!((view.dscp(), view.ecn(), view.ident(), view.ttl()), (0x2E, 1, 0xBEEF, 1));
+        assert_eq!(view.protocol(), 50);
         assert_eq!((view.df(), view.mf(), view.fragment_offset()), (false, true, 1480));
         assert_eq!((view.total_len(), view.payload().len()), (100, 80));
     }

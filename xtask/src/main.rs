@@ -19,6 +19,7 @@ const USAGE: &str = "\
 ./x build                          onrampd and onramp, for release
 ./x test [--quick]                 everything that must hold; --quick: no fuzzing, no labs
 ./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
+./x lab ike-matrix [--quick] [WORD] real peers by scenarios of IKE; WORD: only cells whose name holds it
 ./x bench datapath [--json FILE]   what a packet costs
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
 ./x mutants [WORD]                 take the VRF out of one key at a time: the tests must notice
@@ -37,6 +38,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// The words after a lab's name.
+fn wanted<'a>(words: &[&'a str]) -> Result<lab::Wanted<'a>> {
+    let mut wanted = lab::Wanted::default();
+    for word in words {
+        match *word {
+            "--keep" => wanted.keep = true,
+            "--quick" => wanted.quick = true,
+            option if option.starts_with('-') => bail!("usage:\n{USAGE}"),
+            filter => wanted.filter = filter,
+        }
+    }
+    Ok(wanted)
+}
+
 /// Whether what was asked for turned out well.
 fn run(words: &[&str]) -> Result<bool> {
     match words {
@@ -44,8 +59,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["build"] => build::release(),
         ["test"] => test::run(false),
         ["test", "--quick"] => test::run(true),
-        ["lab", name] => lab::run(name, false),
-        ["lab", name, "--keep"] | ["lab", "--keep", name] => lab::run(name, true),
+        ["lab", name, rest @ ..] => lab::run(name, wanted(rest)?),
         ["bench", "datapath", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
         ["mutants"] => mutants::run(""),

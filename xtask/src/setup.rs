@@ -1,14 +1,15 @@
 //! Installs what the tests and labs need on Debian 12.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
 /// A program, or a file it needs, and the Debian package that has it.
-const NEEDS: [(&str, &str); 16] = [
+const NEEDS: [(&str, &str); 20] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("conntrack", "conntrack"),
     ("ethtool", "ethtool"),
     ("unshare", "util-linux"),
     ("sysctl", "procps"),
@@ -22,7 +23,24 @@ const NEEDS: [(&str, &str); 16] = [
     ("/usr/lib/ipsec/charon", "strongswan-charon"),
     ("/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so", "libcharon-extra-plugins"),
     ("/usr/lib/ipsec/plugins/libstrongswan-openssl.so", "libstrongswan-standard-plugins"),
+    ("/usr/lib/ipsec/plugins/libstrongswan-gcrypt.so", "libstrongswan-extra-plugins"),
+    ("ike-scan", "ike-scan"),
+    ("openssl", "openssl"),
     ("g++", "g++"),
+];
+
+/// libreswan and the libraries that it alone needs.
+const LIBRESWAN: [&str; 10] = [
+    "libreswan",
+    "libnss3",
+    "libnss3-tools",
+    "libnspr4",
+    "libcurl3-nss",
+    "libevent-core-2.1-7",
+    "libevent-pthreads-2.1-7",
+    "libldns3",
+    "libunbound8",
+    "libldap-2.5-0",
 ];
 
 const DENY: &str = "0.20.2";
@@ -30,7 +48,35 @@ const DENY: &str = "0.20.2";
 /// Everything.
 pub(crate) fn run() -> Result<()> {
     packages()?;
+    libreswan()?;
     cargo_deny()
+}
+
+/// libreswan's files, unpacked: Debian's package cannot stand beside strongSwan's.
+pub(crate) fn libreswan() -> Result<PathBuf> {
+    let place = crate::build::target().join("lab/libreswan");
+    if place.join("usr/libexec/ipsec/pluto").exists() {
+        return Ok(place);
+    }
+    println!("unpacking libreswan");
+    let archives = crate::build::target().join("lab/archives");
+    std::fs::create_dir_all(&archives)?;
+    let download = |list: &[&str]| {
+        apt_in(&archives, &[&["download", "-qq", "-o", "APT::Sandbox::User=root"], list].concat())
+    };
+    download(&LIBRESWAN).or_else(|_| {
+        apt(&["update", "-qq"])?;
+        download(&LIBRESWAN)
+    })?;
+    let unpacked = place.with_extension("new");
+    for archive in std::fs::read_dir(&archives)? {
+        let status = Command::new("dpkg-deb").arg("-x").arg(archive?.path()).arg(&unpacked).status()?;
+        ensure!(status.success(), "dpkg-deb cannot unpack libreswan");
+    }
+    std::fs::remove_dir_all(&archives)?;
+    // Renamed at the end, so that what is there is whole.
+    std::fs::rename(&unpacked, &place)?;
+    Ok(place)
 }
 
 /// Debian's packages, only those that are missing.
@@ -74,8 +120,13 @@ fn present(need: &str) -> bool {
 }
 
 fn apt(arguments: &[&str]) -> Result<()> {
+    apt_in(Path::new("/"), arguments)
+}
+
+fn apt_in(directory: &Path, arguments: &[&str]) -> Result<()> {
     let status = Command::new("apt-get")
         .args(arguments)
+        .current_dir(directory)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

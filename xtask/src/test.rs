@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::lab::Wanted;
 use crate::{build, fuzz, lab, mutants, setup, tidy};
 
 type Step = (&'static str, fn() -> Result<bool>);
@@ -18,11 +19,12 @@ const QUICK: [Step; 5] = [
     ("tests", || cargo(&["test", "--quiet", "--workspace"])),
 ];
 
-const SLOW: [Step; 4] = [
+const SLOW: [Step; 5] = [
     ("mutants", || mutants::run("")),
     ("fuzzing", || fuzz::run(&[], fuzz::SECONDS)),
-    ("lab one-box", || lab::run("one-box", false)),
-    ("lab front-vrf", || lab::run("front-vrf", false)),
+    ("lab one-box", || lab::run("one-box", Wanted::default())),
+    ("lab front-vrf", || lab::run("front-vrf", Wanted::default())),
+    ("lab ike-matrix", || lab::run("ike-matrix", Wanted { quick: true, ..Wanted::default() })),
 ];
 
 /// All steps, also after one failed; whether none did.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{PortId, SaId};
 use crossbeam_channel::Sender;
-use dataplane::{Counters, Key, Object, Op, Plan, Port, Rejected};
+use dataplane::{Counters, Event, Key, Object, Op, Plan, Port, Rejected};
 use ipsec::Sa;
 
 use crate::Nic;
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     /// Packets may wait for this station.
     Known(PortId, IpAddr),
     Counters(Sender<Counters>),
+    /// What these SAs counted, told under the question's number.
+    Read(u64, Vec<SaId>, Sender<Event>),
 }
 
 /// Knows what is in force; an op that changes nothing ends here.

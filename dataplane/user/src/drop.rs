@@ -55,6 +55,7 @@ drops! {
     Replayed "replayed" "The sequence number was received before."
     TooOld "too-old" "The sequence number lies before the replay window: reordering, or a replay."
     BadPadding "bad-padding" "The decrypted packet's padding is not what RFC 4303 asks for."
+    NotTransport "not-transport" "The packet is for an SA in transport mode, but is a fragment, has IPv6 extension headers, or is not between the SA's own addresses."
     Exhausted "exhausted" "The SA is at its last sequence number or byte; IKE was told to replace it."
     Dummy "dummy" "A dummy packet for traffic flow confidentiality (RFC 4303 section 2.6): discarded as it should be."
     InnerMalformed "inner-malformed" "What the SA carried is not the IP packet that its next header says."

@@ -1,10 +1,10 @@
 //! The whole dataplane in the caller's thread: for tests, benches and whoever brings a loop along.
 
-use base::Instant;
-use crossbeam_channel::Receiver;
+use base::{Instant, SaId};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use dataplane::{Counters, Dataplane, Event, Op, Rejected};
 
-use crate::control::{Control, Opener};
+use crate::control::{Command, Control, Opener};
 use crate::worker::Worker;
 
 /// Events that wait for the control plane; more are lost, and come again if they matter.
@@ -14,12 +14,13 @@ pub struct Engine {
     control: Control,
     worker: Worker,
     events: Receiver<Event>,
+    readings: (Sender<Event>, Receiver<Event>),
 }
 
 impl Engine {
     pub fn new(open: Opener) -> Self {
         let (sender, events) = crossbeam_channel::bounded(EVENTS);
-        Self { control: Control::new(open), worker: Worker::new(sender), events }
+        Self { control: Control::new(open), worker: Worker::new(sender), events, readings: unbounded() }
     }
 
     /// One round: receives from every NIC, leads the packets to their ends, sends. How many came in.
@@ -36,10 +37,14 @@ impl Dataplane for Engine {
     }
 
     fn poll(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        self.events.try_recv().or_else(|_| self.readings.1.try_recv()).ok()
     }
 
     fn counters(&self) -> Counters {
         self.worker.counters()
+    }
+
+    fn read(&mut self, question: u64, sas: &[SaId]) {
+        self.worker.obey(Command::Read(question, sas.to_vec(), self.readings.0.clone()));
     }
 }

@@ -138,6 +138,14 @@ impl Sas {
         outbound.or_else(|| self.take_inbound(id).map(|live| live.counters))
     }
 
+    pub(crate) fn counters_of(&self, id: SaId) -> Option<SaCounters> {
+        let outbound = self.outbound.get(id.0).map(|live| live.counters);
+        outbound.or_else(|| {
+            let bucket = self.inbound.get(slot(*self.spis.get(id.0)?))?;
+            bucket.iter().find(|live| live.sa.id == id).map(|live| live.counters)
+        })
+    }
+
     pub(crate) fn counters(&self) -> impl Iterator<Item = (SaId, SaCounters)> {
         let inbound = self.inbound.iter().flatten().map(|live| (live.sa.id, live.counters));
         inbound.chain(self.outbound.values().map(|live| (live.sa.id, live.counters)))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant as Clock;
 
-use base::Instant;
+use base::{Instant, SaId};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use dataplane::{Counters, Dataplane, Event, Op, Port, Rejected};
 use sys::Waker;
@@ -23,6 +23,8 @@ pub struct User {
     /// All commands of one `apply` come into force between the same two batches.
     commands: Option<Sender<Vec<Command>>>,
     events: Receiver<Event>,
+    /// Each reading is wanted by somebody: none is lost, as an event may be.
+    readings: (Sender<Event>, Receiver<Event>),
     /// Ends the worker's sleep.
     waker: Arc<Waker>,
     thread: Option<JoinHandle<()>>,
@@ -42,6 +44,7 @@ impl User {
             control: Control::new(Box::new(open)),
             commands: Some(commands),
             events,
+            readings: crossbeam_channel::unbounded(),
             waker,
             thread: Some(thread),
         })
@@ -66,7 +69,7 @@ impl Dataplane for User {
     }
 
     fn poll(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        self.events.try_recv().or_else(|_| self.readings.1.try_recv()).ok()
     }
 
     /// Asks the worker, who answers between two batches; nothing if it does not within a second.
@@ -74,6 +77,10 @@ impl Dataplane for User {
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.order(vec![Command::Counters(reply)]);
         answer.recv_timeout(Duration::from_secs(1)).unwrap_or_default()
+    }
+
+    fn read(&mut self, question: u64, sas: &[SaId]) {
+        self.order(vec![Command::Read(question, sas.to_vec(), self.readings.0.clone())]);
     }
 }
 

@@ -59,6 +59,11 @@ impl Worker {
             Command::Close(port) => drop(self.sides.remove(&port)),
             Command::Known(port, address) => self.known.push((port, address)),
             Command::Counters(reply) => drop(reply.send(self.counters())),
+            Command::Read(question, sas, reply) => {
+                let counted = sas.into_iter().map(|id| self.state.sas.counters_of(id)).collect();
+                // Who asked may be gone.
+                let _ = reply.send(Event::Counted(question, counted));
+            }
         }
     }
 

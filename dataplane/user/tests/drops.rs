@@ -237,6 +237,11 @@ const CASES: &[Case] = &[
         let stray = Sender::to(&inbound()).seal(&Build::between(ip("10.3.0.9"), ip("10.1.0.7")).long(100));
         bed.send(WAN, &stray);
     }),
+    ("not-transport", |bed| {
+        let out = sa(1, Direction::Out, WAN, RED, "198.51.100.1", GCM);
+        bed.apply(vec![Object::Sa(Sa { mode: ipsec::Mode::Transport, ..out })]);
+        from_core(bed, &to_site().long(100));
+    }),
     ("congestion-lost", |bed| {
         let mut sender = Sender::to(&inbound());
         sender.tos = 3;

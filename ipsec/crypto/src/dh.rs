@@ -1,9 +1,10 @@
-//! Diffie-Hellman groups (RFC 2409, 3526, 5903), as jobs that a worker can run.
+//! Key exchange methods (RFC 2409, 3526, 5903, 8031, 9370), as jobs that a worker can run.
 
 use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey};
 use base::Secret;
 
 use crate::drbg::Drbg;
+use crate::kem::Kem;
 use crate::modp;
 
 /// By the number IANA gave it.
@@ -21,15 +22,26 @@ pub enum Group {
     Modp3072,
     /// 16
     Modp4096,
+    /// 17
+    Modp6144,
+    /// 18
+    Modp8192,
     /// 19
     EcpP256,
     /// 20
     EcpP384,
     /// 21
     EcpP521,
+    /// 31
+    Curve25519,
+    /// 36
+    MlKem768,
+    /// 37
+    MlKem1024,
 }
 
-/// What to compute. No Debug: it holds private keys.
+/// What to compute. With a KEM the three stand for encapsulation, key generation and decapsulation: the
+/// responder's public value is the ciphertext. No Debug: it holds private keys.
 pub enum Job {
     /// A key pair, then the shared secret with the peer, whose public value is known already.
     /// `seed` makes the private value; it must never be used twice.
@@ -40,14 +52,15 @@ pub enum Job {
     Finish { group: Group, private: Secret, peer: Vec<u8> },
 }
 
-/// Public values are padded to the group's length, EC points without the 0x04 (RFC 5903 section 7).
+/// Public values and shared secrets are of the group's length, EC points without the 0x04 (RFC 5903
+/// section 7).
 pub enum Outcome {
     Agreed { public: Vec<u8>, shared: Secret },
     Generated { private: Secret, public: Vec<u8> },
     Finished { shared: Secret },
 }
 
-/// The peer's public value is of the wrong length, out of range, or not on the curve.
+/// The peer's public value is of the wrong length, out of range, of small order, or not on the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPublic;
 
@@ -56,9 +69,7 @@ impl Job {
     pub fn run(self) -> Result<Outcome, BadPublic> {
         match self {
             Self::Agree { group, seed, peer } => {
-                let (private, public) = generate(group, seed);
-                let shared = finish(group, &private, &peer)?;
-                Ok(Outcome::Agreed { public, shared })
+                agree(group, seed, &peer).map(|(public, shared)| Outcome::Agreed { public, shared })
             }
             Self::Generate { group, seed } => {
                 let (private, public) = generate(group, seed);
@@ -80,9 +91,14 @@ impl Group {
             Self::Modp2048 => 14,
             Self::Modp3072 => 15,
             Self::Modp4096 => 16,
+            Self::Modp6144 => 17,
+            Self::Modp8192 => 18,
             Self::EcpP256 => 19,
             Self::EcpP384 => 20,
             Self::EcpP521 => 21,
+            Self::Curve25519 => 31,
+            Self::MlKem768 => 36,
+            Self::MlKem1024 => 37,
         }
     }
 
@@ -94,14 +110,44 @@ impl Group {
             14 => Self::Modp2048,
             15 => Self::Modp3072,
             16 => Self::Modp4096,
+            17 => Self::Modp6144,
+            18 => Self::Modp8192,
             19 => Self::EcpP256,
             20 => Self::EcpP384,
             21 => Self::EcpP521,
+            31 => Self::Curve25519,
+            36 => Self::MlKem768,
+            37 => Self::MlKem1024,
             _ => return None,
         })
     }
 
-    /// Bits of the modulus or the curve.
+    /// Whether it is a KEM, whose two sides send values of different lengths.
+    pub const fn is_kem(self) -> bool {
+        matches!(self, Self::MlKem768 | Self::MlKem1024)
+    }
+
+    /// As most implementations write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Modp768 => "modp768",
+            Self::Modp1024 => "modp1024",
+            Self::Modp1536 => "modp1536",
+            Self::Modp2048 => "modp2048",
+            Self::Modp3072 => "modp3072",
+            Self::Modp4096 => "modp4096",
+            Self::Modp6144 => "modp6144",
+            Self::Modp8192 => "modp8192",
+            Self::EcpP256 => "ecp256",
+            Self::EcpP384 => "ecp384",
+            Self::EcpP521 => "ecp521",
+            Self::Curve25519 => "curve25519",
+            Self::MlKem768 => "ml-kem-768",
+            Self::MlKem1024 => "ml-kem-1024",
+        }
+    }
+
+    /// Bits of the modulus or the curve; of a KEM its parameter set.
     pub const fn bits(self) -> u16 {
         match self {
             Self::Modp768 => 768,
@@ -110,18 +156,24 @@ impl Group {
             Self::Modp2048 => 2048,
             Self::Modp3072 => 3072,
             Self::Modp4096 => 4096,
+            Self::Modp6144 => 6144,
+            Self::Modp8192 => 8192,
             Self::EcpP256 => 256,
             Self::EcpP384 => 384,
             Self::EcpP521 => 521,
+            Self::Curve25519 => 255,
+            Self::MlKem768 => 768,
+            Self::MlKem1024 => 1024,
         }
     }
 }
 
 fn generate(group: Group, seed: [u8; 32]) -> (Secret, Vec<u8>) {
     let mut drbg = Drbg::new(seed);
-    match Curve::of(group) {
-        Some(curve) => curve.generate(&mut drbg),
-        None => {
+    match Method::of(group) {
+        Method::Kem(kem) => kem.generate(&mut drbg),
+        Method::Curve(curve) => curve.generate(&mut drbg),
+        Method::Modp => {
             let private = modp::private(group, &mut drbg);
             let public = modp::public(group, &private);
             (private, public)
@@ -130,37 +182,74 @@ fn generate(group: Group, seed: [u8; 32]) -> (Secret, Vec<u8>) {
 }
 
 fn finish(group: Group, private: &Secret, peer: &[u8]) -> Result<Secret, BadPublic> {
-    match Curve::of(group) {
-        Some(curve) => curve.agree(private, peer),
-        None => modp::agree(group, private, peer),
+    match Method::of(group) {
+        Method::Kem(kem) => kem.decapsulate(private, peer),
+        Method::Curve(curve) => curve.agree(private, peer),
+        Method::Modp => modp::agree(group, private, peer),
     }
 }
 
-/// A curve of RFC 5903: public values are X and Y, the shared secret is X alone (sections 7 and 9).
+fn agree(group: Group, seed: [u8; 32], peer: &[u8]) -> Result<(Vec<u8>, Secret), BadPublic> {
+    if let Method::Kem(kem) = Method::of(group) {
+        return kem.encapsulate(peer, &mut Drbg::new(seed));
+    }
+    let (private, public) = generate(group, seed);
+    Ok((public, finish(group, &private, peer)?))
+}
+
+enum Method {
+    Modp,
+    Curve(Curve),
+    Kem(Kem),
+}
+
+impl Method {
+    fn of(group: Group) -> Self {
+        if let Some(kem) = Kem::of(group) {
+            return Self::Kem(kem);
+        }
+        Curve::of(group).map_or(Self::Modp, Self::Curve)
+    }
+}
+
+/// A curve of RFC 5903, where public values are X and Y and the shared secret is X alone (sections 7
+/// and 9), or Curve25519, where all are one coordinate (RFC 8031).
 struct Curve {
     algorithm: &'static agreement::Algorithm,
+    /// Of a private value.
     bits: usize,
+    /// What aws-lc writes before a public value, and IKE does not.
+    before: &'static [u8],
 }
 
 impl Curve {
     fn of(group: Group) -> Option<Self> {
-        let algorithm = match group {
-            Group::EcpP256 => &agreement::ECDH_P256,
-            Group::EcpP384 => &agreement::ECDH_P384,
-            Group::EcpP521 => &agreement::ECDH_P521,
+        let (algorithm, bits, before): (_, _, &[u8]) = match group {
+            Group::EcpP256 => (&agreement::ECDH_P256, 256, &UNCOMPRESSED),
+            Group::EcpP384 => (&agreement::ECDH_P384, 384, &UNCOMPRESSED),
+            Group::EcpP521 => (&agreement::ECDH_P521, 521, &UNCOMPRESSED),
+            Group::Curve25519 => (&agreement::X25519, 256, &[]),
             Group::Modp768
             | Group::Modp1024
             | Group::Modp1536
             | Group::Modp2048
             | Group::Modp3072
-            | Group::Modp4096 => return None,
+            | Group::Modp4096
+            | Group::Modp6144
+            | Group::Modp8192
+            | Group::MlKem768
+            | Group::MlKem1024 => return None,
         };
-        Some(Self { algorithm, bits: usize::from(group.bits()) })
+        Some(Self { algorithm, bits, before })
     }
 
     /// Bytes of a coordinate, and of a private value.
     const fn len(&self) -> usize {
         self.bits.div_ceil(8)
+    }
+
+    const fn public_len(&self) -> usize {
+        if self.before.is_empty() { self.len() } else { 2 * self.len() }
     }
 
     /// Draws until the private value lies below the curve's order, so that every one is as likely.
@@ -178,38 +267,43 @@ impl Curve {
     fn public(&self, scalar: &[u8]) -> Option<Vec<u8>> {
         let private = PrivateKey::from_private_key(self.algorithm, scalar).ok()?;
         let public = private.compute_public_key().ok()?;
-        public.as_ref().strip_prefix(&[UNCOMPRESSED]).map(<[u8]>::to_vec)
+        public.as_ref().strip_prefix(self.before).map(<[u8]>::to_vec)
     }
 
     fn agree(&self, private: &Secret, peer: &[u8]) -> Result<Secret, BadPublic> {
-        if peer.len() != 2 * self.len() {
+        if peer.len() != self.public_len() {
             return Err(BadPublic);
         }
         let private =
             PrivateKey::from_private_key(self.algorithm, private.expose()).map_err(|_| BadPublic)?;
-        let point = UnparsedPublicKey::new(self.algorithm, [&[UNCOMPRESSED], peer].concat());
+        let point = UnparsedPublicKey::new(self.algorithm, [self.before, peer].concat());
         agreement::agree(&private, point, BadPublic, |shared| Ok(Secret::from(shared)))
     }
 }
 
 /// What SEC 1 writes before X and Y, and RFC 5903 does not.
-const UNCOMPRESSED: u8 = 4;
+const UNCOMPRESSED: [u8; 1] = [4];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::hex;
 
-    const GROUPS: [Group; 9] = [
+    const GROUPS: [Group; 14] = [
         Group::Modp768,
         Group::Modp1024,
         Group::Modp1536,
         Group::Modp2048,
         Group::Modp3072,
         Group::Modp4096,
+        Group::Modp6144,
+        Group::Modp8192,
         Group::EcpP256,
         Group::EcpP384,
         Group::EcpP521,
+        Group::Curve25519,
+        Group::MlKem768,
+        Group::MlKem1024,
     ];
 
     fn generated(group: Group, seed: u8) -> (Secret, Vec<u8>) {
@@ -226,25 +320,46 @@ mod tests {
         }
     }
 
+    /// Bytes of the initiator's public value, of the responder's, and of the shared secret.
+    const fn lengths(group: Group) -> (usize, usize, usize) {
+        match group {
+            Group::EcpP256 => (64, 64, 32),
+            Group::EcpP384 => (96, 96, 48),
+            Group::EcpP521 => (132, 132, 66),
+            Group::Curve25519 => (32, 32, 32),
+            Group::MlKem768 => (1184, 1088, 32),
+            Group::MlKem1024 => (1568, 1568, 32),
+            Group::Modp768
+            | Group::Modp1024
+            | Group::Modp1536
+            | Group::Modp2048
+            | Group::Modp3072
+            | Group::Modp4096
+            | Group::Modp6144
+            | Group::Modp8192 => {
+                let length = group.bits() as usize / 8;
+                (length, length, length)
+            }
+        }
+    }
+
     #[test]
     fn both_sides_of_every_group_agree_and_lengths_are_the_groups() {
         for group in GROUPS {
-            let coordinate = usize::from(group.bits()).div_ceil(8);
             let (private, public) = generated(group, 1);
             let Ok(Outcome::Agreed { public: peer, shared }) =
                 (Job::Agree { group, seed: [2; 32], peer: public.clone() }).run()
             else {
                 panic!("{group:?} did not agree")
             };
-            assert_eq!(shared.len(), coordinate, "{group:?}");
-            assert_eq!(public.len(), if group.number() >= 19 { 2 * coordinate } else { coordinate });
+            assert_eq!((public.len(), peer.len(), shared.len()), lengths(group), "{group:?}");
             assert!(finished(group, private, peer) == Ok(shared), "{group:?}");
         }
     }
 
     #[test]
     fn a_seed_decides_the_key_pair() {
-        for group in [Group::Modp1024, Group::EcpP521] {
+        for group in [Group::Modp1024, Group::EcpP521, Group::Curve25519, Group::MlKem768] {
             assert_eq!(generated(group, 3).1, generated(group, 3).1);
             assert_ne!(generated(group, 3).1, generated(group, 4).1);
         }
@@ -255,7 +370,7 @@ mod tests {
         for group in GROUPS {
             assert_eq!(Group::from_number(group.number()), Some(group));
         }
-        assert_eq!(Group::from_number(22), None);
+        assert!([0, 3, 22, 32, 35].into_iter().all(|number| Group::from_number(number).is_none()));
     }
 
     #[test]
@@ -279,6 +394,33 @@ mod tests {
             assert_eq!(curve.public(&hex(ours)).unwrap(), hex(public), "{group:?}");
             let agreed = finished(group, Secret::from(hex(ours)), hex(peer));
             assert!(agreed == Ok(Secret::from(hex(shared))), "{group:?}");
+        }
+    }
+
+    /// RFC 7748 section 6.1, from both sides.
+    #[test]
+    fn curve25519_agrees_with_rfc_7748() {
+        let ours = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a";
+        let public = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a";
+        let theirs = "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb";
+        let peer = "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f";
+        let shared = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742";
+        let curve = Curve::of(Group::Curve25519).unwrap();
+        for (private, public, peer) in [(ours, public, peer), (theirs, peer, public)] {
+            assert_eq!(curve.public(&hex(private)).unwrap(), hex(public));
+            let agreed = finished(Group::Curve25519, hex(private).into(), hex(peer));
+            assert!(agreed == Ok(hex(shared).into()));
+        }
+    }
+
+    /// RFC 8031 section 2.3, RFC 7748 section 6.1: a secret of zeros means a point of small order.
+    #[test]
+    fn a_point_of_small_order_on_curve25519_is_refused() {
+        let private = generated(Group::Curve25519, 6).0;
+        let small = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800";
+        let one = [&[1][..], &[0; 31]].concat();
+        for bad in [vec![0; 32], one, hex(small), vec![9; 31], vec![9; 33], vec![]] {
+            assert!(finished(Group::Curve25519, private.clone(), bad) == Err(BadPublic));
         }
     }
 

@@ -1,18 +1,30 @@
-//! Ciphers, MACs, PRFs, Diffie-Hellman and the DRBG behind plain functions; the only crate besides
+//! Ciphers, MACs, PRFs, key exchange, signatures and the DRBG behind plain functions; the only crate besides
 //! `sys` with `unsafe` (FFI to aws-lc), each block with its reason.
 
 pub mod aead;
+#[allow(unsafe_code, reason = "single AES blocks and counter mode have no safe API of aws-lc")]
+mod aes;
+mod base64;
+mod block_mac;
 #[allow(unsafe_code, reason = "AES and DES of aws-lc have no safe API that keeps its state inline")]
 pub mod cbc;
+mod ccm;
+pub mod ctr;
 pub mod dh;
 pub mod drbg;
+mod ecdsa;
+#[allow(unsafe_code, reason = "raw RSA and seeded KEMs have no safe API")]
+mod evp;
 pub mod job;
+mod kem;
 pub mod mac;
 #[allow(unsafe_code, reason = "finite-field Diffie-Hellman has no safe API")]
 mod modp;
+pub mod pem;
 pub mod prf;
 pub mod raw;
 pub mod sign;
+pub mod type6;
 
 use subtle::ConstantTimeEq;
 

@@ -1,19 +1,21 @@
-//! Keyed HMAC state for packets: the key is absorbed once, then cloned for each packet (RFC 2403,
-//! 2404, 4868).
+//! Keyed MAC state for packets (RFC 2403, 2404, 4868; of AES blocks 3566, 4494): the key is absorbed once.
 
 use hmac::{Hmac, KeyInit};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
+use crate::BadLength;
+use crate::block_mac::BlockMac;
 use crate::prf::Hash;
 
 /// Who computes, for benchmarks to name.
 pub const PROVIDER: &str = "RustCrypto";
 
-/// An HMAC key ready for use; its state is inline.
+/// A key ready for use; its state is inline.
 pub struct Mac {
-    hash: Hash,
+    /// Bytes of a whole tag.
+    length: usize,
     state: State,
 }
 
@@ -23,10 +25,11 @@ enum State {
     Sha256(Hmac<Sha256>),
     Sha384(Hmac<Sha384>),
     Sha512(Hmac<Sha512>),
+    Block(BlockMac),
 }
 
 impl Mac {
-    /// `key` may have any length.
+    /// HMAC; `key` may have any length.
     pub fn new(hash: Hash, key: &[u8]) -> Self {
         let state = match hash {
             Hash::Md5 => State::Md5(keyed(key)),
@@ -35,10 +38,20 @@ impl Mac {
             Hash::Sha384 => State::Sha384(keyed(key)),
             Hash::Sha512 => State::Sha512(keyed(key)),
         };
-        Self { hash, state }
+        Self { length: hash.len(), state }
     }
 
-    /// Writes the HMAC of `data` and `more`, cut to the length of `tag`.
+    /// AES-XCBC, whose tag is 16 bytes; `key` must be 16 bytes.
+    pub fn xcbc(key: &[u8]) -> Result<Self, BadLength> {
+        Ok(Self { length: 16, state: State::Block(BlockMac::xcbc(key)?) })
+    }
+
+    /// AES-CMAC, whose tag is 16 bytes; `key` must be 16 bytes.
+    pub fn cmac(key: &[u8]) -> Result<Self, BadLength> {
+        Ok(Self { length: 16, state: State::Block(BlockMac::cmac(key)?) })
+    }
+
+    /// Writes the MAC of `data` and `more`, cut to the length of `tag`.
     pub fn tag(&self, data: &[u8], more: &[u8], tag: &mut [u8]) {
         match &self.state {
             State::Md5(key) => compute(key, data, more, tag),
@@ -46,13 +59,16 @@ impl Mac {
             State::Sha256(key) => compute(key, data, more, tag),
             State::Sha384(key) => compute(key, data, more, tag),
             State::Sha512(key) => compute(key, data, more, tag),
+            State::Block(key) => {
+                tag.iter_mut().zip(key.tag(&[data, more])).for_each(|(out, byte)| *out = byte);
+            }
         }
     }
 
-    /// Whether `tag`, not empty, starts the HMAC of `data` and `more`; in constant time.
+    /// Whether `tag`, not empty, starts the MAC of `data` and `more`; in constant time.
     pub fn verify(&self, data: &[u8], more: &[u8], tag: &[u8]) -> bool {
         let mut whole = [0; 64];
-        let expected = &mut whole[..self.hash.len().min(tag.len())];
+        let expected = &mut whole[..self.length.min(tag.len())];
         self.tag(data, more, expected);
         !tag.is_empty() && crate::equal(expected, tag)
     }
@@ -80,6 +96,19 @@ mod tests {
             Mac::new(hash, b"key").tag(b"some ", b"data", &mut tag);
             assert_eq!(hash.hmac(b"key", &[b"some data"]).expose()[..12], tag, "{hash:?}");
         }
+    }
+
+    #[test]
+    fn a_mac_of_aes_blocks_verifies_cut_and_whole() {
+        for mac in [Mac::xcbc(&[1; 16]).unwrap(), Mac::cmac(&[1; 16]).unwrap()] {
+            let mut tag = [0; 17];
+            mac.tag(b"some ", b"data", &mut tag);
+            assert!(mac.verify(b"some data", b"", &tag[..12]) && mac.verify(b"some", b" data", &tag[..16]));
+            assert!(!mac.verify(b"some data", b"", &tag), "a tag longer than the MAC");
+            tag[3] ^= 1;
+            assert!(!mac.verify(b"some data", b"", &tag[..12]));
+        }
+        assert!(Mac::xcbc(&[1; 20]).is_err() && Mac::cmac(&[1; 15]).is_err());
     }
 
     #[test]

@@ -8,9 +8,15 @@ use base::Secret;
 use crate::dh::{BadPublic, Group};
 use crate::drbg::Drbg;
 
-/// A private exponent, drawn from `drbg`; about twice the group's strength, RFC 3526 section 8.
+/// A private exponent, drawn from `drbg`: at least twice the group's strength (NIST SP 800-56A
+/// appendix D), as these primes are safe ones.
 pub(crate) fn private(group: Group, drbg: &mut Drbg) -> Secret {
-    let mut exponent = vec![0; if group.bits() > 1536 { 64 } else { 32 }];
+    let length = match group.bits() {
+        ..=3072 => 32,
+        3073..=6144 => 48,
+        _ => 64,
+    };
+    let mut exponent = vec![0; length];
     drbg.fill(&mut exponent);
     Secret::from(exponent)
 }
@@ -43,7 +49,16 @@ fn prime(group: Group) -> Vec<u8> {
         Group::Modp2048 => Some(sys::BN_get_rfc3526_prime_2048),
         Group::Modp3072 => Some(sys::BN_get_rfc3526_prime_3072),
         Group::Modp4096 => Some(sys::BN_get_rfc3526_prime_4096),
-        Group::Modp768 | Group::Modp1024 | Group::EcpP256 | Group::EcpP384 | Group::EcpP521 => None,
+        Group::Modp6144 => Some(sys::BN_get_rfc3526_prime_6144),
+        Group::Modp8192 => Some(sys::BN_get_rfc3526_prime_8192),
+        Group::Modp768
+        | Group::Modp1024
+        | Group::EcpP256
+        | Group::EcpP384
+        | Group::EcpP521
+        | Group::Curve25519
+        | Group::MlKem768
+        | Group::MlKem1024 => None,
     };
     match known {
         // SAFETY: given null, the function makes a new number, which is ours.
@@ -151,14 +166,22 @@ const MODP_1024: [u32; 32] = [
 mod tests {
     use super::*;
 
-    const GROUPS: [Group; 6] =
-        [Group::Modp768, Group::Modp1024, Group::Modp1536, Group::Modp2048, Group::Modp3072, Group::Modp4096];
+    const GROUPS: [Group; 8] = [
+        Group::Modp768,
+        Group::Modp1024,
+        Group::Modp1536,
+        Group::Modp2048,
+        Group::Modp3072,
+        Group::Modp4096,
+        Group::Modp6144,
+        Group::Modp8192,
+    ];
 
     /// Every prime is 2^n - 2^(n-64) - 1 + 2^64 * ([2^(n-130) pi] + k) with a small k: 64 ones at each
     /// end, and the same digits of pi between.
     #[test]
     fn every_prime_has_its_length_its_ones_and_the_digits_of_pi() {
-        let pi = prime(Group::Modp4096);
+        let pi = prime(Group::Modp8192);
         for group in GROUPS {
             let prime = prime(group);
             assert_eq!(prime.len() * 8, usize::from(group.bits()));

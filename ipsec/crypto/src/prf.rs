@@ -1,4 +1,4 @@
-//! Hash functions, alone and keyed (HMAC, RFC 2104): the PRFs of IKE.
+//! Hash functions, alone and keyed (HMAC, RFC 2104), and the PRFs of IKE (RFC 7296, 4434, 4615).
 
 use base::Secret;
 use hmac::digest::Digest;
@@ -6,6 +6,9 @@ use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
+use zeroize::Zeroizing;
+
+use crate::block_mac::BlockMac;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hash {
@@ -50,6 +53,81 @@ impl Hash {
             Self::Sha512 => keyed::<Sha512>(key, parts),
         }
     }
+}
+
+/// A pseudorandom function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Prf {
+    Hmac(Hash),
+    /// AES-XCBC-PRF-128, RFC 4434.
+    AesXcbc,
+    /// AES-CMAC-PRF-128, RFC 4615.
+    AesCmac,
+}
+
+impl Prf {
+    /// Output length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "an output is never empty")]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Hmac(hash) => hash.len(),
+            Self::AesXcbc | Self::AesCmac => 16,
+        }
+    }
+
+    /// The preferred key length in bytes: that of SK_d, SK_pi and SK_pr.
+    pub const fn key_len(self) -> usize {
+        self.len()
+    }
+
+    /// Whether SKEYSEED takes the first 8 bytes of each nonce alone, as with the two made of AES (RFC 7296
+    /// section 2.14).
+    pub const fn cuts_nonces(self) -> bool {
+        matches!(self, Self::AesXcbc | Self::AesCmac)
+    }
+
+    /// Over all `parts` one after the other, under a key of any length.
+    pub fn compute(self, key: &[u8], parts: &[&[u8]]) -> Secret {
+        match self {
+            Self::Hmac(hash) => hash.hmac(key, parts),
+            Self::AesXcbc => Secret::from(xcbc(key).tag(parts).as_slice()),
+            Self::AesCmac => Secret::from(cmac(key).tag(parts).as_slice()),
+        }
+    }
+
+    /// prf+ (RFC 7296 section 2.13): `length` bytes, at most 255 outputs.
+    pub fn plus(self, key: &[u8], parts: &[&[u8]], length: usize) -> Secret {
+        let mut out = Zeroizing::new(Vec::with_capacity(length + self.len()));
+        let mut block = Secret::default();
+        for counter in 1..=u8::MAX {
+            if out.len() >= length {
+                break;
+            }
+            block = self.compute(key, &[&[block.expose()], parts, &[&[counter]]].concat());
+            out.extend_from_slice(block.expose());
+        }
+        out.truncate(length);
+        Secret::from(out.as_slice())
+    }
+}
+
+/// RFC 4434 section 2: short keys are filled up with zeros, long ones hashed under a key of zeros.
+fn xcbc(key: &[u8]) -> BlockMac {
+    let mut fitted = Zeroizing::new([0; 16]);
+    if key.len() <= 16 {
+        fitted[..key.len()].copy_from_slice(key);
+    } else {
+        *fitted = xcbc(&[]).tag(&[key]);
+    }
+    BlockMac::xcbc(&*fitted).expect("a key of 16 bytes")
+}
+
+/// RFC 4615 section 3: keys of another length are hashed under a key of zeros.
+fn cmac(key: &[u8]) -> BlockMac {
+    let hashed = |key: &[u8]| BlockMac::cmac(&[0; 16]).map(|mac| Zeroizing::new(mac.tag(&[key])));
+    BlockMac::cmac(key)
+        .or_else(|_| hashed(key).and_then(|key| BlockMac::cmac(&*key)))
+        .expect("a key of 16 bytes")
 }
 
 fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
@@ -126,6 +204,56 @@ mod tests {
         ];
         for (hash, length, expected) in published {
             assert_eq!(hash.hmac(&vec![0xaa; length], text).expose(), hex(expected), "{hash:?}");
+        }
+    }
+
+    const KEY: &str = "000102030405060708090a0b0c0d0e0fedcb";
+
+    /// RFC 4434 section 5, keys of 16, 10 and 18 bytes.
+    #[test]
+    fn aes_xcbc_prf_agrees_with_rfc_4434_for_keys_of_any_length() {
+        let published = [
+            (16, "47f51b4564966215b8985c63055ed308"),
+            (10, "0fa087af7d866e7653434e602fdde835"),
+            (18, "8cd3c93ae598a9803006ffb67c40e9e4"),
+        ];
+        let message: Vec<u8> = (0..20).collect();
+        for (length, expected) in published {
+            let output = Prf::AesXcbc.compute(&hex(KEY)[..length], &[&message[..7], &message[7..]]);
+            assert_eq!(output.expose(), hex(expected), "{length}");
+        }
+    }
+
+    /// RFC 4615 section 4, keys of 18, 16 and 10 bytes.
+    #[test]
+    fn aes_cmac_prf_agrees_with_rfc_4615_for_keys_of_any_length() {
+        let published = [
+            (18, "84a348a4a45d235babfffc0d2b4da09a"),
+            (16, "980ae87b5f4c9c5214f5b6a8455e4c2d"),
+            (10, "290d9e112edb09ee141fcf64c0b72f3d"),
+        ];
+        let message: Vec<u8> = (0..20).collect();
+        for (length, expected) in published {
+            assert_eq!(
+                Prf::AesCmac.compute(&hex(KEY)[..length], &[&message]).expose(),
+                hex(expected),
+                "{length}"
+            );
+        }
+    }
+
+    /// RFC 7296 section 2.13, block by block.
+    #[test]
+    fn prf_plus_chains_outputs_with_a_counter() {
+        for prf in ALL.map(Prf::Hmac).into_iter().chain([Prf::AesXcbc, Prf::AesCmac]) {
+            let first = prf.compute(b"key", &[b"seed", &[1]]);
+            let second = prf.compute(b"key", &[first.expose(), b"seed", &[2]]);
+            let third = prf.compute(b"key", &[second.expose(), b"seed", &[3]]);
+            let whole = [first, second, third].map(|block| block.expose().to_vec()).concat();
+            for length in [0, 1, prf.len(), prf.len() + 1, 3 * prf.len()] {
+                assert_eq!(prf.plus(b"key", &[b"se", b"ed"], length).expose(), &whole[..length], "{prf:?}");
+            }
+            assert_eq!(prf.plus(b"key", &[b"seed"], 255 * prf.len()).len(), 255 * prf.len());
         }
     }
 }

@@ -33,7 +33,7 @@ impl Sequence {
         Short { bytes: [h0, h1, h2, h3, 0, 0, 0, 0, 0, 0, 0, 0], length }
     }
 
-    /// What GCM authenticates besides the ciphertext, RFC 4106 section 5.
+    /// What an AEAD authenticates besides the ciphertext: RFC 4106 section 5, 4309 section 5, 7634 section 2.1.
     pub(crate) const fn associated(self, header: [u8; HEADER]) -> Short {
         let [s0, s1, s2, s3, l0, l1, l2, l3] = header;
         let [h0, h1, h2, h3, ..] = self.value.to_be_bytes();

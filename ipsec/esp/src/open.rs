@@ -7,7 +7,7 @@ use ipsec::{Sa, Suite};
 use wire::esp::{HEADER, Header};
 
 use crate::esn::Sequence;
-use crate::protection::{Protection, nonce};
+use crate::protection::Protection;
 use crate::replay::Window;
 use crate::seal::TRAILER;
 use crate::volume::{Volume, nine_tenths};
@@ -85,10 +85,10 @@ impl Inbound {
     /// `None`: not authentic.
     fn unprotect(&self, packet: &mut [u8], sequence: Sequence) -> Option<()> {
         match &self.protection {
-            Protection::Gcm { key, salt } => {
+            Protection::Aead(key) => {
                 let (header, rest) = packet.split_first_chunk_mut()?;
                 let (iv, sealed) = rest.split_first_chunk_mut()?;
-                key.open(nonce(*salt, *iv), sequence.associated(*header).as_ref(), sealed).ok()
+                key.open(*iv, sequence.associated(*header).as_ref(), sealed).ok()
             }
             Protection::Cbc { cipher, mac } => {
                 let (signed, icv) = self.split(packet)?;
@@ -96,6 +96,13 @@ impl Inbound {
                 let (iv, data) =
                     signed.get_mut(HEADER..)?.split_at_mut_checked(self.suite.cipher.iv_len())?;
                 cipher.decrypt(iv, data).ok()
+            }
+            Protection::Ctr { cipher, mac } => {
+                let (signed, icv) = self.split(packet)?;
+                mac.verify(signed, sequence.implied().as_ref(), icv).then_some(())?;
+                let (iv, data) = signed.get_mut(HEADER..)?.split_first_chunk_mut()?;
+                cipher.apply(*iv, data);
+                Some(())
             }
             Protection::Null(mac) => {
                 let (signed, icv) = self.split(packet)?;

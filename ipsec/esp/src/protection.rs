@@ -1,8 +1,9 @@
 //! From an SA's suite and keys to ciphers that are ready for packets.
 
 use crypto::BadLength;
-use crypto::aead::Gcm;
+use crypto::aead::{Aead, Algorithm};
 use crypto::cbc::Block;
+use crypto::ctr::Ctr;
 use crypto::mac::Mac;
 use crypto::prf::Hash;
 use ipsec::{Cipher, Integrity, Sa};
@@ -12,12 +13,13 @@ use crate::BadKey;
 /// The keyed algorithms of a suite; `C` is the CBC cipher in the SA's direction.
 #[allow(clippy::large_enum_variant, reason = "a pointer would be one more cache miss a packet")]
 pub(crate) enum Protection<C> {
-    Gcm {
-        key: Gcm,
-        salt: [u8; 4],
-    },
+    Aead(Aead),
     Cbc {
         cipher: C,
+        mac: Mac,
+    },
+    Ctr {
+        cipher: Ctr,
         mac: Mac,
     },
     /// RFC 2410.
@@ -31,31 +33,34 @@ impl<C> Protection<C> {
         if key.len() != sa.suite.cipher.key_len() || authentic.len() != sa.suite.integrity.key_len() {
             return Err(BadKey);
         }
-        match (sa.suite.cipher, hash(sa.suite.integrity)) {
-            (Cipher::AesGcm(_), None) => {
-                let (key, salt) = key.split_last_chunk().ok_or(BadKey)?;
-                Ok(Self::Gcm { key: Gcm::new(key).map_err(|_| BadKey)?, salt: *salt })
-            }
-            (Cipher::AesGcm(_), Some(_)) => Err(BadKey),
-            // Encryption alone protects nothing, and lets anyone move the replay window.
-            (_, None) => Err(BadKey),
-            (Cipher::Null, Some(hash)) => Ok(Self::Null(Mac::new(hash, authentic))),
-            (Cipher::Des, Some(hash)) => cbc(cipher(Block::Des, key), hash, authentic),
-            (Cipher::TripleDes, Some(hash)) => cbc(cipher(Block::TripleDes, key), hash, authentic),
-            (Cipher::AesCbc(bits), Some(hash)) => cbc(cipher(aes(bits)?, key), hash, authentic),
-        }
+        let mac = mac(sa.suite.integrity, authentic)?;
+        Self::of(sa.suite.cipher, key, mac, cipher)
     }
-}
 
-/// What RFC 4106 section 4 makes of the salt and the packet's IV.
-pub(crate) const fn nonce([s0, s1, s2, s3]: [u8; 4], iv: [u8; 8]) -> [u8; 12] {
-    let [i0, i1, i2, i3, i4, i5, i6, i7] = iv;
-    [s0, s1, s2, s3, i0, i1, i2, i3, i4, i5, i6, i7]
-}
-
-fn cbc<C>(cipher: Result<C, BadLength>, hash: Hash, key: &[u8]) -> Result<Protection<C>, BadKey> {
-    let cipher = cipher.map_err(|_| BadKey)?;
-    Ok(Protection::Cbc { cipher, mac: Mac::new(hash, key) })
+    /// Encryption alone protects nothing, and lets anyone move the replay window.
+    fn of(
+        suite: Cipher,
+        key: &[u8],
+        mac: Option<Mac>,
+        cipher: fn(Block, &[u8]) -> Result<C, BadLength>,
+    ) -> Result<Self, BadKey> {
+        let aead = |algorithm| Aead::new(algorithm, key).map(Self::Aead);
+        let cbc = |block, mac| Ok(Self::Cbc { cipher: cipher(block, key)?, mac });
+        let made = match (suite, mac) {
+            (Cipher::AesGcm(bits), None) => aead(Algorithm::AesGcm(bits)),
+            (Cipher::AesCcm(bits), None) => aead(Algorithm::AesCcm(bits)),
+            (Cipher::ChaCha20Poly1305, None) => aead(Algorithm::ChaCha20Poly1305),
+            (Cipher::Null, Some(mac)) => Ok(Self::Null(mac)),
+            (Cipher::Des, Some(mac)) => cbc(Block::Des, mac),
+            (Cipher::TripleDes, Some(mac)) => cbc(Block::TripleDes, mac),
+            (Cipher::AesCbc(bits), Some(mac)) => cbc(aes(bits)?, mac),
+            (Cipher::AesCtr(_), Some(mac)) => Ctr::new(key).map(|cipher| Self::Ctr { cipher, mac }),
+            (_, None) | (Cipher::AesGcm(_) | Cipher::AesCcm(_) | Cipher::ChaCha20Poly1305, Some(_)) => {
+                return Err(BadKey);
+            }
+        };
+        made.map_err(|_| BadKey)
+    }
 }
 
 const fn aes(bits: u16) -> Result<Block, BadKey> {
@@ -67,13 +72,17 @@ const fn aes(bits: u16) -> Result<Block, BadKey> {
     }
 }
 
-const fn hash(integrity: Integrity) -> Option<Hash> {
-    match integrity {
-        Integrity::None => None,
-        Integrity::Md5 => Some(Hash::Md5),
-        Integrity::Sha1 => Some(Hash::Sha1),
-        Integrity::Sha256 => Some(Hash::Sha256),
-        Integrity::Sha384 => Some(Hash::Sha384),
-        Integrity::Sha512 => Some(Hash::Sha512),
-    }
+/// `None` for a suite whose cipher authenticates.
+fn mac(integrity: Integrity, key: &[u8]) -> Result<Option<Mac>, BadKey> {
+    let hash = match integrity {
+        Integrity::None => return Ok(None),
+        Integrity::AesXcbc => return Mac::xcbc(key).map(Some).map_err(|_| BadKey),
+        Integrity::AesCmac => return Mac::cmac(key).map(Some).map_err(|_| BadKey),
+        Integrity::Md5 => Hash::Md5,
+        Integrity::Sha1 => Hash::Sha1,
+        Integrity::Sha256 => Hash::Sha256,
+        Integrity::Sha384 => Hash::Sha384,
+        Integrity::Sha512 => Hash::Sha512,
+    };
+    Ok(Some(Mac::new(hash, key)))
 }

@@ -8,7 +8,7 @@ use ipsec::{Sa, Suite};
 use wire::esp::{HEADER, Header};
 
 use crate::esn::Sequence;
-use crate::protection::{Protection, nonce};
+use crate::protection::Protection;
 use crate::volume::{Volume, nine_tenths};
 use crate::{BadKey, Refusal};
 
@@ -103,12 +103,12 @@ impl Outbound {
     /// `None` cannot be, for `packet` has the length that the suite asks for.
     fn protect(&self, packet: &mut [u8], sequence: Sequence) -> Option<()> {
         match &self.protection {
-            Protection::Gcm { key, salt } => {
+            Protection::Aead(key) => {
                 let (header, rest) = packet.split_first_chunk_mut()?;
                 let (iv, sealed) = rest.split_first_chunk_mut()?;
-                // RFC 4106 section 3.1: the IV must be unique, and may be a counter.
+                // It must be unique, and may be a counter: RFC 4106 section 3.1, 4309 section 3.1, 7634 section 2.
                 *iv = sequence.value.to_be_bytes();
-                key.seal(nonce(*salt, *iv), sequence.associated(*header).as_ref(), sealed).ok()
+                key.seal(*iv, sequence.associated(*header).as_ref(), sealed).ok()
             }
             Protection::Cbc { cipher, mac } => {
                 let (signed, icv) = self.split(packet)?;
@@ -120,6 +120,14 @@ impl Outbound {
                 iv.fill(0);
                 *iv.last_chunk_mut()? = sequence.value.to_be_bytes();
                 cipher.encrypt([0; LONGEST_IV].get(..iv_len)?, data).ok()?;
+                mac.tag(signed, sequence.implied().as_ref(), icv);
+                Some(())
+            }
+            Protection::Ctr { cipher, mac } => {
+                let (signed, icv) = self.split(packet)?;
+                let (iv, data) = signed.get_mut(HEADER..)?.split_first_chunk_mut()?;
+                *iv = sequence.value.to_be_bytes();
+                cipher.apply(*iv, data);
                 mac.tag(signed, sequence.implied().as_ref(), icv);
                 Some(())
             }

@@ -13,14 +13,20 @@ use crate::{HEADROOM, Inbound, Opened, Outbound, Refusal, TAILROOM};
 
 /// Every suite that can be configured.
 fn suites() -> Vec<Suite> {
-    let mut suites: Vec<Suite> = [128, 192, 256]
-        .map(|bits| Suite { cipher: Cipher::AesGcm(bits), integrity: Integrity::None })
-        .to_vec();
-    let ciphers = [128, 192, 256].map(Cipher::AesCbc).into_iter();
+    let ccm = [128, 192, 256].map(Cipher::AesCcm);
+    let aeads = [128, 192, 256].map(Cipher::AesGcm).into_iter().chain(ccm).chain([Cipher::ChaCha20Poly1305]);
+    let mut suites: Vec<Suite> = aeads.map(|cipher| Suite { cipher, integrity: Integrity::None }).collect();
+    let ciphers = [128, 192, 256].map(Cipher::AesCbc).into_iter().chain([128, 192, 256].map(Cipher::AesCtr));
     for cipher in ciphers.chain([Cipher::Null, Cipher::Des, Cipher::TripleDes]) {
-        for integrity in
-            [Integrity::Md5, Integrity::Sha1, Integrity::Sha256, Integrity::Sha384, Integrity::Sha512]
-        {
+        for integrity in [
+            Integrity::Md5,
+            Integrity::Sha1,
+            Integrity::Sha256,
+            Integrity::Sha384,
+            Integrity::Sha512,
+            Integrity::AesXcbc,
+            Integrity::AesCmac,
+        ] {
             suites.push(Suite { cipher, integrity });
         }
     }

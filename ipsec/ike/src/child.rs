@@ -11,9 +11,11 @@ use crate::agenda::Agenda;
 use crate::core::Core;
 use crate::demux::Peer;
 use crate::status::{ChildState, Stage};
-use crate::v1::session::Session;
+use crate::config::Version;
+use crate::session::Session;
 use crate::wire::id::Name;
-use crate::{Child, ChildId, DownReason, Endpoints, Output, Path};
+use crate::traffic::Idle;
+use crate::{Child, ChildId, DownReason, Endpoints, Output, Path, SessionId, Traffic};
 
 /// How long a replaced child still receives: packets on their way, and a peer that is slow to switch.
 const GRACE: Duration = Duration::from_secs(30);
@@ -35,11 +37,15 @@ pub(crate) enum Due {
     /// It carries traffic from now on.
     Promote,
     Rekey,
+    /// Ask what it carried.
+    Idle,
     End(DownReason),
 }
 
 pub(crate) struct Installed {
     pub(crate) state: ChildState,
+    /// Of the session that made it. In version 2 a child is always some session's, and ends with it.
+    pub(crate) version: Version,
     /// Who the peer said it is, and its port: several peers may share an address.
     pub(crate) identity: Name,
     pub(crate) port: u16,
@@ -52,6 +58,10 @@ pub(crate) struct Installed {
     promote_at: Option<Instant>,
     rekey_at: Option<Instant>,
     retire_at: Option<Instant>,
+    /// What it had carried when dead-peer detection last asked.
+    pub(crate) seen: Traffic,
+    /// `None`: it may carry nothing as long as it likes.
+    pub(crate) idle: Option<Box<Idle>>,
 }
 
 pub(crate) struct Children {
@@ -64,20 +74,26 @@ pub(crate) struct Children {
 impl Installed {
     /// Same peer, whichever of its sessions made the child.
     pub(crate) fn is_of(&self, session: &Session) -> bool {
-        self.shares_address(session)
-            && session.established().is_some_and(|phase1| phase1.identity == self.identity)
-    }
-
-    pub(crate) fn shares_address(&self, session: &Session) -> bool {
-        self.peer() == session.path.peer()
+        if self.version == Version::V2 {
+            return self.state.session == Some(session.id());
+        }
+        self.peer() == session.path().peer()
+            && session.version() == Version::V1
+            && session.established().is_some_and(|sa| *sa.identity == self.identity)
     }
 
     pub(crate) const fn peer(&self) -> Peer {
         (self.state.front, self.state.local, self.state.remote)
     }
 
+    fn is_up(&self) -> bool {
+        self.state.stage == Stage::Up
+    }
+
     fn deadline(&self) -> Option<Instant> {
-        [self.promote_at, self.rekey_at, self.retire_at, Some(self.state.expires)].into_iter().flatten().min()
+        let idle_at = self.idle.as_ref().and_then(|idle| idle.ask_at);
+        let all = [self.promote_at, self.rekey_at, self.retire_at, idle_at, Some(self.state.expires)];
+        all.into_iter().flatten().min()
     }
 
     fn due(&self, now: Instant) -> Option<Due> {
@@ -88,8 +104,17 @@ impl Installed {
             Some(Due::End(DownReason::Superseded))
         } else if is_due(self.promote_at) {
             Some(Due::Promote)
+        } else if is_due(self.rekey_at) {
+            Some(Due::Rekey)
         } else {
-            is_due(self.rekey_at).then_some(Due::Rekey)
+            is_due(self.idle.as_ref().and_then(|idle| idle.ask_at)).then_some(Due::Idle)
+        }
+    }
+
+    /// A child in another's place has been idle as long as that one.
+    fn inherit(&mut self, old: Option<&Self>) {
+        if let (Some(idle), Some(old)) = (&mut self.idle, old.and_then(|old| old.idle.as_ref())) {
+            idle.busy = old.busy;
         }
     }
 }
@@ -122,6 +147,10 @@ impl Children {
         self.installed.get(&id)
     }
 
+    pub(crate) fn find_mut(&mut self, id: ChildId) -> Option<&mut Installed> {
+        self.installed.get_mut(&id)
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.agenda.next()
     }
@@ -144,6 +173,7 @@ impl Children {
         let mut installed = record(core, child, session);
         installed.promote_at = replaces.filter(|_| ours).map(|_| core.now + SWITCH_DELAY);
         installed.replaces = replaces;
+        installed.inherit(replaces.and_then(|old| self.find(old)));
         self.by_peer.insert((installed.peer(), id));
         self.by_policy.insert((installed.state.policy, id));
         self.installed.insert(id, installed);
@@ -159,6 +189,9 @@ impl Children {
     /// nobody deletes anything.
     pub(crate) fn promote(&mut self, core: &mut Core, id: ChildId) {
         let Some(child) = self.installed.get_mut(&id) else { return };
+        if child.version == Version::V2 {
+            return self.switch(core, id);
+        }
         let Some(new) = child.pending.take() else { return };
         let expected = child.replaces;
         let before = self.carrying(new.policy, &new.selector);
@@ -206,7 +239,125 @@ impl Children {
         self.plan(id);
     }
 
+    /// A child of version 2 is there, and carries traffic at once, unless the peer made it to replace
+    /// `replaces`: then it does when that one is deleted.
+    pub(crate) fn made(
+        &mut self,
+        core: &mut Core,
+        child: Box<Child>,
+        replaces: Option<ChildId>,
+        session: &Session,
+    ) {
+        let (id, replaces) = (child.id, replaces.filter(|old| self.installed.contains_key(old)));
+        let waits = !child.initiator && replaces.is_some();
+        if waits {
+            core.out.push_back(Output::ChildReady(child.clone()));
+        }
+        let mut installed = record(core, child, session);
+        installed.replaces = replaces;
+        installed.inherit(replaces.and_then(|old| self.find(old)));
+        installed.promote_at = waits.then(|| core.now + GRACE);
+        self.by_peer.insert((installed.peer(), id));
+        self.by_policy.insert((installed.state.policy, id));
+        self.installed.insert(id, installed);
+        if waits {
+            self.plan(id);
+        } else {
+            self.switch(core, id);
+        }
+    }
+
+    /// Of version 2: from now on this one carries the traffic.
+    fn switch(&mut self, core: &mut Core, id: ChildId) {
+        let Some(child) = self.installed.get(&id) else { return };
+        let named = child.replaces.filter(|old| self.find(*old).is_some_and(Installed::is_up));
+        let before = named.or_else(|| self.carrying(child.state.policy, &child.state.selector));
+        let Some(child) = self.installed.get_mut(&id) else { return };
+        let Some(new) = child.pending.take() else { return };
+        let initiator = new.initiator;
+        (child.state.stage, child.promote_at) = (Stage::Up, None);
+        core.out.push_back(match before {
+            Some(old) => Output::ChildReplaced { old, new },
+            None => Output::ChildUp(new),
+        });
+        self.plan(id);
+        if let Some(old) = before {
+            // What the peer replaces without a word and we made, we delete.
+            let is_ours = self.find(old).is_some_and(|old| old.state.initiator);
+            self.supersede(old, (is_ours && !initiator).then_some(core.now));
+        }
+    }
+
+    /// One that waits to carry the traffic of `id`, which goes.
+    fn heir(&self, id: ChildId) -> Option<ChildId> {
+        let gone = self.find(id).filter(|gone| gone.version == Version::V2)?;
+        let heirs = self.of_peer(gone.peer()).filter(|child| child.pending.is_some());
+        let mut heirs = heirs.filter(|child| {
+            let carries_same = (child.state.policy, child.state.selector)
+                == (gone.state.policy, gone.state.selector);
+            child.replaces == Some(id) || (gone.is_up() && carries_same)
+        });
+        heirs.find(|child| child.state.id != id).map(|child| child.state.id)
+    }
+
+    /// Of version 2: another one carries the traffic of the one that this was to replace; it only receives
+    /// until its maker deletes it.
+    pub(crate) fn redundant(&mut self, id: ChildId) {
+        if let Some(child) = self.installed.get_mut(&id) {
+            (child.pending, child.replaces, child.promote_at) = (None, None, None);
+        }
+        self.supersede(id, None);
+    }
+
+    /// Those of a session of version 2.
+    pub(crate) fn of_session(&self, session: &Session) -> impl Iterator<Item = ChildId> {
+        let id = Some(session.id());
+        let all = self.of_peer(session.path().peer());
+        all.filter(move |child| child.version == Version::V2 && child.state.session == id)
+            .map(|child| child.state.id)
+    }
+
+    /// The children of one session of version 2 are another's now.
+    pub(crate) fn adopt(&mut self, old: SessionId, new: &Session) {
+        let of_peer: Vec<ChildId> = self.of_peer(new.path().peer()).map(|child| child.state.id).collect();
+        for id in of_peer {
+            let Some(child) = self.installed.get_mut(&id) else { continue };
+            if child.state.session == Some(old) {
+                child.state.session = Some(new.id());
+                child.pending.iter_mut().for_each(|pending| pending.session = new.id());
+            }
+        }
+    }
+
+    /// A session of version 2 is at another path now: so are its children.
+    pub(crate) fn relocate(&mut self, core: &mut Core, session: &Session) {
+        let (path, nat) = (session.path(), session.nat());
+        let encap = if path.marker && nat.any() {
+            Encap::Udp { local: path.local.port(), remote: path.remote.port() }
+        } else {
+            Encap::Esp
+        };
+        let endpoints = Endpoints { local: path.local.ip(), remote: path.remote.ip(), encap };
+        let all = self.installed.values_mut().filter(|child| child.state.session == Some(session.id()));
+        for child in all {
+            let id = child.state.id;
+            self.by_peer.remove(&(child.peer(), id));
+            (child.state.local, child.state.remote) = (endpoints.local, endpoints.remote);
+            (child.state.encap, child.port) = (encap, path.remote.port());
+            child.is_behind_nat = nat.remote;
+            if let Some(pending) = &mut child.pending {
+                (pending.local, pending.remote) = (endpoints.local, endpoints.remote);
+                pending.encap = encap;
+            }
+            self.by_peer.insert((child.peer(), id));
+            core.out.push_back(Output::ChildMoved(id, endpoints));
+        }
+    }
+
     pub(crate) fn remove(&mut self, core: &mut Core, id: ChildId, reason: DownReason) -> Option<Installed> {
+        if let Some(heir) = self.heir(id) {
+            self.switch(core, heir);
+        }
         let child = self.installed.remove(&id)?;
         self.by_peer.remove(&(child.peer(), id));
         self.by_policy.remove(&(child.state.policy, id));
@@ -240,18 +391,21 @@ impl Children {
         match due {
             Due::Promote => child.promote_at = None,
             Due::Rekey => child.rekey_at = None,
+            Due::Idle => child.idle.iter_mut().for_each(|idle| idle.ask_at = None),
             Due::End(_) => {}
         }
         self.plan(id);
         Some((id, due))
     }
 
-    fn plan(&mut self, id: ChildId) {
+    pub(crate) fn plan(&mut self, id: ChildId) {
         self.agenda.set(id, self.installed.get(&id).and_then(Installed::deadline));
     }
 }
 
 fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
+    let idle = core.index.entry(child.policy).and_then(|entry| entry.idle);
+    let idle = idle.map(|after| Box::new(Idle::new(after, core.now)));
     // The responder of the last negotiation lets the initiator go first.
     let (low, high) = if child.initiator { (85, 90) } else { (91, 95) };
     let rekey_at = Some(core.now + core.jitter(child.lifetime.time, low, high));
@@ -277,16 +431,19 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         expires: core.now + child.lifetime.time,
         left: child.lifetime.time,
     };
-    let identity = session.established().map(|phase1| phase1.identity.clone());
+    let identity = session.established().map(|sa| sa.identity.clone());
     Installed {
         state,
+        version: session.version(),
         identity: identity.unwrap_or(Name::Address(child.remote)),
-        port: session.path.remote.port(),
+        port: session.path().remote.port(),
         is_behind_nat: session.nat().remote,
         pending: Some(child),
         replaces: None,
         promote_at: None,
         rekey_at,
         retire_at: None,
+        seen: Traffic::default(),
+        idle,
     }
 }

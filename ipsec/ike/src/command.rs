@@ -8,9 +8,9 @@ use base::PolicyId;
 use crate::engine::Ike;
 use crate::index::Index;
 use crate::policy;
-use crate::v1::session::Session;
-use crate::wire::id::Name;
-use crate::{ChildId, ChildState, Config, DownReason, SessionId, Target};
+use crate::config::Version;
+use crate::session::Session;
+use crate::{ChildId, ChildState, Config, DownReason, SessionId, Target, v1};
 
 impl Ike {
     pub(crate) fn clear(&mut self, target: Target) {
@@ -26,9 +26,9 @@ impl Ike {
         });
         let sessions = self.sessions_where(|session| match target {
             Target::All => true,
-            Target::Session(id) => session.id == id,
+            Target::Session(id) => session.id() == id,
             Target::Peer { front, remote } => {
-                session.path.front == front && session.path.remote.ip() == remote
+                session.path().front == front && session.path().remote.ip() == remote
             }
             Target::Children
             | Target::Child(_)
@@ -45,13 +45,15 @@ impl Ike {
     /// Closes what the new configuration changes; everything else runs on.
     pub(crate) fn configure(&mut self, new: Arc<Config>) {
         self.core.config = new.clone();
-        let new = Arc::new(Index::of(new));
+        let mut new = Index::of(new);
+        new.inherit(&self.core.index);
+        let new = Arc::new(new);
         let old = std::mem::replace(&mut self.core.index, new.clone());
         let change = Change::between(&old, &new);
         let sessions = self.sessions_where(|session| !change.leaves(session));
         let mut children = self.children_where(|child| !change.entries.contains(&child.policy));
         for session in sessions.iter().filter_map(|id| self.sessions.get(id)) {
-            let all = self.children.of_peer(session.path.peer());
+            let all = self.children.of_peer(session.path().peer());
             children.extend(all.filter(|child| child.is_of(session)).map(|child| child.state.id));
         }
         children.sort();
@@ -60,10 +62,17 @@ impl Ike {
         self.remove(children, sessions, DownReason::Reconfigured);
     }
 
-    fn remove(&mut self, children: Vec<ChildId>, sessions: Vec<SessionId>, reason: DownReason) {
+    fn remove(&mut self, mut children: Vec<ChildId>, sessions: Vec<SessionId>, reason: DownReason) {
+        children.retain(|id| !self.goes_with_one_of(*id, &sessions));
         children.into_iter().for_each(|id| self.delete_child(id, reason));
         sessions.into_iter().for_each(|id| self.close(id, reason));
         self.resume_wants();
+    }
+
+    /// Of version 2: its end needs no word of its own.
+    fn goes_with_one_of(&self, child: ChildId, sessions: &[SessionId]) -> bool {
+        let child = self.children.find(child).filter(|child| child.version == Version::V2);
+        child.and_then(|child| child.state.session).is_some_and(|session| sessions.contains(&session))
     }
 
     fn children_where(&self, matches: impl Fn(&ChildState) -> bool) -> Vec<ChildId> {
@@ -76,7 +85,7 @@ impl Ike {
     }
 
     fn sessions_where(&self, matches: impl Fn(&Session) -> bool) -> Vec<SessionId> {
-        self.sessions.values().filter(|session| matches(session)).map(|session| session.id).collect()
+        self.sessions.values().filter(|session| matches(session)).map(Session::id).collect()
     }
 }
 
@@ -86,51 +95,33 @@ struct Change<'a> {
     new: &'a Index,
     nothing: bool,
     entries: BTreeSet<PolicyId>,
-    profiles: BTreeSet<&'a str>,
 }
 
 impl<'a> Change<'a> {
     fn between(old: &'a Index, new: &'a Index) -> Self {
-        let (entries, profiles) = (new.config().entries.iter(), new.config().profiles.iter());
-        let entries = entries.filter(|entry| old.entry(entry.policy) == Some(entry));
-        let profiles = profiles.filter(|profile| old.profile(&profile.name) == Some(profile));
+        let entries = new.config().entries.iter().filter(|entry| old.entry(entry.policy) == Some(entry));
         Self {
             old,
             new,
             nothing: old.config() == new.config(),
             entries: entries.map(|entry| entry.policy).collect(),
-            profiles: profiles.map(|profile| profile.name.as_str()).collect(),
         }
     }
 
     /// Whether a session would come about as it is under the new configuration too.
     fn leaves(&self, session: &Session) -> bool {
-        let Some(phase1) = session.established() else { return self.nothing };
-        let (front, remote) = (session.path.front, session.path.remote.ip());
-        let profile = session.place.profile.as_deref();
-        let key = if session.initiator {
-            policy::key_for_initiator(self.new, front, remote, profile)
-        } else {
-            policy::key_for_responder(self.new, front, remote)
+        if session.established().is_none() {
+            return self.nothing;
+        }
+        let is_same = match session {
+            Session::V1(one) => v1::trust::is_same_under(one, self.old, self.new),
+            Session::V2(one) => one.is_same_under(self.old.config(), self.new.config()),
         };
-        key.as_ref() == Some(&phase1.key)
-            && profile.is_none_or(|name| self.profiles.contains(name))
-            && (is_served(self.new, session) || !is_served(self.old, session))
-            && (session.initiator || is_still_placed(session, &phase1.identity, self.new))
+        is_same && (is_served(self.new, session) || !is_served(self.old, session))
     }
 }
 
 fn is_served(index: &Index, session: &Session) -> bool {
     let asker = session.asker();
-    index.naming(asker.peer()).any(|entry| policy::serves(entry, asker))
-}
-
-fn is_still_placed(session: &Session, identity: &Name, index: &Index) -> bool {
-    let front = session.path.front;
-    let Some(ring) = session.established().map(|phase1| &phase1.key.ring) else { return false };
-    let settled = policy::settle(index, front, ring, identity);
-    settled.is_ok_and(|profile| {
-        profile.map(|profile| &profile.name) == session.place.profile.as_ref()
-            && profile.and_then(|profile| profile.inside).unwrap_or(front) == session.place.inside
-    })
+    index.answering(asker.peer()).any(|entry| policy::serves(index, entry, asker))
 }

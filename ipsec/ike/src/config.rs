@@ -60,6 +60,8 @@ pub enum Encryption {
 pub enum Authentication {
     PreShared,
     RsaSignature,
+    /// RFC 4754: SHA-256 goes with P-256, SHA-384 with P-384, SHA-512 with P-521.
+    EcdsaSignature,
     RsaEncryption,
 }
 
@@ -257,6 +259,13 @@ pub struct Timers {
     pub unknown_spi_hold: Duration,
     /// `crypto isakmp nat keepalive`: seconds between NAT keepalives while behind a NAT.
     pub nat_keepalive: Duration,
+}
+
+impl CertificateMap {
+    pub fn holds(&self, certificate: &pki::Certificate) -> bool {
+        let mut sequences = self.sequences.values().filter(|lines| !lines.is_empty());
+        sequences.any(|lines| lines.iter().all(|line| line.holds(certificate)))
+    }
 }
 
 impl Keyring {

@@ -10,7 +10,9 @@ use crypto::drbg::Drbg;
 use crate::error::Refusal;
 use crate::index::Index;
 use crate::notice::Notice;
-use crate::{Ask, AskId, Child, ChildId, Config, Datagram, Output, Path, SessionId};
+use crate::record::{Fact, Records};
+use crate::v2::{self, session::Waiting};
+use crate::{Ask, AskId, Child, ChildId, Config, Datagram, DownReason, Output, Path, SessionId};
 
 /// A child that somebody wants, from the moment it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,12 +24,24 @@ pub(crate) enum Asker {
     Main(SessionId),
     /// The message ID of the quick mode.
     Quick(SessionId, u32),
+    /// Whether the peer of this session lives, of one of its children.
+    Life(SessionId, ChildId),
+    /// Whether this child still carries anything.
+    Idle(ChildId),
+    /// The addresses of the peer that a want turns to.
+    Name(WantId),
+    /// What of a session of version 2 waits for it.
+    V2(SessionId, Waiting),
 }
 
 /// What one session tells the rest of the engine.
 pub(crate) enum Event {
     /// Phase 1 is complete.
     Established(SessionId),
+    /// Is the peer alive? What its children carry may tell.
+    Doubt(SessionId),
+    /// The peer does not answer any more.
+    PeerDead(SessionId),
     /// It is time for a successor.
     RekeyDue(SessionId),
     /// The peer has no other SAs with us.
@@ -44,8 +58,29 @@ pub(crate) enum Event {
     ChildConfirmed(ChildId),
     /// As responder: the initiator never confirmed.
     ChildAborted(ChildId),
-    /// A quick mode of ours ended without a child. `silent`: the peer does not answer at all.
-    QuickFailed { session: SessionId, want: WantId, silent: bool },
+    /// In version 2, a child is there; both sides may use it at once, unless it replaces one of theirs: then
+    /// the peer that began the rekey deletes that one when it has the new one.
+    ChildMade { child: Box<Child>, replaces: Option<ChildId>, want: Option<WantId> },
+    /// In version 2, a child is gone, and the peer knows.
+    ChildGone(ChildId, DownReason),
+    /// In version 2, a child could not be replaced; it is still there.
+    RekeyFailed(ChildId),
+    /// In version 2, the children of one session belong to this new one of the same peer now.
+    Succeeded { old: SessionId, new: Box<v2::session::Session> },
+    /// In version 2, one more session, made beside another that is to replace the same.
+    SessionAdded(Box<v2::session::Session>),
+    /// In version 2, one of two that replace the same: its maker, we if `ours`, deletes it.
+    SessionRedundant { id: SessionId, ours: bool },
+    /// In version 2, the children of one session belong to another that was added.
+    Inherited { old: SessionId, new: SessionId },
+    /// In version 2, the peer made the child that somebody wanted.
+    Fulfilled(WantId),
+    /// In version 2, a child will never carry traffic of ours: another replaces the same.
+    ChildRedundant(ChildId),
+    /// In version 2, session and children are at another path from now on (MOBIKE).
+    Relocated(SessionId),
+    /// A negotiation of ours ended without a child. `silent`: the peer does not answer at all.
+    NegotiationFailed { session: SessionId, want: WantId, silent: bool },
 }
 
 pub(crate) struct Core {
@@ -59,6 +94,11 @@ pub(crate) struct Core {
     pub(crate) load: u8,
     pub(crate) out: VecDeque<Output>,
     pub(crate) events: VecDeque<Event>,
+    /// What was found out on the way; who asked puts it into its story.
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) cookies: v2::cookie::Secrets,
+    /// Why others failed.
+    pub(crate) records: Records,
     askers: BTreeMap<AskId, Asker>,
     last_ask: u64,
     last_session: u32,
@@ -76,6 +116,9 @@ impl Core {
             load: 0,
             out: VecDeque::new(),
             events: VecDeque::new(),
+            facts: Vec::new(),
+            cookies: v2::cookie::Secrets::default(),
+            records: Records::default(),
             askers: BTreeMap::new(),
             last_ask: 0,
             last_session: 0,
@@ -127,6 +170,11 @@ impl Core {
         } else {
             Notice::Failed { session, front, remote, blame, what, detail: refusal.detail.clone() }
         });
+    }
+
+    /// For the story of whoever is being served.
+    pub(crate) fn tell(&mut self, fact: Fact) {
+        self.facts.push(fact);
     }
 
     /// One line of `debug crypto isakmp`; not even made while nobody listens.

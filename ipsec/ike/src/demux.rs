@@ -1,12 +1,13 @@
 //! Which session a datagram is for. Front VRF and cookies together name one; the front VRF keeps apart
-//! peers that have the same address and, by chance or malice, the same cookies.
+//! peers that have the same address and, by chance or malice, the same cookies. In version 2 the cookies
+//! are called SPIs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::VrfId;
 
-use crate::v1::session::Session;
+use crate::session::Session;
 use crate::wire::header::{Cookie, Header};
 use crate::{Path, SessionId};
 
@@ -19,6 +20,8 @@ pub(crate) struct Demux {
     /// By the initiator's cookie alone: for the peer's repeated message 1, and for the answer to ours.
     openings: BTreeMap<(VrfId, IpAddr, Cookie), SessionId>,
     peers: BTreeMap<Peer, BTreeSet<SessionId>>,
+    /// Under what each session stands in the others.
+    bound: BTreeMap<SessionId, (Peer, (Cookie, Cookie))>,
 }
 
 impl Path {
@@ -46,26 +49,31 @@ impl Demux {
         self.peers.get(&peer).into_iter().flatten().copied()
     }
 
-    /// Both cookies may have become known since.
+    /// Cookies and path may have changed since.
     pub(crate) fn bind(&mut self, session: &Session) {
-        let (front, (initiator, responder)) = (session.path.front, session.cookies);
-        if responder != Cookie::default() {
-            self.pairs.remove(&(front, initiator, Cookie::default()));
+        let (id, bound) = (session.id(), (session.path().peer(), session.cookies()));
+        if self.bound.get(&id) == Some(&bound) {
+            return;
         }
-        self.pairs.insert((front, initiator, responder), session.id);
-        self.openings.insert((front, session.path.remote.ip(), initiator), session.id);
-        self.peers.entry(session.path.peer()).or_default().insert(session.id);
+        self.unbind(id);
+        let (peer @ (front, _, remote), (initiator, responder)) = bound;
+        self.pairs.insert((front, initiator, responder), id);
+        self.openings.insert((front, remote, initiator), id);
+        self.peers.entry(peer).or_default().insert(id);
+        self.bound.insert(id, bound);
     }
 
-    pub(crate) fn unbind(&mut self, session: &Session) {
-        let (front, (initiator, responder)) = (session.path.front, session.cookies);
-        self.pairs.remove(&(front, initiator, responder));
-        self.openings.remove(&(front, session.path.remote.ip(), initiator));
-        if let Some(sessions) = self.peers.get_mut(&session.path.peer()) {
-            sessions.remove(&session.id);
-            if sessions.is_empty() {
-                self.peers.remove(&session.path.peer());
-            }
+    pub(crate) fn unbind(&mut self, id: SessionId) {
+        let Some((peer @ (front, _, remote), (initiator, responder))) = self.bound.remove(&id) else { return };
+        let remove = |found: Option<&SessionId>| found == Some(&id);
+        if remove(self.pairs.get(&(front, initiator, responder))) {
+            self.pairs.remove(&(front, initiator, responder));
+        }
+        if remove(self.openings.get(&(front, remote, initiator))) {
+            self.openings.remove(&(front, remote, initiator));
+        }
+        if self.peers.get_mut(&peer).is_some_and(|ids| ids.remove(&id) && ids.is_empty()) {
+            self.peers.remove(&peer);
         }
     }
 }

@@ -1,28 +1,34 @@
 //! The engine: routes datagrams, answers and the passage of time to sessions, and what sessions have to
 //! tell to the children and wants that it concerns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{Engine, Instant, VrfId};
 
+use crate::admission::Admission;
 use crate::agenda::Agenda;
 use crate::child::{Children, Due};
 use crate::core::{Asker, Core, Event};
 use crate::demux::{Demux, Peer};
-use crate::opening::{HalfOpen, wrong_version};
+use crate::opening::HalfOpen;
+use crate::record::Record;
+use crate::session::{Fate, Message, Session};
 use crate::status::{self, ChildState, SessionState};
-use crate::v1::main::State;
-use crate::v1::session::{Fate, Message, Session};
-use crate::v1::{informational, quick};
+use crate::config::Version;
+use crate::v2;
 use crate::want::Wants;
 use crate::window;
-use crate::wire::header::Header;
+use crate::wire::header::{Header, LENGTH as HEADER};
+use crate::record::Outcome;
 use crate::{Answer, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, SessionId};
 
 /// How long the old session outlives its successor.
 const SESSION_GRACE: Duration = Duration::from_secs(10);
+
+/// Within this time after a rekey the peer deletes the old session; otherwise we do.
+pub(crate) const LATE_DELETE: Duration = Duration::from_secs(60);
 
 /// IKE for the whole box. Everything random comes from the seed: the same seed and inputs give the same
 /// outputs.
@@ -38,6 +44,10 @@ pub struct Ike {
     demux: Demux,
     agenda: Agenda<SessionId>,
     pub(crate) half_open: HalfOpen,
+    /// Sessions that are not established yet.
+    pub(crate) negotiating: BTreeSet<SessionId>,
+    /// How call admission control decided.
+    pub(crate) admissions: Admission,
     /// Peers that were refused without a session, and when the operator last heard of it.
     pub(crate) complaints: BTreeMap<(VrfId, IpAddr), Instant>,
 }
@@ -90,6 +100,8 @@ impl Ike {
             demux: Demux::default(),
             agenda: Agenda::new(),
             half_open: HalfOpen::default(),
+            negotiating: BTreeSet::new(),
+            admissions: Admission::default(),
             complaints: BTreeMap::new(),
         }
     }
@@ -97,6 +109,13 @@ impl Ike {
     /// Every phase 1 SA, complete or not.
     pub fn sessions(&self, now: Instant) -> Vec<SessionState> {
         self.sessions.values().map(|session| status::of_session(session, now)).collect()
+    }
+
+    /// The stories of a peer: those that ended, then those of its sessions, oldest first.
+    pub fn explain(&self, front: VrfId, remote: IpAddr) -> Vec<Record> {
+        let ended = self.core.records.of(front, remote).cloned();
+        let is_of = |session: &&Session| (session.path().front, session.path().remote.ip()) == (front, remote);
+        ended.chain(self.sessions.values().filter(is_of).map(Session::record)).collect()
     }
 
     /// Every pair of IPsec SAs.
@@ -118,10 +137,8 @@ impl Ike {
             Ok(decoded) => decoded,
             Err(malformed) => return self.core.refuse(None, &path, &malformed.into()),
         };
-        if let Some(refusal) = wrong_version(header.version) {
-            return self.core.refuse(None, &path, &refusal);
-        }
-        let message = Message { path, header, body, digest: window::digest(&datagram.bytes) };
+        let bytes = datagram.bytes.get(..HEADER + body.len()).unwrap_or_default();
+        let message = Message { path, header, body, bytes, digest: window::digest(bytes) };
         match self.demux.find(&path, &header) {
             Some(id) => self.with(id, |session, core| session.receive(core, &message)),
             None => self.open(&message),
@@ -129,71 +146,79 @@ impl Ike {
     }
 
     fn answered(&mut self, id: AskId, answer: Answer) {
-        let asker = self.core.asker(id);
-        let Some(Asker::Main(session) | Asker::Quick(session, _)) = asker else { return };
+        let Some(asker) = self.core.asker(id) else { return };
+        let session = match (asker, &answer) {
+            (Asker::Main(session) | Asker::Quick(session, _) | Asker::V2(session, _), _) => session,
+            (Asker::Life(session, child), Answer::Traffic(traffic)) => {
+                return self.counted(session, child, *traffic);
+            }
+            (Asker::Idle(child), Answer::Traffic(traffic)) => return self.idled(child, *traffic),
+            (Asker::Name(want), _) => {
+                return if let Answer::Resolved(addresses) = answer { self.resolved(want, addresses) };
+            }
+            (Asker::Life(..) | Asker::Idle(_), _) => return,
+        };
         if let Answer::Spi(Some(spi)) = &answer
             && !self.sessions.contains_key(&session)
         {
             return self.core.release(*spi);
         }
-        self.with(session, |session, core| match (asker, answer) {
-            (Some(Asker::Quick(_, id)), answer) => quick::answered(session, core, id, answer),
-            (Some(Asker::Main(_)), Answer::Computed(outcome)) => session.computed(core, outcome),
-            (Some(Asker::Main(_)) | None, _) => Fate::Live,
-        });
+        self.with(session, |session, core| session.answered(core, asker, answer));
     }
 
     /// Lets a session work, then files it where it belongs now.
     pub(crate) fn with(&mut self, id: SessionId, work: impl FnOnce(&mut Session, &mut Core) -> Fate) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
-        if matches!(session.state, State::ExpectSecret(..)) {
-            session.first_contact = self.is_first_contact(&session);
+        if session.asks_first_contact() {
+            session.set_first_contact(self.is_first_contact(&session));
         }
         match work(&mut session, &mut self.core) {
             Fate::Live => self.keep(session),
-            Fate::Failed => self.main_failed(session),
+            Fate::Failed => self.opening_failed(session),
+            Fate::Closed => self.forget(session),
             Fate::Down(reason) => self.end(session, reason),
         }
     }
 
     pub(crate) fn keep(&mut self, session: Session) {
         if session.established().is_some() {
-            self.half_open.remove(&session.path, session.id);
+            self.half_open.remove(session.id());
+            self.negotiating.remove(&session.id());
+        } else {
+            self.negotiating.insert(session.id());
         }
         self.demux.bind(&session);
-        self.agenda.set(session.id, session.deadline());
-        self.sessions.insert(session.id, session);
+        self.agenda.set(session.id(), session.deadline());
+        self.sessions.insert(session.id(), session);
     }
 
-    /// Ends an established session. Its children live on.
+    /// Ends an established session. In version 1 its children live on.
     pub(crate) fn end(&mut self, mut session: Session, reason: DownReason) {
-        let tell = match reason {
-            DownReason::PeerDeleted | DownReason::InitialContact | DownReason::PeerSilent => false,
-            DownReason::Expired
-            | DownReason::Exhausted
-            | DownReason::Cleared
-            | DownReason::Reconfigured
-            | DownReason::Superseded
-            | DownReason::Idle => true,
-        };
-        if tell {
-            informational::delete_session(&mut session, &mut self.core);
-        }
         if let Some(notice) = session.down_notice(reason) {
             self.core.notice(notice);
+            let record = Record { outcome: Outcome::Down(reason.word()), ..session.record() };
+            self.core.records.keep(record);
+        }
+        if session.version() == Version::V2 {
+            let children: Vec<ChildId> = self.children.of_session(&session).collect();
+            children.into_iter().for_each(|child| self.drop_child(child, reason));
+        }
+        if reason.is_news_to_peer() && session.close(&mut self.core) {
+            return self.keep(session);
         }
         self.forget(session);
     }
 
     pub(crate) fn forget(&mut self, mut session: Session) {
-        quick::abandon_all(&mut session, &mut self.core);
-        self.demux.unbind(&session);
-        self.agenda.set(session.id, None);
-        self.half_open.remove(&session.path, session.id);
+        session.abandon(&mut self.core);
+        self.demux.unbind(session.id());
+        self.agenda.set(session.id(), None);
+        self.half_open.remove(session.id());
+        self.negotiating.remove(&session.id());
     }
 
     fn is_first_contact(&self, session: &Session) -> bool {
-        let peer = session.path.peer();
+        let peer = session.path().peer();
         !self.sessions_between(peer).any(|other| other.established().is_some())
             && self.children.of_peer(peer).next().is_none()
     }
@@ -207,6 +232,8 @@ impl Ike {
         while let Some(event) = self.core.events.pop_front() {
             match event {
                 Event::Established(id) => self.established(id),
+                Event::Doubt(id) => self.doubt(id),
+                Event::PeerDead(id) => self.peer_dead(id),
                 Event::RekeyDue(id) => self.renew_session(id),
                 Event::InitialContact(id) => self.initial_contact(id),
                 Event::ChildrenDeleted(id, spis) => self.children_deleted(id, &spis),
@@ -218,7 +245,22 @@ impl Ike {
                 }
                 Event::ChildConfirmed(id) => self.children.promote(&mut self.core, id),
                 Event::ChildAborted(id) => self.drop_child(id, DownReason::PeerSilent),
-                Event::QuickFailed { session, want, silent } => self.quick_failed(session, want, silent),
+                Event::ChildMade { child, replaces, want } => {
+                    want.into_iter().for_each(|want| self.wants.fulfil(want));
+                    self.child_made(child, replaces);
+                }
+                Event::ChildGone(id, reason) => self.drop_child(id, reason),
+                Event::RekeyFailed(id) => self.children.rekey_again(id, self.core.now),
+                Event::Succeeded { old, new } => self.succeeded(old, new),
+                Event::SessionAdded(new) => self.keep(Session::V2(new)),
+                Event::SessionRedundant { id, ours } => self.session_redundant(id, ours),
+                Event::Inherited { old, new } => self.session_inherited(old, new),
+                Event::Fulfilled(want) => self.wants.fulfil(want),
+                Event::ChildRedundant(id) => self.children.redundant(id),
+                Event::Relocated(id) => self.session_relocated(id),
+                Event::NegotiationFailed { session, want, silent } => {
+                    self.negotiation_failed(session, want, silent);
+                }
             }
         }
     }
@@ -230,26 +272,47 @@ impl Ike {
         }
         self.core.release(child.spi_in);
         self.with(child.session, |session, core| {
-            informational::delete_children(session, core, &[child.spi_in.0]);
+            session.delete_children(core, &[child.spi_in]);
+            Fate::Live
+        });
+    }
+
+    fn child_made(&mut self, child: Box<Child>, replaces: Option<ChildId>) {
+        match self.sessions.get(&child.session).filter(|session| self.is_welcome(&child, session)) {
+            Some(session) => self.children.made(&mut self.core, child, replaces, session),
+            None => self.child_ready(child),
+        }
+    }
+
+    /// A session of version 2 was rekeyed: its children are the new one's. Who rekeyed deletes the old one.
+    fn succeeded(&mut self, old: SessionId, new: Box<v2::session::Session>) {
+        let (id, ours) = (new.id, new.initiator);
+        self.keep(Session::V2(new));
+        let Some(session) = self.sessions.get(&id) else { return };
+        self.children.adopt(old, session);
+        session.up_notice().into_iter().for_each(|notice| self.core.notice(notice));
+        let end = self.core.now + if ours { Duration::ZERO } else { LATE_DELETE };
+        self.retire(old, end);
+    }
+
+    pub(crate) fn retire(&mut self, id: SessionId, at: Instant) {
+        self.with(id, |session, _| {
+            session.retire(at);
             Fate::Live
         });
     }
 
     fn established(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let (replaces, notice) = (session.replaces, session.up_notice());
+        let (replaces, notice) = (session.replaces(), session.up_notice());
         notice.into_iter().for_each(|notice| self.core.notice(notice));
-        let lifetime = session.established().filter(|phase1| phase1.shortened && !session.initiator);
-        let lifetime = lifetime.map(|phase1| phase1.proposal.lifetime);
         self.with(id, |session, core| {
-            lifetime.into_iter().for_each(|ours| informational::announce_lifetime(session, core, ours));
+            session.greet(core);
             Fate::Live
         });
         if let Some(old) = replaces {
-            self.with(old, |session, core| {
-                session.retire_at = Some(core.now + SESSION_GRACE);
-                Fate::Live
-            });
+            self.retire(old, self.core.now + SESSION_GRACE);
+            self.remake_children(old);
         }
         self.serve_wants(id);
     }
@@ -258,25 +321,26 @@ impl Ike {
     fn initial_contact(&mut self, id: SessionId) {
         let Some(fresh) = self.sessions.get(&id) else { return };
         let Some(identity) = fresh.established().map(|phase1| phase1.identity.clone()) else { return };
-        let (path, since, port) = (fresh.path, fresh.created, fresh.path.remote.port());
-        let gone = self.children.of_peer(path.peer()).filter(|child| {
+        let (path, since, port) = (fresh.path(), fresh.created(), fresh.path().remote.port());
+        let of_peer = self.children.of_peer(path.peer()).filter(|child| child.version == Version::V1);
+        let gone = of_peer.filter(|child| {
             (child.identity == identity || child.port == port) && child.state.installed < since
         });
         let gone: Vec<ChildId> = gone.map(|child| child.state.id).collect();
         let sessions = self.sessions_between(path.peer()).filter(|other| {
-            other.id != id
-                && other.established().is_some_and(|phase1| {
-                    phase1.since < since && (phase1.identity == identity || other.path.remote.port() == port)
+            other.id() != id
+                && other.established().is_some_and(|sa| {
+                    sa.since < since && (*sa.identity == identity || other.path().remote.port() == port)
                 })
         });
-        let sessions: Vec<SessionId> = sessions.map(|session| session.id).collect();
+        let sessions: Vec<SessionId> = sessions.map(Session::id).collect();
         gone.into_iter().for_each(|child| self.drop_child(child, DownReason::InitialContact));
         sessions.into_iter().for_each(|session| self.close(session, DownReason::InitialContact));
     }
 
     fn children_deleted(&mut self, id: SessionId, spis: &[u32]) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let gone = self.children.of_peer(session.path.peer()).filter(|child| child.is_of(session));
+        let gone = self.children.of_peer(session.path().peer()).filter(|child| child.is_of(session));
         let gone: Vec<ChildId> =
             gone.filter(|child| spis.contains(&child.state.spi_out.0)).map(|child| child.state.id).collect();
         gone.into_iter().for_each(|child| self.drop_child(child, DownReason::PeerDeleted));
@@ -292,6 +356,7 @@ impl Ike {
         match due {
             Due::Promote => self.children.promote(&mut self.core, id),
             Due::Rekey => self.rekey(id),
+            Due::Idle => self.ask_idle(id),
             Due::End(reason) => self.delete_child(id, reason),
         }
     }
@@ -304,10 +369,10 @@ impl Ike {
     pub(crate) fn delete_child(&mut self, id: ChildId, reason: DownReason) {
         let Some(child) = self.children.remove(&mut self.core, id, reason) else { return };
         let sessions = self.sessions_between(child.peer()).filter(|session| child.is_of(session));
-        let newest = sessions.max_by_key(|session| session.established().map(|phase1| phase1.since));
-        if let Some(session) = newest.map(|session| session.id) {
+        let newest = sessions.max_by_key(|session| session.established().map(|sa| sa.since));
+        if let Some(session) = newest.map(Session::id) {
             self.with(session, |session, core| {
-                informational::delete_children(session, core, &[child.state.spi_in.0]);
+                session.delete_children(core, &[child.state.spi_in]);
                 Fate::Live
             });
         }

@@ -182,6 +182,36 @@ pub enum DownReason {
     Idle,
 }
 
+impl DownReason {
+    /// A stable word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+            Self::PeerDeleted => "peer-deleted",
+            Self::InitialContact => "initial-contact",
+            Self::Cleared => "cleared",
+            Self::Reconfigured => "reconfigured",
+            Self::PeerSilent => "peer-silent",
+            Self::Superseded => "superseded",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Whether the peer has to be told.
+    pub(crate) const fn is_news_to_peer(self) -> bool {
+        match self {
+            Self::PeerDeleted | Self::InitialContact | Self::PeerSilent => false,
+            Self::Expired
+            | Self::Exhausted
+            | Self::Cleared
+            | Self::Reconfigured
+            | Self::Superseded
+            | Self::Idle => true,
+        }
+    }
+}
+
 pub enum Output {
     Transmit(Datagram),
     Ask(AskId, Ask),

@@ -2,6 +2,9 @@
 //! questions and child SAs out.
 #![forbid(unsafe_code)]
 
+mod admission;
+pub use admission::{Admission, Tally};
+
 mod agenda;
 mod auth;
 mod child;
@@ -22,18 +25,24 @@ pub use io::{
     SessionId, Target, Traffic,
 };
 
+mod liveness;
 mod natt;
 mod notice;
 pub use notice::{Blame, Notice};
 
 mod opening;
+mod peers;
 mod policy;
+mod reach;
 pub mod record;
 mod selector;
+mod session;
 mod status;
 pub use status::{ChildState, SessionState, SessionSuite, Stage};
 
+mod traffic;
 mod v1;
+mod v2;
 mod want;
 mod window;
 mod wire;

@@ -7,6 +7,7 @@ use crypto::prf::Hash;
 use ipsec::Encap;
 
 use crate::engine::Ike;
+use crate::session::Session;
 use crate::wire::header::Cookie;
 use crate::wire::payload::{self, Builder, Chain};
 use crate::wire::{natd, vendor};
@@ -53,6 +54,14 @@ impl Dialect {
         match self {
             Self::Rfc3947 => 3,
             Self::Draft => 61443,
+        }
+    }
+
+    /// The encapsulation mode "UDP-Encapsulated-Transport".
+    pub(crate) const fn transport_mode(self) -> u16 {
+        match self {
+            Self::Rfc3947 => 4,
+            Self::Draft => 61444,
         }
     }
 
@@ -139,17 +148,26 @@ impl Ike {
             marker: true,
         };
         let sessions = self.sessions_between(path.peer());
-        let moved = sessions.filter(|session| session.path.marker && session.path.remote.port() == from);
-        let moved: Vec<SessionId> = moved.map(|session| session.id).collect();
+        let moved = sessions.filter(|session| {
+            let path = session.path();
+            path.marker && path.remote.port() == from
+        });
+        let moved: Vec<SessionId> = moved.map(Session::id).collect();
         for id in moved {
-            self.sessions.entry(id).and_modify(|session| session.path = path);
+            self.sessions.entry(id).and_modify(|session| session.set_path(path));
         }
         self.children.follow(&mut self.core, &path, from);
     }
 
     /// A session followed its peer from this port: its children follow too.
     pub(crate) fn session_moved(&mut self, id: SessionId, from: u16) {
-        let Some(path) = self.sessions.get(&id).map(|session| session.path) else { return };
+        let Some(path) = self.sessions.get(&id).map(Session::path) else { return };
         self.children.follow(&mut self.core, &path, from);
+    }
+
+    /// A session of version 2 moved to another path as a whole, and its children with it (RFC 4555).
+    pub(crate) fn session_relocated(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        self.children.relocate(&mut self.core, session);
     }
 }

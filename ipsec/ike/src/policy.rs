@@ -1,86 +1,42 @@
-//! Which key, which profile and which crypto-map entry a peer gets. The front VRF is part of every
-//! question.
+//! Which crypto-map entry a peer gets. The front VRF is part of every question.
 
 use std::net::IpAddr;
 
-use base::{Secret, VrfId};
+use base::VrfId;
 use ipsec::Selector;
+use pki::{AltName, Certificate};
 
-use crate::config::{Entry, Keyring, PresharedKey, Profile};
+use crate::config::{Entry, PeerIdentity, Version};
+use crate::core::Core;
 use crate::demux::Peer;
 use crate::error::Refusal;
-use crate::index::{Index, Pool};
+use crate::index::Index;
 use crate::notice::Blame;
+use crate::record::{Fact, Kind};
 use crate::wire::id::Name;
-use crate::wire::notify::{AUTHENTICATION_FAILED, INVALID_ID_INFORMATION};
+use crate::wire::notify::INVALID_ID_INFORMATION;
 
-/// A pre-shared key and where it was found.
+/// Entries that a story tells of.
+const MOST_TOLD: usize = 8;
+
+/// The profile and the inside VRF of a session.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) ring: String,
-    pub(crate) secret: Secret,
-}
-
-/// Before the peer has said who it is: all rings of the front VRF (VRF-05).
-pub(crate) fn key_for_responder(index: &Index, front: VrfId, peer: IpAddr) -> Option<Key> {
-    index.key(front, &[Pool::All], peer).map(Key::new)
-}
-
-/// The rings that the profile names; without a profile, those that none names (VRF-11).
-pub(crate) fn key_for_initiator(
-    index: &Index,
-    front: VrfId,
-    peer: IpAddr,
-    profile: Option<&str>,
-) -> Option<Key> {
-    let rings = profile.and_then(|name| index.profile(name)).map(|profile| profile.keyrings.as_slice());
-    let pools = match rings {
-        Some([]) | None => vec![Pool::Unclaimed],
-        Some(rings) => rings.iter().cloned().map(Pool::Ring).collect(),
-    };
-    index.key(front, &pools, peer).map(Key::new)
-}
-
-/// The profile of a peer that proved `name` with a key of `ring`; `Ok(None)`: none is needed.
-pub(crate) fn settle<'a>(
-    index: &'a Index,
-    front: VrfId,
-    ring: &str,
-    name: &Name,
-) -> Result<Option<&'a Profile>, Refusal> {
-    let profile = index.best_profile(front, name);
-    if may_use(index, profile, ring) {
-        return Ok(profile);
-    }
-    Err(match profile {
-        Some(profile) => Refusal::because(
-            Blame::Refused,
-            "wrong-keyring",
-            format!(
-                "{name} is of profile {}, whose keyrings do not include {ring}: add `keyring {ring}` to it",
-                profile.name
-            ),
-        ),
-        None => Refusal::because(
-            Blame::Refused,
-            "no-profile-matches",
-            format!(
-                "no isakmp profile matches the identity {name} in this front VRF: add a `match identity`"
-            ),
-        ),
-    }
-    .telling(AUTHENTICATION_FAILED)
-    .fatal())
+pub(crate) struct Place {
+    pub(crate) profile: Option<String>,
+    pub(crate) inside: VrfId,
 }
 
 /// Who asks for a child.
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
+    pub(crate) version: Version,
     pub(crate) front: VrfId,
     pub(crate) inside: VrfId,
     pub(crate) local: IpAddr,
     pub(crate) remote: IpAddr,
     pub(crate) profile: Option<&'a str>,
+    /// Once the peer has proved it.
+    pub(crate) identity: Option<(&'a Name, Option<&'a Certificate>)>,
 }
 
 impl Asker<'_> {
@@ -96,12 +52,7 @@ pub(crate) fn entry_for<'a>(
     asker: Asker<'_>,
     selector: &Selector,
 ) -> Result<&'a Entry, Refusal> {
-    let named = index.naming(asker.peer());
-    let mut entries: Vec<&Entry> = named.filter(|entry| serves(entry, asker)).collect();
-    if entries.is_empty() {
-        return Err(no_entry(asker));
-    }
-    entries.sort_by_key(|entry| entry.sequence);
+    let entries = entries_for(index, asker)?;
     entries.into_iter().find(|entry| entry_admits(entry, selector)).ok_or_else(|| {
         Refusal::because(
             Blame::Refused,
@@ -114,57 +65,102 @@ pub(crate) fn entry_for<'a>(
     })
 }
 
-/// Whether an entry is for this asker: it stands on its front VRF and address, leads into its inside VRF,
-/// and names it as peer.
-pub(crate) fn serves(entry: &Entry, asker: Asker<'_>) -> bool {
-    entry.front == asker.front
-        && entry.local == asker.local
-        && entry.inside == asker.inside
-        && entry.profile.as_deref().is_none_or(|profile| Some(profile) == asker.profile)
-        && entry.addresses().any(|peer| peer == asker.remote)
+/// The entries that are for this asker, by sequence, the dynamic ones last (IPS-20); at least one.
+pub(crate) fn entries_for<'a>(index: &'a Index, asker: Asker<'_>) -> Result<Vec<&'a Entry>, Refusal> {
+    let mut entries: Vec<&Entry> =
+        index.answering(asker.peer()).filter(|entry| serves(index, entry, asker)).collect();
+    entries.sort_by_key(|entry| (entry.dynamic, entry.sequence));
+    if entries.is_empty() { Err(no_entry(index, asker)) } else { Ok(entries) }
 }
 
-/// The first line that covers all of it decides, as it does for a packet.
+/// Whether an entry is for this asker.
+pub(crate) fn serves(index: &Index, entry: &Entry, asker: Asker<'_>) -> bool {
+    unfit(index, entry, asker).is_none()
+}
+
+/// Why an entry is not for this asker: it must stand on its front VRF and address, lead into its inside VRF,
+/// name it as peer unless it is dynamic, and describe its identity if it describes any (DN-02).
+fn unfit(index: &Index, entry: &Entry, asker: Asker<'_>) -> Option<String> {
+    if entry.version != asker.version {
+        return Some("it is for the other version of IKE".to_owned());
+    }
+    if (entry.front, entry.local) != (asker.front, asker.local) {
+        return Some("it stands on another interface".to_owned());
+    }
+    if entry.inside != asker.inside {
+        return Some("it leads into another inside VRF than the peer's profile".to_owned());
+    }
+    if let Some(profile) = entry.profile.as_deref().filter(|profile| Some(*profile) != asker.profile) {
+        return Some(format!("it is for peers of profile {profile}"));
+    }
+    let is_peer = index.peers(entry).any(|peer| peer == asker.remote);
+    if !is_peer && !(entry.dynamic && entry.peers.is_empty()) {
+        return Some(format!("it does not have `set peer {}`", asker.remote));
+    }
+    let is_described = entry.identities.is_empty()
+        || asker.identity.is_none_or(|who| entry.identities.iter().any(|wanted| describes(wanted, who)));
+    (!is_described).then(|| "its `set identity` does not describe the peer".to_owned())
+}
+
+/// Whether a line of `crypto identity` holds for a peer that proved itself.
+fn describes(wanted: &PeerIdentity, (name, certificate): (&Name, Option<&Certificate>)) -> bool {
+    match wanted {
+        PeerIdentity::Dn(attributes) => {
+            let said = if let Name::Dn(dn) = name { Some(dn) } else { None };
+            let subject = certificate.map(|certificate| &certificate.subject).or(said);
+            subject.is_some_and(|subject| subject.has_all(attributes))
+        }
+        PeerIdentity::Fqdn(host) => {
+            matches!(name, Name::Fqdn(said) if said.eq_ignore_ascii_case(host))
+                || certificate.is_some_and(|own| own.proves(&AltName::Dns(host.clone())).is_ok())
+        }
+    }
+}
+
+/// The first line that covers all of it decides, as it does for a packet. A dynamic entry without lines takes
+/// what the peer asks for.
 pub(crate) fn entry_admits(entry: &Entry, selector: &Selector) -> bool {
-    entry.rules.iter().find(|rule| rule.selector.covers(selector)).is_some_and(|rule| rule.permit)
+    let mut lines = entry.rules.iter();
+    (entry.dynamic && entry.rules.is_empty())
+        || lines.find(|rule| rule.selector.covers(selector)).is_some_and(|rule| rule.permit)
 }
 
-fn no_entry(asker: Asker<'_>) -> Refusal {
-    Refusal::because(
-        Blame::Refused,
-        "no-crypto-map-entry",
-        format!(
-            "no crypto-map entry on {} of the inside VRF of profile {} has `set peer {}`",
-            asker.local,
-            asker.profile.unwrap_or("(none)"),
-            asker.remote
-        ),
-    )
-    .telling(INVALID_ID_INFORMATION)
-}
-
-/// As above: the rings of the profile, or those that no profile names.
-fn may_use(index: &Index, profile: Option<&Profile>, ring: &str) -> bool {
-    match profile {
-        Some(profile) if !profile.keyrings.is_empty() => profile.keyrings.iter().any(|name| name == ring),
-        Some(_) | None => !index.is_claimed(ring),
+/// Which entries were looked at, and why one was taken or not.
+pub(crate) fn tell_entries(index: &Index, core: &mut Core, asker: Asker<'_>, selector: &Selector) {
+    let mut entries: Vec<&Entry> = index.answering(asker.peer()).take(MOST_TOLD).collect();
+    entries.sort_by_key(|entry| (entry.dynamic, entry.sequence));
+    for entry in entries {
+        let why = unfit(index, entry, asker).or_else(|| {
+            (!entry_admits(entry, selector)).then(|| format!("its access list does not permit {selector}"))
+        });
+        let name = entry.sequence.to_string();
+        let Some(why) = why else { return core.tell(Fact::chosen(Kind::Entry, &name)) };
+        core.tell(Fact::passed(Kind::Entry, &name, why));
     }
 }
 
-impl Key {
-    fn new((ring, key): (&Keyring, &PresharedKey)) -> Self {
-        Self { ring: ring.name.clone(), secret: key.key.clone() }
-    }
+fn no_entry(index: &Index, asker: Asker<'_>) -> Refusal {
+    let mut near = index
+        .answering(asker.peer())
+        .filter_map(|entry| Some(format!("; entry {}: {}", entry.sequence, unfit(index, entry, asker)?)));
+    let detail = format!(
+        "no crypto-map entry on {} of the inside VRF of profile {} has `set peer {}`{}",
+        asker.local,
+        asker.profile.unwrap_or("(none)"),
+        asker.remote,
+        near.next().unwrap_or_default(),
+    );
+    Refusal::because(Blame::Refused, "no-crypto-map-entry", detail).telling(INVALID_ID_INFORMATION)
 }
 
 #[cfg(test)]
 mod tests {
-    use base::{PolicyId, Prefix};
+    use base::PolicyId;
     use ipsec::Rule;
 
     use super::*;
     use crate::Config;
-    use crate::config::{Match, Peer};
+    use crate::config::Peer;
 
     fn index(config: Config) -> Index {
         Index::of(config.into())
@@ -189,63 +185,8 @@ mod tests {
 
     fn asker(front: u32, inside: u32) -> Asker<'static> {
         let (local, remote) = (address("172.18.1.1"), address("172.16.1.1"));
-        Asker { front: VrfId(front), inside: VrfId(inside), local, remote, profile: None }
-    }
-
-    fn profile(name: &str, rings: &[&str], matches: Vec<Match>) -> Profile {
-        let keyrings = rings.iter().map(|ring| (*ring).to_owned()).collect();
-        Profile { keyrings, matches, ..Profile::new(name.to_owned()) }
-    }
-
-    fn ring(name: &str, front: u32, peers: &[&str]) -> Keyring {
-        let key = |peer: &&str| PresharedKey {
-            peer: peer.parse().unwrap(),
-            key: Secret::from(format!("{name} {peer}").into_bytes()),
-        };
-        Keyring { keys: peers.iter().map(key).collect(), ..Keyring::new(name.to_owned(), VrfId(front)) }
-    }
-
-    #[test]
-    fn the_longest_prefix_of_the_front_vrf_wins_then_the_first_ring() {
-        let keyrings = vec![
-            ring("wide", 1, &["0.0.0.0/0", "10.0.0.0/8"]),
-            ring("other", 2, &["10.0.0.1/32"]),
-            ring("first", 1, &["10.0.0.0/24", "2001:db8::/32"]),
-            ring("second", 1, &["10.0.0.0/24"]),
-        ];
-        let index = index(Config { keyrings, ..Config::default() });
-        let found = |front, peer| {
-            let key = key_for_responder(&index, VrfId(front), address(peer));
-            key.map(|key| String::from_utf8(key.secret.expose().to_vec()).unwrap())
-        };
-        let is = |front, peer, key: &str| assert_eq!(found(front, peer).as_deref(), Some(key));
-        is(1, "10.0.0.1", "first 10.0.0.0/24");
-        is(2, "10.0.0.1", "other 10.0.0.1/32");
-        is(1, "10.9.0.1", "wide 10.0.0.0/8");
-        is(1, "192.0.2.1", "wide 0.0.0.0/0");
-        is(1, "2001:db8::1", "first 2001:db8::/32");
-        assert_eq!((found(1, "2001:db9::1"), found(2, "10.0.0.2"), found(3, "10.0.0.1")), (None, None, None));
-    }
-
-    #[test]
-    fn a_profile_opens_with_its_own_rings_and_else_with_those_that_none_names() {
-        let peer = &["10.0.0.0/24"];
-        let rings = [ring("named", 0, &["10.0.0.1/32"]), ring("free", 0, peer), ring("late", 0, peer)];
-        let config = Config {
-            keyrings: rings.into(),
-            profiles: vec![profile("own", &["late", "free"], vec![]), profile("bare", &[], vec![])],
-            ..Config::default()
-        };
-        let found = |config: &Config, profile| {
-            let key = key_for_initiator(&index(config.clone()), VrfId(0), address("10.0.0.1"), profile);
-            key.map(|key| key.ring)
-        };
-        assert_eq!(found(&config, Some("own")).as_deref(), Some("free"), "the order of the rings decides");
-        assert_eq!(found(&config, Some("bare")).as_deref(), Some("named"));
-        assert_eq!(found(&config, None).as_deref(), Some("named"));
-        let claimed = Config { profiles: vec![profile("own", &["named"], vec![])], ..config };
-        assert_eq!(found(&claimed, Some("own")).as_deref(), Some("named"));
-        assert_eq!(found(&claimed, None).as_deref(), Some("free"));
+        let (front, inside) = (VrfId(front), VrfId(inside));
+        Asker { version: Version::V1, front, inside, local, remote, profile: None, identity: None }
     }
 
     #[test]
@@ -270,32 +211,32 @@ mod tests {
     }
 
     #[test]
-    fn an_address_matches_a_profile_only_in_the_front_vrf_that_it_names() {
-        let profile = |name, front| {
-            let prefix = Prefix::host(address("10.0.0.1"));
-            profile(name, &[], vec![Match::Address { prefix, front: VrfId(front) }])
-        };
-        let profiles = vec![profile("one", 1), profile("two", 2)];
-        let index = index(Config { profiles, ..Config::default() });
-        let name = Name::Address(address("10.0.0.1"));
-        let settled = |front| settle(&index, VrfId(front), "ring", &name).unwrap().map(|p| p.name.as_str());
-        assert_eq!((settled(1), settled(2), settled(3)), (Some("one"), Some("two"), None));
+    fn dynamic_entries_take_any_peer_after_all_static_ones() {
+        let dynamic =
+            |sequence| Entry { dynamic: true, peers: vec![], rules: vec![], ..entry(sequence, 0, 1) };
+        let other = Entry { peers: vec![Peer::Address(address("172.16.9.9"))], ..dynamic(2) };
+        let entries = vec![dynamic(9), dynamic(1), other, entry(20, 0, 1)];
+        let index = index(Config { entries, ..Config::default() });
+        let found = |selector: &Selector| entry_for(&index, asker(0, 1), selector).map(|e| e.sequence);
+        assert_eq!(found(&selector()), Ok(20));
+        let strange = Selector::between("10.9.0.0/16".parse().unwrap(), "10.2.0.0/16".parse().unwrap());
+        assert_eq!(found(&strange), Ok(1));
+        let stranger = Asker { remote: address("198.51.100.7"), ..asker(0, 1) };
+        assert_eq!(entry_for(&index, stranger, &selector()).unwrap().sequence, 1);
     }
 
     #[test]
-    fn a_domain_is_what_follows_the_first_dot_or_the_at_sign() {
-        let of = |wanted, name| {
-            let profiles = vec![profile("one", &[], vec![wanted])];
-            index(Config { profiles, ..Config::default() }).admits("one", VrfId(0), &name)
+    fn an_entry_that_describes_identities_is_for_those_alone() {
+        let identities = vec![PeerIdentity::Fqdn("site.example".into())];
+        let entries = vec![Entry { identities, ..entry(1, 0, 1) }];
+        let index = index(Config { entries, ..Config::default() });
+        let found = |name: &str| {
+            let name = Name::Fqdn(name.to_owned());
+            let asker = Asker { identity: Some((&name, None)), ..asker(0, 1) };
+            entry_for(&index, asker, &selector()).map(|entry| entry.sequence).map_err(|refusal| refusal.what)
         };
-        let host = |name: &str| Name::Fqdn(name.to_owned());
-        let user = |name: &str| Name::UserFqdn(name.to_owned());
-        let domain = || "example.com".to_owned();
-        assert!(of(Match::HostDomain(domain()), host("PE.Example.com")));
-        assert!(!of(Match::HostDomain(domain()), host("pe.badexample.com")));
-        assert!(!of(Match::HostDomain(domain()), host("example.com")));
-        assert!(!of(Match::HostDomain(domain()), user("pe@example.com")));
-        assert!(of(Match::UserDomain(domain()), user("joe@example.com")));
-        assert!(of(Match::Group("sales".into()), Name::KeyId(b"sales".to_vec())));
+        assert_eq!(found("Site.Example"), Ok(1));
+        assert_eq!(found("other.example"), Err("no-crypto-map-entry"));
+        assert!(entry_for(&index, asker(0, 1), &selector()).is_ok(), "before anything is proved");
     }
 }

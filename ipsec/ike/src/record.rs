@@ -1,13 +1,16 @@
 //! Why it failed: what happened in a negotiation, small enough to keep for every session, and for peers
 //! whose session never came up.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 
 use base::{Instant, VrfId};
 
+use crate::core::Core;
+use crate::error::Refusal;
 use crate::notice::Blame;
-use crate::{SessionId, config::Version};
+use crate::{Path, SessionId, config::Version};
 
 /// The story of one session, or of one attempt at one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +106,141 @@ pub enum Verdict {
     Chosen,
     /// Why not.
     Passed(Box<str>),
+}
+
+/// A story while it is told. It is short: of a long one the first facts and the last ones stay.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    began: Instant,
+    facts: Vec<(Instant, Fact)>,
+    outcome: Outcome,
+}
+
+/// Facts at the beginning of a story that are never forgotten, and facts in all.
+const FIRST_FACTS: usize = 12;
+const MOST_FACTS: usize = 28;
+
+/// Once a session is up: enough to see how it came about.
+const MOST_FACTS_UP: usize = 12;
+
+impl Story {
+    pub(crate) const fn begin(now: Instant) -> Self {
+        Self { began: now, facts: Vec::new(), outcome: Outcome::Negotiating }
+    }
+
+    pub(crate) fn tell(&mut self, now: Instant, fact: Fact) {
+        let most = if self.outcome == Outcome::Up { MOST_FACTS_UP + 4 } else { MOST_FACTS };
+        while self.facts.len() >= most {
+            self.facts.remove(FIRST_FACTS.min(most / 2));
+        }
+        self.facts.push((now, fact));
+    }
+
+    /// What was told to the engine since it last served somebody.
+    pub(crate) fn listen(&mut self, core: &mut Core) {
+        for fact in std::mem::take(&mut core.facts) {
+            self.tell(core.now, fact);
+        }
+    }
+
+    /// The negotiation ended without result, or would if the peer went on like this.
+    pub(crate) fn fail(&mut self, refusal: &Refusal) {
+        let Refusal { blame, what, ref detail, .. } = *refusal;
+        self.outcome = Outcome::Failed { blame, what, detail: detail.clone() };
+    }
+
+    /// Only the outline stays of how a session came up: thousands are.
+    pub(crate) fn establish(&mut self, now: Instant) {
+        self.outcome = Outcome::Up;
+        self.facts.retain(|(_, fact)| fact.is_outline());
+        let excess = self.facts.len().saturating_sub(MOST_FACTS_UP);
+        self.facts.drain(..excess);
+        self.tell(now, Fact::Established);
+        self.facts.shrink_to_fit();
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. })
+    }
+
+    pub(crate) fn record(
+        &self,
+        session: Option<SessionId>,
+        version: Version,
+        path: &Path,
+        initiator: bool,
+    ) -> Record {
+        Record {
+            session,
+            version,
+            front: path.front,
+            local: path.local.ip(),
+            remote: path.remote.ip(),
+            initiator,
+            began: self.began,
+            facts: self.facts.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
+}
+
+impl Fact {
+    /// What still matters when the session is up.
+    const fn is_outline(&self) -> bool {
+        match self {
+            Self::Received { .. } | Self::Sent { .. } | Self::Repeated { .. } | Self::Offered { .. } => false,
+            Self::Considered { verdict, .. } => matches!(verdict, Verdict::Chosen),
+            Self::Chosen { .. }
+            | Self::Identity { .. }
+            | Self::Notified { .. }
+            | Self::Nat { .. }
+            | Self::Established
+            | Self::Note(_) => true,
+        }
+    }
+
+    pub(crate) fn chosen(kind: Kind, name: &str) -> Self {
+        Self::Considered { kind, name: name.into(), verdict: Verdict::Chosen }
+    }
+
+    pub(crate) fn passed(kind: Kind, name: &str, why: impl Into<Box<str>>) -> Self {
+        Self::Considered { kind, name: name.into(), verdict: Verdict::Passed(why.into()) }
+    }
+}
+
+/// Stories that ended, of the peers last heard of: two for each.
+#[derive(Default)]
+pub(crate) struct Records {
+    ended: BTreeMap<(VrfId, IpAddr), VecDeque<Record>>,
+    /// Who came last, last.
+    order: VecDeque<(VrfId, IpAddr)>,
+}
+
+const MOST_PEERS: usize = 1024;
+const MOST_OF_PEER: usize = 2;
+
+impl Records {
+    pub(crate) fn keep(&mut self, record: Record) {
+        let peer = (record.front, record.remote);
+        let ended = self.ended.entry(peer).or_default();
+        if ended.is_empty() {
+            self.order.push_back(peer);
+        }
+        ended.push_back(record);
+        if ended.len() > MOST_OF_PEER {
+            ended.pop_front();
+        }
+        if self.order.len() > MOST_PEERS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    /// Oldest first.
+    pub(crate) fn of(&self, front: VrfId, remote: IpAddr) -> impl Iterator<Item = &Record> {
+        self.ended.get(&(front, remote)).into_iter().flatten()
+    }
 }
 
 impl fmt::Display for Kind {

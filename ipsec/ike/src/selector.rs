@@ -44,7 +44,7 @@ fn prefix(name: &Name) -> Result<Prefix, Refusal> {
         Name::Range(first, last) => (0..=128)
             .filter_map(|length| Prefix::new(*first, length).ok())
             .find(|prefix| prefix.address() == *first && prefix.last() == *last),
-        Name::Fqdn(_) | Name::UserFqdn(_) | Name::KeyId(_) | Name::Other(..) => None,
+        Name::Fqdn(_) | Name::UserFqdn(_) | Name::KeyId(_) | Name::Dn(_) | Name::Other(..) => None,
     };
     prefix.ok_or_else(|| invalid("proxy-not-a-prefix", format!("the proxy {name} is not an address prefix")))
 }

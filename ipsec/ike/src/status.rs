@@ -8,7 +8,10 @@ use crypto::dh::Group;
 use ipsec::{Encap, Lifetime, Mode, Replay, Selector, Suite};
 
 use crate::config::{Proposal, Version, v2};
-use crate::v1::session::{Session, state_word};
+use crate::session::Session;
+use crate::v2::session::state_word;
+use crate::v2::state::Established;
+use crate::v1;
 use crate::{ChildId, Path, SessionId};
 
 /// One phase 1 SA, from its first message on.
@@ -94,22 +97,32 @@ pub struct ChildState {
 }
 
 pub(crate) fn of_session(session: &Session, now: Instant) -> SessionState {
-    let phase1 = session.established();
+    let (initiator, responder) = session.cookies();
+    let established = session.established();
     SessionState {
-        id: session.id,
-        version: Version::V1,
-        path: session.path,
-        state: state_word(session),
-        cookies: (u64::from_be_bytes(session.cookies.0), u64::from_be_bytes(session.cookies.1)),
-        initiator: session.initiator,
-        profile: session.place.profile.clone(),
-        inside: session.place.inside,
-        identity: phase1.map(|phase1| phase1.identity.to_string()),
-        proposal: phase1.map(|phase1| phase1.proposal),
-        suite: None,
-        established: phase1.is_some(),
-        since: phase1.map(|phase1| phase1.since),
-        left: phase1.map(|phase1| phase1.expires.since(now)),
+        id: session.id(),
+        version: session.version(),
+        path: session.path(),
+        state: match session {
+            Session::V1(one) => v1::session::state_word(one),
+            Session::V2(one) => state_word(one),
+        },
+        cookies: (u64::from_be_bytes(initiator), u64::from_be_bytes(responder)),
+        initiator: session.initiator(),
+        profile: session.place().profile.clone(),
+        inside: session.place().inside,
+        identity: established.map(|sa| sa.identity.to_string()),
+        proposal: match session {
+            Session::V1(one) => one.established().map(|phase1| phase1.proposal),
+            Session::V2(_) => None,
+        },
+        suite: match session {
+            Session::V1(_) => None,
+            Session::V2(one) => one.established().map(Established::suite),
+        },
+        established: established.is_some(),
+        since: established.map(|sa| sa.since),
+        left: established.map(|sa| sa.expires.since(now)),
         nat: session.nat().any(),
     }
 }

@@ -2,24 +2,20 @@
 //! over which session, and what happens when that fails.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{Instant, PolicyId, Spi, VrfId};
 use ipsec::{Flow, Selector};
 
-use crate::config::Entry;
+use crate::config::{Entry, Version};
 use crate::core::WantId;
 use crate::engine::Ike;
-use crate::error::Refusal;
-use crate::natt::IKE_PORT;
-use crate::notice::Blame;
+use crate::peers::{Course, Whom};
 use crate::policy::{self, Asker};
-use crate::v1::main::{Place, initiator as main_initiator};
-use crate::v1::quick::initiator::Plan;
-use crate::v1::session::{Fate, Session};
-use crate::v1::{informational, quick};
-use crate::{Child, ChildId, DownReason, Path, SessionId, Stage};
+use crate::reach::{Target, path_to};
+use crate::session::{Fate, Session};
+use crate::{Child, ChildId, DownReason, SessionId, Stage};
 
 /// After every peer failed, traffic may not ask again for this long.
 const HOLD: Duration = Duration::from_secs(2);
@@ -27,17 +23,22 @@ const HOLD: Duration = Duration::from_secs(2);
 /// Children that one unknown SPI may ask for.
 const MOST_RECOVERED: usize = 16;
 
-/// After a failed attempt to replace a session.
-const RENEW_AGAIN: Duration = Duration::from_secs(10);
+/// What to negotiate, and for whom.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) want: WantId,
+    pub(crate) entry: Entry,
+    pub(crate) selector: Selector,
+}
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Want {
     policy: PolicyId,
     selector: Selector,
     /// The child it is to replace.
     replaces: Option<ChildId>,
     /// Which of the entry's peers is tried.
-    peer: usize,
+    course: Course,
     /// The peer was silent on an old session; a new one has been tried since.
     retried: bool,
     /// The session that negotiates it; `None`: waits for one.
@@ -50,6 +51,8 @@ pub(crate) struct Wants {
     /// Their names, by entry.
     named: BTreeMap<PolicyId, BTreeMap<Selector, WantId>>,
     last: u32,
+    /// With which of its peers an entry's next negotiation begins, if not with the first.
+    pub(crate) current: BTreeMap<PolicyId, usize>,
     /// Nobody may ask before.
     holds: BTreeMap<(PolicyId, Selector), Instant>,
     /// When an unknown SPI last made us open IKE to a peer.
@@ -73,6 +76,23 @@ impl Wants {
         Some(want)
     }
 
+    pub(crate) fn policy(&self, id: WantId) -> Option<PolicyId> {
+        self.wants.get(&id).map(|want| want.policy)
+    }
+
+    pub(crate) fn course(&self, id: WantId) -> Option<&Course> {
+        self.wants.get(&id).map(|want| &want.course)
+    }
+
+    /// Another peer, or what is known of this one.
+    pub(crate) fn steer(&mut self, id: WantId, change: impl FnOnce(&mut Course)) {
+        if let Some(want) = self.wants.get_mut(&id) {
+            let before = want.course.tries();
+            change(&mut want.course);
+            want.retried &= before == want.course.tries();
+        }
+    }
+
     /// Those of an entry that wait for a session.
     fn waiting_for(&self, policy: PolicyId) -> impl Iterator<Item = (WantId, &Want)> {
         let all = self.named.get(&policy).into_iter().flat_map(BTreeMap::values);
@@ -80,10 +100,18 @@ impl Wants {
         all.filter(|(_, want)| want.session.is_none())
     }
 
+    /// A session is on its way whose opening makes the child as well: only in version 2.
+    fn open(&mut self, id: WantId, session: Option<SessionId>) {
+        if let Some(want) = self.wants.get_mut(&id) {
+            want.session = session;
+        }
+    }
+
     /// Forgets what is wanted for entries that are not as they were.
     pub(crate) fn retain(&mut self, still: impl Fn(PolicyId) -> bool) {
         self.wants.retain(|_, want| still(want.policy));
         self.named.retain(|policy, _| still(*policy));
+        self.current.retain(|policy, _| still(*policy));
         self.holds.clear();
         self.recovered.clear();
     }
@@ -117,9 +145,16 @@ impl Ike {
 
     /// A child must be replaced: by time, or because it ran out of numbers or volume.
     pub(crate) fn rekey(&mut self, id: ChildId) {
-        if let Some(child) = self.children.find(id).filter(|child| child.state.stage == Stage::Up) {
-            let (policy, selector) = (child.state.policy, child.state.selector);
-            self.want(policy, selector, Some(id));
+        let Some(child) = self.children.find(id).filter(|child| child.state.stage == Stage::Up) else {
+            return;
+        };
+        let (policy, selector) = (child.state.policy, child.state.selector);
+        match (child.version, child.state.session) {
+            (Version::V2, Some(session)) => self.with(session, |session, core| session.rekey_child(core, id)),
+            (Version::V1 | Version::V2, _) => {
+                let remote = child.state.remote;
+                self.want_from(policy, selector, Some(id), Some(remote));
+            }
         }
     }
 
@@ -135,10 +170,10 @@ impl Ike {
         }
         self.wants.recovered.insert((front, remote), now);
         let known = self.sessions_between((front, local, remote)).find(|known| known.established().is_some());
-        let known = known.map(|session| session.id);
+        let known = known.map(Session::id);
         if let Some(id) = known {
             return self.with(id, |session, core| {
-                informational::delete_children(session, core, &[spi.0]);
+                session.unknown_spi(core, spi);
                 Fate::Live
             });
         }
@@ -165,31 +200,37 @@ impl Ike {
         from: Option<IpAddr>,
     ) {
         let Some(entry) = self.entry(policy) else { return };
-        let heard = || entry.addresses().position(|peer| self.session_for(entry, peer).is_some());
-        let named = from.and_then(|from| entry.addresses().position(|peer| peer == from));
-        let peer = named.or_else(heard).unwrap_or(0);
-        let want = Want { policy, selector, replaces, peer, retried: false, session: None };
+        let course = self.course(entry, from);
+        let want = Want { policy, selector, replaces, course, retried: false, session: None };
         if let Some(id) = self.wants.push(want) {
             self.pursue(id);
         }
     }
 
-    /// Moves a want on: a quick mode if there is a session, else main mode, else the next peer.
-    fn pursue(&mut self, id: WantId) {
-        while let Some(want) = self.wants.wants.get(&id).copied() {
-            let index = self.core.index.clone();
-            let Some(entry) = index.entry(want.policy) else { return self.wants.fulfil(id) };
-            let Some(peer) = entry.addresses().nth(want.peer) else { return self.give_up(id) };
+    /// Moves a want on: a quick mode if there is a session, else phase 1, else the next peer.
+    pub(crate) fn pursue(&mut self, id: WantId) {
+        let index = self.core.index.clone();
+        while let Some((policy, selector)) =
+            self.wants.wants.get(&id).map(|want| (want.policy, want.selector))
+        {
+            let Some(entry) = index.entry(policy) else { return self.wants.fulfil(id) };
+            let peer = match self.whom(id, entry) {
+                Whom::Peer(peer) => peer,
+                Whom::Wait => return,
+                Whom::Nobody => return self.give_up(id),
+            };
             if let Some(session) = self.session_for(entry, peer) {
                 return self.negotiate(id, session, entry.clone());
             }
             if self.is_opening(entry, peer) {
                 return;
             }
-            match self.open_to(entry, peer, None, None) {
-                Ok(()) => return,
+            let path = path_to(entry, peer);
+            let host = self.wants.course(id).and_then(|course| course.host(entry));
+            let plan = Plan { want: id, entry: entry.clone(), selector };
+            match self.open_to(Target { entry, path, host, replaces: None }, Some(plan)) {
+                Ok(session) => return self.wants.open(id, session),
                 Err(refusal) => {
-                    let path = path_to(entry, peer);
                     self.core.refuse(None, &path, &refusal);
                     self.next_peer(id);
                 }
@@ -202,12 +243,12 @@ impl Ike {
         want.session = Some(session);
         let plan = Plan { want: id, entry, selector: want.selector };
         self.with(session, |session, core| {
-            quick::initiate(session, core, plan);
+            session.negotiate(core, plan);
             Fate::Live
         });
     }
 
-    /// Main mode is complete: whoever waits for such a session gets it.
+    /// A session is established: whoever waits for such a one gets it.
     pub(crate) fn serve_wants(&mut self, session: SessionId) {
         let Some(asker) = self.sessions.get(&session).map(Session::asker) else { return };
         let remote = asker.remote;
@@ -219,11 +260,11 @@ impl Ike {
 
     /// The wants that a session of this asker could serve, with the peer that each tries.
     fn waiting_for(&self, asker: Asker<'_>) -> Vec<(WantId, Option<IpAddr>)> {
-        let entries = self.core.index.naming(asker.peer());
-        let entries = entries.filter(|entry| policy::serves(entry, asker));
+        let index = &self.core.index;
+        let entries = index.answering(asker.peer()).filter(|entry| policy::serves(index, entry, asker));
         let wants = entries.flat_map(|entry| {
             let waiting = self.wants.waiting_for(entry.policy);
-            waiting.map(|(id, want)| (id, entry.addresses().nth(want.peer)))
+            waiting.map(|(id, want)| (id, want.course.tries()))
         });
         wants.collect()
     }
@@ -238,20 +279,13 @@ impl Ike {
     /// Whether the configuration still has a place for a child that was negotiated meanwhile.
     pub(crate) fn is_welcome(&self, child: &Child, session: &Session) -> bool {
         self.entry(child.policy).is_some_and(|entry| {
-            policy::serves(entry, session.asker()) && policy::entry_admits(entry, &child.selector)
+            policy::serves(&self.core.index, entry, session.asker())
+                && policy::entry_admits(entry, &child.selector)
         })
     }
 
-    /// A peer of the entry has been heard from: it is the one to negotiate with.
-    fn turn_to(&mut self, id: WantId, remote: IpAddr) {
-        let Some(want) = self.wants.wants.get_mut(&id) else { return };
-        let entry = self.core.index.entry(want.policy);
-        let place = entry.and_then(|entry| entry.addresses().position(|peer| peer == remote));
-        want.peer = place.unwrap_or(want.peer);
-    }
-
-    /// A quick mode ended without a child.
-    pub(crate) fn quick_failed(&mut self, session: SessionId, id: WantId, silent: bool) {
+    /// A negotiation of a child ended without one.
+    pub(crate) fn negotiation_failed(&mut self, session: SessionId, id: WantId, silent: bool) {
         if silent {
             self.close(session, DownReason::PeerSilent);
         }
@@ -265,25 +299,29 @@ impl Ike {
         self.pursue(id);
     }
 
-    /// Main mode ended without a session.
-    pub(crate) fn main_failed(&mut self, session: Session) {
-        let (remote, replaces) = (session.path.remote.ip(), session.replaces);
-        let mut failed = if session.initiator { self.waiting_for(session.asker()) } else { Vec::new() };
+    /// A session ended that was never established.
+    pub(crate) fn opening_failed(&mut self, mut session: Session) {
+        let (remote, replaces) = (session.path().remote.ip(), session.replaces());
+        let first = session.take_want();
+        self.remember_failure(&session);
+        let mut failed = if session.initiator() { self.waiting_for(session.asker()) } else { Vec::new() };
         failed.retain(|(_, tried)| *tried == Some(remote));
         self.forget(session);
+        match (first, replaces) {
+            // The old session has that child still.
+            (Some(want), Some(_)) => self.wants.fulfil(want),
+            (Some(want), None) => {
+                self.wants.open(want, None);
+                failed.push((want, Some(remote)));
+            }
+            (None, _) => {}
+        }
         if let Some(old) = replaces {
             self.renew_again(old);
         }
         for (id, _) in failed {
             self.next_peer(id);
             self.pursue(id);
-        }
-    }
-
-    fn next_peer(&mut self, id: WantId) {
-        if let Some(want) = self.wants.wants.get_mut(&id) {
-            want.peer += 1;
-            want.retried = false;
         }
     }
 
@@ -296,97 +334,29 @@ impl Ike {
         }
     }
 
-    /// Phase 1 nears its end: a new main mode, unless a younger session or no child is there.
-    pub(crate) fn renew_session(&mut self, id: SessionId) {
-        let Some(old) = self.sessions.get(&id) else { return };
-        let Some(phase1) = old.established() else { return };
-        let asker = old.asker();
-        let younger = self.sessions_between(old.path.peer()).any(|other| {
-            other.place == old.place && other.established().is_some_and(|new| new.expires > phase1.expires)
-        });
-        if younger || !self.children.of_peer(old.path.peer()).any(|child| child.is_of(old)) {
+    /// The first child of the session that takes another's place is one of those that the other has.
+    pub(crate) fn plan_again(&mut self, (policy, selector): (PolicyId, Selector)) -> Option<Plan> {
+        let entry = self.entry(policy)?.clone();
+        let course = Course::default();
+        let want = Want { policy, selector, replaces: None, course, retried: false, session: None };
+        Some(Plan { want: self.wants.push(want)?, entry, selector })
+    }
+
+    /// A session was made anew: so are the children of the old one, before that goes.
+    pub(crate) fn remake_children(&mut self, old: SessionId) {
+        let Some(session) = self.sessions.get(&old).filter(|old| old.version() == Version::V2) else {
             return;
+        };
+        let remote = session.path().remote.ip();
+        let of_old = self.children.of_session(session).filter_map(|id| self.children.find(id));
+        let of_old = of_old.filter(|child| child.state.stage == Stage::Up);
+        let again: Vec<_> = of_old.map(|child| (child.state.policy, child.state.selector)).collect();
+        for (policy, selector) in again {
+            self.want_from(policy, selector, None, Some(remote));
         }
-        let index = self.core.index.clone();
-        let mut named = index.naming(asker.peer());
-        let Some(entry) = named.find(|entry| policy::serves(entry, asker)) else { return };
-        let (remote, path) = (asker.remote, old.path);
-        if self.is_opening(entry, remote) {
-            return;
-        }
-        if let Err(refusal) = self.open_to(entry, remote, Some(path), Some(id)) {
-            self.core.refuse(Some(id), &path, &refusal);
-        }
-    }
-
-    fn renew_again(&mut self, id: SessionId) {
-        self.with(id, |session, core| {
-            session.renew_at(core.now + RENEW_AGAIN);
-            Fate::Live
-        });
-    }
-
-    /// Opens main mode to a peer of an entry, with a key of the entry's profile.
-    fn open_to(
-        &mut self,
-        entry: &Entry,
-        peer: IpAddr,
-        path: Option<Path>,
-        replaces: Option<SessionId>,
-    ) -> Result<(), Refusal> {
-        let key = policy::key_for_initiator(&self.core.index, entry.front, peer, entry.profile.as_deref());
-        let key = key.ok_or_else(|| no_key(entry, peer))?;
-        let offered = main_initiator::open(&self.core, key).ok_or_else(no_proposal)?;
-        let place = Place { profile: entry.profile.clone(), inside: entry.inside };
-        let path = path.unwrap_or_else(|| path_to(entry, peer));
-        let mut session = Session::initiate(&mut self.core, path, place, offered);
-        session.replaces = replaces;
-        self.keep(session);
-        Ok(())
-    }
-
-    /// The youngest established session over which an entry's children can be negotiated with `peer`.
-    fn session_for(&self, entry: &Entry, peer: IpAddr) -> Option<SessionId> {
-        let usable = self
-            .sessions_between((entry.front, entry.local, peer))
-            .filter(|session| session.retire_at.is_none() && policy::serves(entry, session.asker()));
-        let established = usable.filter_map(|session| Some((session.established()?.since, session.id)));
-        established.max().map(|(_, id)| id)
-    }
-
-    /// Whether a main mode of ours to `peer` is under way that the entry can use.
-    fn is_opening(&self, entry: &Entry, peer: IpAddr) -> bool {
-        self.sessions_between((entry.front, entry.local, peer)).any(|session| {
-            session.initiator
-                && session.established().is_none()
-                && session.place.profile == entry.profile
-                && policy::serves(entry, Asker { remote: peer, ..session.asker() })
-        })
     }
 
     fn entry(&self, policy: PolicyId) -> Option<&Entry> {
         self.core.index.entry(policy)
     }
-}
-
-const fn path_to(entry: &Entry, peer: IpAddr) -> Path {
-    Path {
-        front: entry.front,
-        local: SocketAddr::new(entry.local, IKE_PORT),
-        remote: SocketAddr::new(peer, IKE_PORT),
-        marker: false,
-    }
-}
-
-fn no_key(entry: &Entry, peer: IpAddr) -> Refusal {
-    let detail = format!(
-        "no pre-shared key for {peer} in the keyrings of profile {} in this front VRF",
-        entry.profile.as_deref().unwrap_or("(none)")
-    );
-    Refusal::because(Blame::Refused, "no-pre-shared-key", detail)
-}
-
-fn no_proposal() -> Refusal {
-    let detail = "no isakmp policy has `authentication pre-share`".to_owned();
-    Refusal::because(Blame::Refused, "no-isakmp-policy", detail)
 }

@@ -81,6 +81,11 @@ impl Window {
         self.timer.map(|timer| timer.at)
     }
 
+    /// How often the last message was sent again.
+    pub(crate) fn repetitions(&self, timers: &Timers) -> u32 {
+        self.timer.map_or(timers.tries, |timer| timers.tries.saturating_sub(timer.left))
+    }
+
     pub(crate) fn tick(&mut self, now: Instant) -> Due {
         let Some(timer) = self.timer.filter(|timer| timer.at <= now) else { return Due::Nothing };
         let Some(left) = timer.left.checked_sub(1) else {

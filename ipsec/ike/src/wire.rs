@@ -2,7 +2,9 @@
 //! its work is bounded by the length of the message.
 
 pub(crate) mod attribute;
+pub(crate) mod cert;
 pub(crate) mod delete;
+pub(crate) mod fragment;
 pub(crate) mod header;
 pub(crate) mod id;
 pub(crate) mod ke;

@@ -376,9 +376,9 @@ fn other_versions_and_modes_are_refused_by_name() {
         bytes
     };
     for (bytes, word) in [
-        (with(17, 0x20), "ike-version-2"),
+        (with(17, 0x20), "unknown-exchange"),
         (with(17, 0x50), "unknown-ike-version"),
-        (with(18, 4), "aggressive-mode-not-supported"),
+        (with(18, 4), "aggressive-mode-disabled"),
         (with(18, 32), "unknown-exchange"),
         (with(9, 1), "unknown-cookies"),
         (vec![1, 2, 3], "truncated"),

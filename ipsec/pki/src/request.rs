@@ -1,5 +1,6 @@
 //! The question whether a chain of certificates is good today, and its answer.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{Certificate, Trustpoint};
@@ -28,3 +29,17 @@ pub struct Refusal {
     /// What is wrong with which certificate, and what to do.
     pub detail: String,
 }
+
+impl Refusal {
+    pub fn new(what: &'static str, detail: impl Into<String>) -> Self {
+        Self { what, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}

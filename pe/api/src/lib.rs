@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod request;
-pub use request::{ClearSa, DebugTopic, Request, SaFilter, Trace};
+pub use request::{ClearSa, DebugTopic, Hidden, Ikev2Filter, Request, SaFilter, Trace};
 
 mod response;
 pub use response::*;

@@ -1,5 +1,6 @@
 //! Questions and orders. VRFs and interfaces go by name; no VRF is the global table.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,31 @@ pub enum Request {
     ShowIsakmpProfile,
     ShowIsakmpKey,
     ShowIsakmpPolicy,
+    /// Peers that are opened in aggressive mode.
+    ShowIsakmpPeers,
+    ShowIkev2Sas,
+    ShowIkev2Proposals,
+    ShowIkev2Policies,
+    ShowIkev2Profiles,
+    ShowIkev2Statistics,
     ShowIpsecSa(SaFilter),
     ShowSession,
+    /// Why a peer is up, or is not: what happened, who is to blame, what to change. No front VRF: all of them.
+    Explain {
+        remote: IpAddr,
+        front: Option<String>,
+    },
+    ShowCryptoMaps {
+        name: Option<String>,
+    },
+    ShowDynamicMaps {
+        name: Option<String>,
+    },
+    ShowIdentities,
+    ShowCallAdmission,
+    ShowTrustpoints,
+    ShowCertificates,
+    ShowCrls,
     ShowRoutes {
         vrf: Option<String>,
         ipv6: bool,
@@ -36,13 +60,35 @@ pub enum Request {
     Trace(Trace),
     /// Read the configuration file again and apply the difference.
     Reload,
+    /// `key config-key password-encryption`: the master key of type 6; `new: None` takes it away.
+    MasterKey {
+        old: Option<Hidden>,
+        new: Option<Hidden>,
+    },
+    /// Whether there is a master key already.
+    ShowMasterKey,
+    /// `write memory`: keys in the configuration file become type 6, where that is switched on.
+    Write,
+}
+
+/// Text that no log may show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DebugTopic {
     All,
+    /// IKE of both versions is debugged together.
     Isakmp,
+    Ikev2,
     Ipsec,
 }
 
@@ -84,6 +130,24 @@ pub enum ClearSa {
     Isakmp {
         connection: Option<u32>,
     },
+    /// SAs of version 2.
+    Ikev2(Ikev2Filter),
+    /// What call admission control counted.
+    CallAdmission,
+    /// Revocation lists that were fetched.
+    Crls,
+}
+
+/// `clear crypto ikev2 sa [local A | remote A | fvrf V | psh ID]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ikev2Filter {
+    #[default]
+    All,
+    Local(IpAddr),
+    Remote(IpAddr),
+    Front(String),
+    Id(u32),
 }
 
 /// `trace packet vrf V SRC DST [PROTOCOL [SPORT DPORT]] [size N]`.

@@ -4,6 +4,18 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+mod ike;
+pub use ike::{
+    Admission, Explanation, Ikev2Child, Ikev2Policy, Ikev2Profile, Ikev2Proposal, Ikev2Sa, Known, Outcome,
+    Story, StoryStep,
+};
+
+mod map;
+pub use map::{Identity, MapEntry, TransformSet};
+
+mod pki;
+pub use pki::{Certificate, Crl, Trustpoint};
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
@@ -12,6 +24,22 @@ pub enum Response {
     /// Keys are never sent, only whose they are.
     IsakmpKeys(Vec<IsakmpKey>),
     IsakmpPolicies(Vec<IsakmpPolicy>),
+    IsakmpPeers(Vec<IsakmpPeer>),
+    Ikev2Sas(Vec<Ikev2Sa>),
+    Ikev2Proposals(Vec<Ikev2Proposal>),
+    Ikev2Policies(Vec<Ikev2Policy>),
+    Ikev2Profiles(Vec<Ikev2Profile>),
+    Ikev2Statistics(Admission),
+    Explained(Explanation),
+    Maps(Vec<MapEntry>),
+    Identities(Vec<Identity>),
+    Admission(Admission),
+    Trustpoints(Vec<Trustpoint>),
+    Certificates(Vec<Certificate>),
+    Crls(Vec<Crl>),
+    MasterKey {
+        is_set: bool,
+    },
     IpsecSas(Vec<IpsecFlow>),
     Sessions(Vec<Session>),
     Routes(Vec<RouteTable>),
@@ -33,16 +61,20 @@ pub enum Response {
     },
 }
 
+/// An IKE SA of either version, as `show crypto isakmp sa` and `show crypto session` have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IsakmpSa {
+    /// 1 or 2.
+    pub version: u8,
     pub front: Option<String>,
     pub inside: Option<String>,
     pub local: IpAddr,
     pub local_port: u16,
     pub remote: IpAddr,
     pub remote_port: u16,
-    /// IOS's state word, for instance `QM_IDLE` or `MM_NO_STATE`.
+    /// IOS's state word, for instance `QM_IDLE`, `AG_NO_STATE` or, of version 2, `READY`.
     pub state: String,
+    pub established: bool,
     pub connection: u32,
     pub initiator: bool,
     pub profile: Option<String>,
@@ -62,8 +94,24 @@ pub struct IsakmpProfile {
     pub name: String,
     pub vrf: Option<String>,
     pub identities: Vec<String>,
+    pub certificate_maps: Vec<String>,
     pub keyrings: Vec<String>,
+    /// Empty: every trustpoint.
+    pub trustpoints: Vec<String>,
+    pub self_identity: Option<String>,
+    pub aggressive: bool,
     pub bindings: Vec<String>,
+}
+
+/// `crypto isakmp peer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsakmpPeer {
+    pub address: IpAddr,
+    pub vrf: Option<String>,
+    /// What we call ourselves.
+    pub identity: Option<String>,
+    /// Whether there is a password; it is never sent.
+    pub password: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +132,8 @@ pub struct IsakmpPolicy {
     pub group: u16,
     pub group_bits: u16,
     pub lifetime: u64,
+    /// Why it is not offered.
+    pub left_out: Option<String>,
 }
 
 /// One flow of one crypto-map entry with its SAs.

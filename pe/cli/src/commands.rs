@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use api::{ClearSa, DebugTopic, Request, SaFilter, Trace};
+use api::{ClearSa, DebugTopic, Hidden, Ikev2Filter, Request, SaFilter, Trace};
 
 use crate::grammar::{Matched, Row, spi};
 
@@ -12,6 +12,9 @@ use crate::grammar::{Matched, Row, spi};
 pub(crate) enum Action {
     Ask(Request, Look),
     Check(PathBuf),
+    /// With the new master key, if it was typed with the command.
+    SetMasterKey(Option<Hidden>),
+    DropMasterKey,
 }
 
 /// How the answer is wanted.
@@ -21,6 +24,9 @@ pub(crate) enum Look {
     Detail,
     /// `show vrf`: with the address families.
     Families,
+    /// `show crypto ikev2 session`: with what each SA made.
+    Sessions,
+    SessionsDetail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +35,23 @@ pub(crate) enum Id {
     ShowIsakmpProfile,
     ShowIsakmpKey,
     ShowIsakmpPolicy,
+    ShowIsakmpPeers,
+    ShowIkev2Sa,
+    ShowIkev2Session,
+    ShowIkev2Proposal,
+    ShowIkev2Policy,
+    ShowIkev2Profile,
+    ShowIkev2Stats,
     ShowIpsecSa,
     ShowSession,
+    Explain,
+    ShowMap,
+    ShowDynamicMap,
+    ShowIdentity,
+    ShowCallAdmission,
+    ShowTrustpoints,
+    ShowCertificates,
+    ShowCrls,
     ShowRoutes,
     ShowVrfs,
     ShowVrfProtocols,
@@ -42,10 +63,16 @@ pub(crate) enum Id {
     ClearSa,
     ClearSession,
     ClearIsakmp,
+    ClearIkev2,
+    ClearCallAdmission,
+    ClearCrls,
     Debug,
     Undebug,
     Trace,
     Reload,
+    Write,
+    SetMasterKey,
+    DropMasterKey,
     Check,
 }
 
@@ -55,11 +82,26 @@ pub(crate) const ALL: &[Row<Id>] = &[
     Row { pattern: "show crypto isakmp profile", id: Id::ShowIsakmpProfile },
     Row { pattern: "show crypto isakmp key", id: Id::ShowIsakmpKey },
     Row { pattern: "show crypto isakmp policy", id: Id::ShowIsakmpPolicy },
+    Row { pattern: "show crypto isakmp peers", id: Id::ShowIsakmpPeers },
+    Row { pattern: "show crypto ikev2 sa [detailed]", id: Id::ShowIkev2Sa },
+    Row { pattern: "show crypto ikev2 session [detailed]", id: Id::ShowIkev2Session },
+    Row { pattern: "show crypto ikev2 profile", id: Id::ShowIkev2Profile },
+    Row { pattern: "show crypto ikev2 policy", id: Id::ShowIkev2Policy },
+    Row { pattern: "show crypto ikev2 proposal", id: Id::ShowIkev2Proposal },
+    Row { pattern: "show crypto ikev2 stats", id: Id::ShowIkev2Stats },
     Row { pattern: "show crypto ipsec sa [vrf VRF] [detail]", id: Id::ShowIpsecSa },
     Row { pattern: "show crypto ipsec sa peer [vrf VRF] ADDRESS [detail]", id: Id::ShowIpsecSa },
     Row { pattern: "show crypto ipsec sa interface NAME [detail]", id: Id::ShowIpsecSa },
     Row { pattern: "show crypto ipsec sa map NAME [detail]", id: Id::ShowIpsecSa },
     Row { pattern: "show crypto session [detail]", id: Id::ShowSession },
+    Row { pattern: "show crypto session ADDRESS explain [fvrf VRF]", id: Id::Explain },
+    Row { pattern: "show crypto map [NAME]", id: Id::ShowMap },
+    Row { pattern: "show crypto dynamic-map [NAME]", id: Id::ShowDynamicMap },
+    Row { pattern: "show crypto identity", id: Id::ShowIdentity },
+    Row { pattern: "show crypto pki trustpoints", id: Id::ShowTrustpoints },
+    Row { pattern: "show crypto pki certificates", id: Id::ShowCertificates },
+    Row { pattern: "show crypto pki crls", id: Id::ShowCrls },
+    Row { pattern: "show crypto call admission statistics", id: Id::ShowCallAdmission },
     Row { pattern: "show ip route [vrf VRF]", id: Id::ShowRoutes },
     Row { pattern: "show ip vrf [detail]", id: Id::ShowVrfs },
     Row { pattern: "show ipv6 route [vrf VRF]", id: Id::ShowRoutes },
@@ -77,18 +119,31 @@ pub(crate) const ALL: &[Row<Id>] = &[
     Row { pattern: "clear crypto sa counters", id: Id::ClearSa },
     Row { pattern: "clear crypto session [remote ADDRESS [fvrf VRF]]", id: Id::ClearSession },
     Row { pattern: "clear crypto isakmp [ID]", id: Id::ClearIsakmp },
+    Row { pattern: "clear crypto ikev2 sa", id: Id::ClearIkev2 },
+    Row { pattern: "clear crypto ikev2 sa local ADDRESS", id: Id::ClearIkev2 },
+    Row { pattern: "clear crypto ikev2 sa remote ADDRESS", id: Id::ClearIkev2 },
+    Row { pattern: "clear crypto ikev2 sa fvrf VRF", id: Id::ClearIkev2 },
+    Row { pattern: "clear crypto ikev2 sa psh ID", id: Id::ClearIkev2 },
+    Row { pattern: "clear crypto pki crls", id: Id::ClearCrls },
+    Row { pattern: "clear crypto call admission statistics", id: Id::ClearCallAdmission },
     Row { pattern: "debug crypto isakmp", id: Id::Debug },
+    Row { pattern: "debug crypto ikev2", id: Id::Debug },
     Row { pattern: "debug crypto ipsec", id: Id::Debug },
     Row { pattern: "undebug crypto isakmp", id: Id::Undebug },
+    Row { pattern: "undebug crypto ikev2", id: Id::Undebug },
     Row { pattern: "undebug crypto ipsec", id: Id::Undebug },
     Row { pattern: "undebug all", id: Id::Undebug },
     Row { pattern: "no debug crypto isakmp", id: Id::Undebug },
+    Row { pattern: "no debug crypto ikev2", id: Id::Undebug },
     Row { pattern: "no debug crypto ipsec", id: Id::Undebug },
     Row { pattern: "no debug all", id: Id::Undebug },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION [size SIZE]", id: Id::Trace },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION protocol PROTOCOL [size SIZE]", id: Id::Trace },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION tcp SPORT DPORT [size SIZE]", id: Id::Trace },
     Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION udp SPORT DPORT [size SIZE]", id: Id::Trace },
+    Row { pattern: "key config-key password-encryption [TEXT]", id: Id::SetMasterKey },
+    Row { pattern: "no key config-key password-encryption", id: Id::DropMasterKey },
+    Row { pattern: "write [memory]", id: Id::Write },
     Row { pattern: "reload", id: Id::Reload },
     Row { pattern: "check FILE", id: Id::Check },
 ];
@@ -106,7 +161,23 @@ pub(crate) fn action(matched: &Matched<Id>) -> Action {
         Id::ShowIsakmpSa => Request::ShowIsakmpSa,
         Id::ShowIsakmpProfile => Request::ShowIsakmpProfile,
         Id::ShowIsakmpKey => Request::ShowIsakmpKey,
+        Id::SetMasterKey => return Action::SetMasterKey(text(matched, "TEXT").map(Hidden)),
+        Id::DropMasterKey => return Action::DropMasterKey,
         Id::ShowIsakmpPolicy => Request::ShowIsakmpPolicy,
+        Id::ShowIsakmpPeers => Request::ShowIsakmpPeers,
+        Id::ShowIkev2Sa | Id::ShowIkev2Session => Request::ShowIkev2Sas,
+        Id::ShowIkev2Proposal => Request::ShowIkev2Proposals,
+        Id::ShowIkev2Policy => Request::ShowIkev2Policies,
+        Id::ShowIkev2Profile => Request::ShowIkev2Profiles,
+        Id::ShowIkev2Stats => Request::ShowIkev2Statistics,
+        Id::Explain => Request::Explain { remote: address(matched, "ADDRESS"), front: vrf(matched) },
+        Id::ShowMap => Request::ShowCryptoMaps { name: text(matched, "NAME") },
+        Id::ShowDynamicMap => Request::ShowDynamicMaps { name: text(matched, "NAME") },
+        Id::ShowIdentity => Request::ShowIdentities,
+        Id::ShowCallAdmission => Request::ShowCallAdmission,
+        Id::ShowTrustpoints => Request::ShowTrustpoints,
+        Id::ShowCertificates => Request::ShowCertificates,
+        Id::ShowCrls => Request::ShowCrls,
         Id::ShowIpsecSa => Request::ShowIpsecSa(filter(matched)),
         Id::ShowSession => Request::ShowSession,
         Id::ShowRoutes => Request::ShowRoutes { vrf: vrf(matched), ipv6: matched.has("ipv6") },
@@ -122,21 +193,26 @@ pub(crate) fn action(matched: &Matched<Id>) -> Action {
             Request::Clear(ClearSa::Session { remote, front: vrf(matched) })
         }
         Id::ClearIsakmp => Request::Clear(ClearSa::Isakmp { connection: number(matched, "ID") }),
+        Id::ClearIkev2 => Request::Clear(ClearSa::Ikev2(ikev2(matched))),
+        Id::ClearCallAdmission => Request::Clear(ClearSa::CallAdmission),
+        Id::ClearCrls => Request::Clear(ClearSa::Crls),
         Id::Debug => Request::Debug { topic: topic(matched), on: true },
         Id::Undebug => Request::Debug { topic: topic(matched), on: false },
         Id::Trace => Request::Trace(trace(matched)),
         Id::Reload => Request::Reload,
+        Id::Write => Request::Write,
     };
     Action::Ask(request, look(matched))
 }
 
 fn look(matched: &Matched<Id>) -> Look {
-    if matched.has("detail") {
-        Look::Detail
-    } else if matched.id == Id::ShowVrfProtocols {
-        Look::Families
-    } else {
-        Look::Plain
+    let detail = matched.has("detail") || matched.has("detailed");
+    match (matched.id == Id::ShowIkev2Session, detail) {
+        (true, true) => Look::SessionsDetail,
+        (true, false) => Look::Sessions,
+        (false, true) => Look::Detail,
+        (false, false) if matched.id == Id::ShowVrfProtocols => Look::Families,
+        (false, false) => Look::Plain,
     }
 }
 
@@ -158,11 +234,10 @@ fn address(matched: &Matched<Id>, name: &str) -> IpAddr {
 }
 
 fn topic(matched: &Matched<Id>) -> DebugTopic {
-    match (matched.has("isakmp"), matched.has("ipsec")) {
-        (true, _) => DebugTopic::Isakmp,
-        (_, true) => DebugTopic::Ipsec,
-        (false, false) => DebugTopic::All,
-    }
+    let topics =
+        [("isakmp", DebugTopic::Isakmp), ("ikev2", DebugTopic::Ikev2), ("ipsec", DebugTopic::Ipsec)];
+    let named = topics.into_iter().find(|(word, _)| matched.has(word));
+    named.map_or(DebugTopic::All, |(_, topic)| topic)
 }
 
 fn filter(matched: &Matched<Id>) -> SaFilter {
@@ -189,6 +264,20 @@ fn clear_sa(matched: &Matched<Id>) -> ClearSa {
     }
 }
 
+fn ikev2(matched: &Matched<Id>) -> Ikev2Filter {
+    if let Some(id) = number(matched, "ID") {
+        return Ikev2Filter::Id(id);
+    }
+    if let Some(front) = vrf(matched) {
+        return Ikev2Filter::Front(front);
+    }
+    match (matched.has("local"), matched.has("remote")) {
+        (true, _) => Ikev2Filter::Local(address(matched, "ADDRESS")),
+        (_, true) => Ikev2Filter::Remote(address(matched, "ADDRESS")),
+        (false, false) => Ikev2Filter::All,
+    }
+}
+
 fn trace(matched: &Matched<Id>) -> Trace {
     let source = address(matched, "SOURCE");
     let ping = if source.is_ipv4() { ICMP } else { ICMPV6 };
@@ -209,77 +298,4 @@ fn trace(matched: &Matched<Id>) -> Trace {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grammar::parse;
-
-    fn ask(line: &str) -> Request {
-        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
-        match parse(ALL, &words).map(|matched| action(&matched)) {
-            Ok(Action::Ask(request, _)) => request,
-            other => panic!("{line}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn ipsec_sas_are_filtered_by_inside_vrf_or_by_a_peer_in_its_front_vrf() {
-        assert_eq!(ask("show crypto ipsec sa"), Request::ShowIpsecSa(SaFilter::All));
-        assert_eq!(ask("sh cry ips sa vrf red det"), Request::ShowIpsecSa(SaFilter::Inside("red".into())));
-        let peer = SaFilter::Peer { front: Some("wan".into()), address: [192, 0, 2, 1].into() };
-        assert_eq!(ask("sh cry ips sa peer vrf wan 192.0.2.1"), Request::ShowIpsecSa(peer.clone()));
-        assert_eq!(ask("clear crypto sa peer vrf wan 192.0.2.1"), Request::Clear(ClearSa::Sa(peer)));
-        assert_eq!(ask("sh cry ips sa map M"), Request::ShowIpsecSa(SaFilter::Map("M".into())));
-        assert_eq!(ask("sh cry ips sa int Eth0"), Request::ShowIpsecSa(SaFilter::Interface("Eth0".into())));
-    }
-
-    #[test]
-    fn every_form_of_clear_means_what_it_says() {
-        assert_eq!(ask("clear crypto sa"), Request::Clear(ClearSa::Sa(SaFilter::All)));
-        assert_eq!(ask("clear crypto sa counters"), Request::Clear(ClearSa::Counters));
-        let spi = ClearSa::Spi { address: [192, 0, 2, 1].into(), spi: 0x1234 };
-        assert_eq!(ask("clear crypto sa spi 192.0.2.1 esp 0x1234"), Request::Clear(spi));
-        let all = ClearSa::Session { remote: None, front: None };
-        assert_eq!(ask("clear crypto session"), Request::Clear(all));
-        let one = ClearSa::Session { remote: Some([192, 0, 2, 1].into()), front: Some("wan".into()) };
-        assert_eq!(ask("clear crypto session remote 192.0.2.1 fvrf wan"), Request::Clear(one));
-        assert_eq!(ask("clear crypto isakmp 7"), Request::Clear(ClearSa::Isakmp { connection: Some(7) }));
-        assert_eq!(ask("clear crypto isakmp"), Request::Clear(ClearSa::Isakmp { connection: None }));
-    }
-
-    #[test]
-    fn a_trace_is_a_ping_unless_it_says_otherwise() {
-        let Request::Trace(ping) = ask("trace packet vrf red 10.2.0.1 10.1.0.1") else { panic!("no trace") };
-        assert_eq!((ping.protocol, ping.size, ping.vrf.as_deref()), (ICMP, SIZE, Some("red")));
-        let Request::Trace(ping) = ask("trace packet 2001:db8::1 2001:db8::2") else { panic!("no trace") };
-        assert_eq!(ping.protocol, ICMPV6);
-        let Request::Trace(tcp) = ask("trace packet 10.0.0.1 10.0.0.2 tcp 1024 80 size 1400") else {
-            panic!("no trace")
-        };
-        assert_eq!((tcp.protocol, tcp.source_port, tcp.destination_port, tcp.size), (TCP, 1024, 80, 1400));
-        let Request::Trace(gre) = ask("trace packet 10.0.0.1 10.0.0.2 protocol 47") else {
-            panic!("no trace")
-        };
-        assert_eq!(gre.protocol, 47);
-    }
-
-    #[test]
-    fn debugging_is_switched_off_in_both_of_ioss_ways() {
-        let off = Request::Debug { topic: DebugTopic::Isakmp, on: false };
-        assert_eq!(ask("undebug crypto isakmp"), off);
-        assert_eq!(ask("no debug crypto isakmp"), off);
-        let all = Request::Debug { topic: DebugTopic::All, on: false };
-        assert_eq!((ask("undebug all"), ask("no debug all")), (all.clone(), all));
-        assert_eq!(ask("debug crypto ipsec"), Request::Debug { topic: DebugTopic::Ipsec, on: true });
-    }
-
-    #[test]
-    fn the_usual_abbreviations_are_understood() {
-        assert_eq!(ask("sh cry isa sa"), Request::ShowIsakmpSa);
-        assert_eq!(ask("sh run"), Request::ShowRunningConfig);
-        assert_eq!(ask("sh log"), Request::ShowLog);
-        assert_eq!(ask("sh int"), Request::ShowInterfaces { name: None });
-        assert_eq!(ask("sh ip ro vrf red"), Request::ShowRoutes { vrf: Some("red".into()), ipv6: false });
-        assert_eq!(ask("sh ipv6 route"), Request::ShowRoutes { vrf: None, ipv6: true });
-        assert_eq!(ask("sh mpls for"), Request::ShowMplsForwarding { vrf: None });
-    }
-}
+mod tests;

@@ -4,12 +4,13 @@
 mod client;
 mod commands;
 mod grammar;
+mod master;
 mod show;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use api::Response;
+use api::{Request, Response};
 use commands::{Action, Look};
 use grammar::Fault;
 
@@ -70,6 +71,10 @@ fn run(options: &Options) -> ExitCode {
         Ok(matched) => match commands::action(&matched) {
             Action::Ask(request, look) => ask(options, &request, look),
             Action::Check(path) => check(&path, options.json),
+            Action::SetMasterKey(typed) => order(options, is_set(options).and_then(|is_set| {
+                master::set(&mut master::Terminal, is_set, typed)
+            })),
+            Action::DropMasterKey => order(options, master::delete(&mut master::Terminal)),
         },
         Err(Fault::Help(text)) => {
             print!("{text}");
@@ -82,7 +87,27 @@ fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn ask(options: &Options, request: &api::Request, look: Look) -> ExitCode {
+/// Carries out what was made of questions to the operator.
+fn order(options: &Options, request: Result<Request, String>) -> ExitCode {
+    match request {
+        Ok(request) => ask(options, &request, Look::Plain),
+        Err(fault) => {
+            eprintln!("onramp: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether there is a master key.
+fn is_set(options: &Options) -> Result<bool, String> {
+    match client::ask(&options.socket, &Request::ShowMasterKey) {
+        Ok(Response::MasterKey { is_set }) => Ok(is_set),
+        Ok(_) => Err("an answer of another version of onrampd".to_owned()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+fn ask(options: &Options, request: &Request, look: Look) -> ExitCode {
     let response = match client::ask(&options.socket, request) {
         Ok(response) => response,
         Err(error) => {

@@ -1,17 +1,22 @@
 //! Answers as IOS prints them.
 
+mod admission;
 mod drops;
+mod explain;
+mod ikev2;
 mod interfaces;
 mod ipsec;
 mod isakmp;
+mod map;
 mod mpls;
+mod pki;
 mod routes;
 mod session;
 mod vrf;
 
 use std::net::IpAddr;
 
-use api::{Request, Response};
+use api::{ClearSa, Request, Response};
 use config::{Finding, Severity};
 
 use crate::commands::Look;
@@ -25,6 +30,26 @@ pub(crate) fn render(request: &Request, response: &Response, look: Look) -> Stri
         Response::IsakmpProfiles(profiles) => isakmp::profiles(profiles),
         Response::IsakmpKeys(keys) => isakmp::keys(keys),
         Response::IsakmpPolicies(policies) => isakmp::policies(policies),
+        Response::IsakmpPeers(peers) => isakmp::peers(peers),
+        Response::Ikev2Sas(sas) => match look {
+            Look::Sessions => ikev2::sessions(sas, false),
+            Look::SessionsDetail => ikev2::sessions(sas, true),
+            Look::Plain | Look::Detail | Look::Families => ikev2::sas(sas, detail),
+        },
+        Response::Ikev2Proposals(proposals) => ikev2::proposals(proposals),
+        Response::Ikev2Policies(policies) => ikev2::policies(policies),
+        Response::Ikev2Profiles(profiles) => ikev2::profiles(profiles),
+        Response::Ikev2Statistics(counted) => admission::second(counted),
+        Response::Admission(counted) => admission::first(counted),
+        Response::Explained(explanation) => explain::explanation(explanation),
+        Response::Maps(entries) => map::entries(entries),
+        Response::Identities(identities) => map::identities(identities),
+        Response::Trustpoints(trustpoints) => pki::trustpoints(trustpoints),
+        Response::Certificates(certificates) => pki::certificates(certificates, now()),
+        Response::Crls(crls) => pki::crls(crls),
+        Response::MasterKey { is_set } => {
+            format!("A master key is {}configured\n", if *is_set { "" } else { "not " })
+        }
         Response::IpsecSas(flows) => ipsec::flows(flows, detail),
         Response::Sessions(sessions) => session::sessions(sessions, detail),
         Response::Routes(tables) => routes::tables(tables),
@@ -39,18 +64,35 @@ pub(crate) fn render(request: &Request, response: &Response, look: Look) -> Stri
     }
 }
 
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
 /// Only orders are answered with `Done`; questions have answers of their own.
 fn done(request: &Request, count: usize) -> String {
     if let Request::Debug { topic, on } = request {
         let topic = match topic {
             api::DebugTopic::Isakmp => "Crypto ISAKMP",
+            api::DebugTopic::Ikev2 => "Crypto IKEv2",
             api::DebugTopic::Ipsec => "Crypto IPSEC",
             api::DebugTopic::All => "All",
         };
         return format!("{topic} debugging is {}\n", if *on { "on" } else { "off" });
     }
-    if *request == Request::Clear(api::ClearSa::Counters) {
+    if let Request::Clear(ClearSa::Counters | ClearSa::CallAdmission) = request {
         return "Counters cleared\n".to_owned();
+    }
+    let sealed = "keys encrypted in the configuration file";
+    if let Request::MasterKey { new, .. } = request {
+        return match new {
+            Some(_) => format!("Master key configured; {sealed}: {count}\n"),
+            None => "Master key deleted; keys of type 6 are of no use any more\n".to_owned(),
+        };
+    }
+    if *request == Request::Write {
+        return format!("Done; {sealed}: {count}\n");
     }
     let what = if matches!(request, Request::Clear(_)) { "Cleared" } else { "Done; changes" };
     format!("{what}: {count}\n")

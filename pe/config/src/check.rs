@@ -1,8 +1,10 @@
 //! Checks of the whole configuration: names that refer to nothing, things that contradict each other,
 //! entries that protect nothing, and what is weak.
 
+mod ikev2;
 mod keys;
 mod names;
+mod protection;
 mod strength;
 mod tables;
 
@@ -20,6 +22,8 @@ pub(crate) fn check(config: &mut Config, index: &Index) -> Vec<Finding> {
     identities(config, &mut report);
     names::check(config, &mut report);
     tables::check(config, &mut report);
+    protection::check(config, &mut report);
+    ikev2::check(config, &mut report);
     keys::check(config, &mut report);
     strength::check(config, &mut report);
     report.findings

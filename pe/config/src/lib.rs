@@ -7,6 +7,9 @@
 mod finding;
 pub use finding::{Finding, Severity, report};
 
+mod secrets;
+pub use secrets::{MasterKey, Open, Seal, Unopened, Written, open_none, rewrite_keys};
+
 mod check;
 mod ios;
 
@@ -32,8 +35,15 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
 
 /// Reads a whole configuration. If anything in it is wrong, every finding comes back (errors and
 /// warnings, in the order of the text) and no configuration does.
+///
+/// There is no master key: a key of type 6 is refused.
 pub fn parse(text: &str) -> Result<Parsed, Vec<Finding>> {
-    let (config, findings) = ios::parse(text);
+    parse_with(text, &open_none)
+}
+
+/// As `parse`, with what opens keys of type 6, such as `MasterKey::open`.
+pub fn parse_with(text: &str, open: Open<'_>) -> Result<Parsed, Vec<Finding>> {
+    let (config, findings) = ios::parse(text, open);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(findings);
     }
@@ -48,10 +58,18 @@ pub fn commands() -> impl Iterator<Item = &'static str> {
 /// The configuration as text that `parse` reads back to the same `Config`. Secrets are in clear: this
 /// is for saving, to a file that only its owner reads.
 pub fn print(config: &Config) -> String {
-    ios::print(config, false)
+    ios::print(config, &mut ios::Keys::Clear)
+}
+
+/// As `print`, with keys as type 6 where `password encryption aes` is on.
+pub fn print_sealed(config: &Config, seal: Seal<'_>) -> String {
+    if !config.password_encryption {
+        return print(config);
+    }
+    ios::print(config, &mut ios::Keys::Sealed(seal))
 }
 
 /// As `print`, with `<hidden>` in the place of each secret: for eyes.
 pub fn print_hidden(config: &Config) -> String {
-    ios::print(config, true)
+    ios::print(config, &mut ios::Keys::Hidden)
 }

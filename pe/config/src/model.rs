@@ -5,16 +5,33 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use base::{Label, Prefix, Secret};
-use crypto::dh::Group;
-use ike::config::{Identity, Proposal};
-use ipsec::{DfBit, Fragmentation, Lifetime, Replay, Rule, Suite};
+use base::{Family, Label, Prefix};
+pub use ike::config::{
+    Admission, CertificateMap, Dpd, Identity, NamedKey, Peer, PeerIdentity, PresharedKey, Proposal,
+};
+use ipsec::{DfBit, Fragmentation, Rule};
 use vrf::{Rd, RouteTarget};
+
+mod ikev2;
+pub use ikev2::{Front, Ikev2, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile};
+pub(crate) use ikev2::{blank_proposal, is_aead};
+
+mod isakmp;
+pub use isakmp::{AggressivePeer, Isakmp, Keyring, LocalAddress, Match, Profile};
+
+mod protection;
+pub use protection::{CryptoMap, IpsecDefaults, MapEntry, TransformSet, Volume};
+
+mod trustpoint;
+pub use trustpoint::{Crl, Trustpoint};
 
 /// A whole configuration. `None` as a VRF name is the global table.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Config {
     pub hostname: Option<String>,
+    /// `password encryption aes`: keys are written as type 6, once there is a master key.
+    pub password_encryption: bool,
+    pub names: Names,
     pub vrfs: BTreeMap<String, Vrf>,
     pub interfaces: BTreeMap<String, Interface>,
     /// IPv4 first; of a family, in configuration order. So are keys and label bindings.
@@ -29,16 +46,52 @@ pub struct Config {
     // `crypto isakmp invalid-spi-recovery` has no field: configured static peers always get it.
     /// `crypto isakmp nat keepalive`; `None`: the default of 20 seconds.
     pub nat_keepalive: Option<Duration>,
+    /// The other `crypto isakmp` lines.
+    pub isakmp: Isakmp,
     /// `crypto isakmp key … address`.
     pub keys: Vec<PresharedKey>,
+    /// `crypto isakmp key … hostname`, in configuration order.
+    pub named_keys: Vec<NamedKey>,
     /// In configuration order.
     pub keyrings: Vec<Keyring>,
     /// In configuration order.
     pub profiles: Vec<Profile>,
     pub transform_sets: BTreeMap<String, TransformSet>,
     pub crypto_maps: BTreeMap<String, CryptoMap>,
+    /// `crypto dynamic-map NAME SEQ`: by name, then sequence number. Only transform sets are required.
+    pub dynamic_maps: BTreeMap<String, BTreeMap<u32, MapEntry>>,
+    /// `crypto ipsec profile NAME`: an entry without peers and access list.
+    pub ipsec_profiles: BTreeMap<String, MapEntry>,
     pub ipsec: IpsecDefaults,
+    /// `crypto call admission limit ike …`, `call admission limit`.
+    pub admission: Admission,
+    pub ikev2: Ikev2,
+    /// In configuration order.
+    pub trustpoints: Vec<Trustpoint>,
+    /// `crypto pki certificate map`.
+    pub certificate_maps: BTreeMap<String, CertificateMap>,
+    /// `crypto identity`: any of the lines will do.
+    pub identities: BTreeMap<String, Vec<PeerIdentity>>,
     pub mpls: Mpls,
+}
+
+/// How host names become addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `no ip domain lookup` is `false`: then only `hosts` are known.
+    pub lookup: bool,
+    /// `ip domain name`: appended to names without a dot.
+    pub domain: Option<String>,
+    /// `ip name-server [vrf V] A`: asked in order, in their VRF; none: the servers of the machine.
+    pub servers: Vec<NameServer>,
+    /// `ip host [vrf V] NAME A …`: for names asked for in this VRF.
+    pub hosts: BTreeMap<(Option<String>, String), Vec<IpAddr>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameServer {
+    pub vrf: Option<String>,
+    pub address: IpAddr,
 }
 
 /// Which command made the VRF: they print differently and differ in families.
@@ -87,6 +140,28 @@ pub struct Interface {
     pub df: Option<DfBit>,
     pub fragmentation: Option<Fragmentation>,
     pub shutdown: bool,
+    /// `Some` exactly for `interface TunnelN`: a static virtual tunnel interface (VTI-01).
+    pub tunnel: Option<Tunnel>,
+}
+
+/// The `tunnel` lines of an interface. It is incomplete without source, destination, mode and profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tunnel {
+    pub source: Option<TunnelSource>,
+    pub destination: Option<Peer>,
+    /// `tunnel mode ipsec ipv4|ipv6`: the family of the outer packets.
+    pub mode: Option<Family>,
+    /// `tunnel vrf`: the front VRF; the interface's own VRF is the inside one.
+    pub vrf: Option<String>,
+    /// `tunnel protection ipsec profile`.
+    pub profile: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TunnelSource {
+    /// Its first address of the outer family.
+    Interface(String),
+    Address(IpAddr),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,94 +238,6 @@ pub enum PortMatch {
     Range(u16, u16),
 }
 
-#[derive(Clone, PartialEq, Eq)]
-pub struct PresharedKey {
-    pub peer: Prefix,
-    pub key: Secret,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub struct Keyring {
-    pub name: String,
-    pub description: Option<String>,
-    /// The front VRF.
-    pub vrf: Option<String>,
-    pub keys: Vec<PresharedKey>,
-}
-
-impl Keyring {
-    /// What `keyring default` in a profile names: the global keys. No ring is called so.
-    pub const DEFAULT: &str = "default";
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
-    pub name: String,
-    pub description: Option<String>,
-    /// The inside VRF.
-    pub vrf: Option<String>,
-    pub keyrings: Vec<String>,
-    pub matches: Vec<Match>,
-    pub self_identity: Option<Identity>,
-}
-
-/// `match identity …`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Match {
-    Address { prefix: Prefix, vrf: Option<String> },
-    Host(String),
-    HostDomain(String),
-    User(String),
-    UserDomain(String),
-    Group(String),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransformSet {
-    pub suite: Suite,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CryptoMap {
-    /// `crypto map ipv6 NAME …`.
-    pub ipv6: bool,
-    /// `crypto map NAME isakmp-profile P`: for entries that name none.
-    pub profile: Option<String>,
-    pub entries: BTreeMap<u32, MapEntry>,
-}
-
-/// `crypto map NAME SEQ ipsec-isakmp`. An entry without peer, transform set or access list is
-/// incomplete: accepted with a warning, protects nothing and lets nothing of its VRF out. So is one whose
-/// access list does not exist: the only name that may refer to nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MapEntry {
-    pub description: Option<String>,
-    pub peers: Vec<IpAddr>,
-    pub transform_sets: Vec<String>,
-    pub profile: Option<String>,
-    pub access_list: Option<String>,
-    pub pfs: Option<Group>,
-    pub seconds: Option<u32>,
-    pub kilobytes: Option<Volume>,
-    pub replay: Option<Replay>,
-}
-
-/// `set security-association lifetime kilobytes {N | disable}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Volume {
-    Kilobytes(u32),
-    Disable,
-}
-
-/// The global `crypto ipsec …` lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IpsecDefaults {
-    pub lifetime: Lifetime,
-    pub replay: Replay,
-    pub df: DfBit,
-    pub fragmentation: Fragmentation,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mpls {
     /// `mpls label range MIN MAX`.
@@ -278,6 +265,12 @@ pub enum Binding {
     },
 }
 
+impl Default for Names {
+    fn default() -> Self {
+        Self { lookup: true, domain: None, servers: Vec::new(), hosts: BTreeMap::new() }
+    }
+}
+
 impl Default for Mpls {
     fn default() -> Self {
         Self { range: (Label::FIRST, Label::LAST), propagate_ttl: true, bindings: Vec::new() }
@@ -295,19 +288,5 @@ impl Vrf {
     pub fn new(style: VrfStyle) -> Self {
         let ipv4 = (style == VrfStyle::Ip).then(Targets::default);
         Self { style, description: None, rd: None, targets: Targets::default(), ipv4, ipv6: None }
-    }
-}
-
-impl Profile {
-    /// A profile of which nothing but the name is written.
-    pub const fn new(name: String) -> Self {
-        Self {
-            name,
-            description: None,
-            vrf: None,
-            keyrings: Vec::new(),
-            matches: Vec::new(),
-            self_identity: None,
-        }
     }
 }

@@ -70,7 +70,7 @@ fn no_forms_undo_and_are_harmless_when_there_is_nothing_to_undo() {
     );
     assert!(!good("no mpls ip propagate-ttl\n").mpls.propagate_ttl);
     assert!(good("no ip source-route\n") == Config::default());
-    assert!(good("no ip http server\nno service pad\nno ip domain lookup\n") == Config::default());
+    assert!(good("no ip http server\nno service pad\n") == Config::default());
     assert_eq!(fault("no ip route\n").1, "incomplete command");
 }
 
@@ -84,13 +84,23 @@ fn what_is_always_in_force_can_be_said_but_not_taken_away() {
 #[test]
 fn nothing_unsupported_passes_in_silence() {
     for (line, word) in [
-        ("crypto pki trustpoint CA", "crypto pki"),
-        ("crypto dynamic-map D 10", "crypto dynamic-map"),
         ("crypto ipsec transform-set T ah-sha-hmac esp-aes", "ah-sha-hmac"),
         ("crypto ipsec transform-set T esp-aes comp-lzs", "comp-lzs"),
         ("crypto map M 10 ipsec-manual", "ipsec-manual"),
-        ("crypto map M 10 ipsec-isakmp dynamic D", "dynamic"),
-        ("crypto isakmp key 6 XYZ address 10.0.0.1", "crypto isakmp key 6"),
+        ("crypto isakmp policy 10\n authentication rsa-encr", "rsa-encr"),
+        ("crypto isakmp peer hostname a.example", "hostname"),
+        ("crypto ikev2 http-url cert", "crypto ikev2 http-url"),
+        ("crypto ikev2 certificate-cache 500", "crypto ikev2 certificate-cache"),
+        ("crypto ikev2 redirect client max-redirects 3", "crypto ikev2 redirect client"),
+        ("crypto ikev2 profile P\n authentication remote eap query-identity", "eap"),
+        ("crypto ikev2 profile P\n match address local interface eth0", "match address local interface"),
+        ("crypto map M 10 ipsec-isakmp dynamic D discover", "discover"),
+        ("crypto dynamic-map D 10\n set peer 10.0.0.1", "set peer"),
+        ("crypto pki trustpoint CA\n enrollment url http://ca.example", "enrollment"),
+        ("crypto pki authenticate CA", "crypto pki authenticate"),
+        ("crypto ca certificate chain CA", "crypto ca certificate chain"),
+        ("key config-key password-encryption abc", "key config-key"),
+        ("call admission load 100 1", "call admission load"),
         ("access-list 10 permit any", "access-list 10"),
         ("access-list 101 permit tcp any any established", "established"),
         ("access-list 101 permit tcp any any eq www log", "log"),
@@ -106,7 +116,24 @@ fn nothing_unsupported_passes_in_silence() {
         assert!(message.contains(word) && message.ends_with("is not supported"), "{line}: {message}");
         assert!(!help.is_empty());
     }
+    assert!(fault("interface eth0\n tunnel source eth1\n").1.contains("no tunnel"));
     assert!(fault("interface Loopback0\n ip address 10.0.0.1 255.255.255.255\n").1.contains("Loopback"));
+}
+
+#[test]
+fn a_tunnel_interface_has_tunnel_lines_and_nothing_of_a_device() {
+    let tunnel = |lines: &str| format!("interface tunnel 0\n tunnel source 10.0.0.1\n{lines}");
+    let config = good(&tunnel(" tunnel destination a.example\n tunnel mode ipsec ipv4\n"));
+    assert!(config.interfaces["Tunnel0"].tunnel.as_ref().is_some_and(|it| it.source.is_some()));
+    assert!(good(&tunnel(" no tunnel source\n")) == good("interface Tunnel0\n"));
+    assert_eq!(fault(&tunnel(" mtu 1400\n")).0, "mtu 1400");
+    assert_eq!(fault(&tunnel(" tunnel mode ipsec ipv6\n")).0, "tunnel source 10.0.0.1");
+    let inside =
+        "crypto ikev2 profile Q\n ivrf red\nip vrf red\ncrypto ipsec profile P\n set ikev2-profile Q\n";
+    let bound = tunnel(" tunnel protection ipsec profile P\n");
+    assert_eq!(fault(&format!("{inside}{bound}")).1, "the profile names an inside VRF");
+    assert!(warnings(&tunnel(""))[0].contains("`tunnel destination`, `tunnel mode ipsec`"));
+    assert!(fault(&tunnel(" tunnel mode gre ip\n")).1.ends_with("is not supported"));
 }
 
 #[test]
@@ -205,7 +232,7 @@ fn weak_algorithms_are_named_whether_written_or_left_to_the_default() {
         [
             "crypto isakmp policy 10: DES, IOS's default where none is written, is weak",
             "crypto isakmp policy 10: Diffie-Hellman group 1, IOS's default where none is written, is weak",
-            "crypto isakmp policy 10: rsa-sig, IOS's default, needs keys that are not supported yet: the policy is not used",
+            "crypto isakmp policy 10: rsa-sig, IOS's default, needs a certificate of ours: the policy is not used",
             "hash md5: MD5 is weak",
         ]
     );
@@ -333,10 +360,11 @@ mpls static binding ipv4 10.0.0.0 255.0.0.0 output 192.0.2.2 implicit-null
 ",
     );
     let entry = &config.crypto_maps["M"].entries[&10];
-    assert_eq!(entry.peers[0].to_string(), "10.0.0.2");
+    assert_eq!(entry.addresses().next().unwrap().to_string(), "10.0.0.2");
+    assert!(entry.prefers_first);
     assert_eq!(entry.kilobytes, Some(Volume::Disable));
     assert_eq!(entry.description.as_deref(), Some("first  of   two"));
-    assert_eq!(entry.replay.unwrap().window, 0);
+    assert_eq!(entry.replay_window, Some(0));
     assert_eq!(config.profiles[0].matches.len(), 6);
     assert!(matches!(&config.routes[1].target, RouteHop::Null));
     assert_eq!(config.routes[0].name.as_deref(), Some("far"));

@@ -3,9 +3,9 @@
 use config::{parse, print, print_hidden, report};
 use proptest::prelude::*;
 
-const GOOD: &str = include_str!("golden/pe.conf");
+const GOOD: [&str; 2] = [include_str!("golden/pe.conf"), include_str!("examples/ike.conf")];
 
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 36] = [
     "no",
     "ip",
     "vrf",
@@ -30,6 +30,18 @@ const WORDS: [&str; 24] = [
     "101",
     "tcp",
     "range",
+    "ikev2",
+    "profile",
+    "keyring",
+    "peer",
+    "proposal",
+    "default",
+    "6",
+    "pre-shared-key",
+    "remote",
+    "dynamic",
+    "any",
+    "pki",
 ];
 
 /// One change of a text: cut at a character, put a word in, swap two lines.
@@ -102,8 +114,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_good_configuration_spoiled_in_places_never_panics(edits in prop::collection::vec(edit(), 1..6)) {
-        let text = edits.iter().fold(GOOD.to_owned(), |text, edit| apply(&text, edit));
+    fn a_good_configuration_spoiled_in_places_never_panics(
+        good in 0..GOOD.len(),
+        edits in prop::collection::vec(edit(), 1..6),
+    ) {
+        let text = edits.iter().fold(GOOD[good].to_owned(), |text, edit| apply(&text, edit));
         answers(&text);
     }
 

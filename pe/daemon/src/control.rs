@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Engine, PortId};
-use config::Config;
 use dataplane::{Dataplane, Event, Op};
 use pe::{Device, Input, Output, RequestId, Summary};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use crate::file::Source;
+use crate::file::{Loaded, Source};
+use crate::load::Load;
 use crate::log::{self, Tally};
+use crate::master::Secrets;
 use crate::queue::{Arrival, Arrivals, Next};
+use crate::validate::Validator;
+use crate::worker::Workers;
 
 /// What the kernel side does for the control thread.
 pub(crate) enum Errand {
@@ -34,8 +37,15 @@ pub(crate) struct Control<E, D> {
     source: Source,
     arrivals: Arrivals,
     errands: mpsc::Sender<Errand>,
-    jobs: std::sync::mpsc::Sender<(ike::AskId, ike::Ask)>,
+    workers: Workers,
+    validator: Arc<Validator>,
+    in_force: Arc<config::Config>,
+    /// `Some` while the configuration limits the load.
+    load: Option<Load>,
     start: Instant,
+    /// What one burst of arrivals comes to: one change of the dataplane, then what is sent.
+    ops: Vec<Op>,
+    datagrams: Vec<ike::Datagram>,
     replies: BTreeMap<RequestId, oneshot::Sender<api::Response>>,
     next_request: u64,
     /// Reloads that were asked for while outputs were being drained.
@@ -50,6 +60,8 @@ pub(crate) struct Control<E, D> {
 const POLL: Duration = Duration::from_millis(5);
 /// Events taken from the dataplane before everyone else has a turn.
 const EVENTS: usize = 256;
+/// Arrivals that come into force together: what a change of the dataplane costs is shared.
+const BURST: usize = 64;
 
 impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     pub(crate) fn new(
@@ -58,7 +70,8 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         source: Source,
         arrivals: Arrivals,
         errands: mpsc::Sender<Errand>,
-        jobs: std::sync::mpsc::Sender<(ike::AskId, ike::Ask)>,
+        workers: Workers,
+        validator: Arc<Validator>,
     ) -> Self {
         Self {
             engine,
@@ -66,8 +79,13 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             source,
             arrivals,
             errands,
-            jobs,
+            workers,
+            validator,
+            in_force: Arc::default(),
+            load: None,
             start: Instant::now(),
+            ops: Vec::new(),
+            datagrams: Vec::new(),
             replies: BTreeMap::new(),
             next_request: 0,
             reloads: Vec::new(),
@@ -78,25 +96,38 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     }
 
     /// Runs until told to stop. The error is why it had to.
-    pub(crate) fn run(mut self, devices: Vec<Device>, config: Arc<Config>) -> Result<(), String> {
+    pub(crate) fn run(mut self, devices: Vec<Device>, loaded: Loaded) -> Result<(), String> {
         for device in devices {
             self.feed(Input::Device(device));
         }
-        let changed = self.configure(config)?;
+        let changed = self.configure(loaded)?;
         info!(changes = changed, "configuration in force");
         self.errand(Errand::Ready);
         let reason = loop {
-            match self.arrivals.next(self.patience()) {
-                Next::Arrived(Arrival::Stop(reason)) => break reason,
-                Next::Arrived(arrival) => self.take(arrival),
-                Next::TimedOut => {}
-                Next::Closed => break None,
+            if let Some(reason) = self.burst() {
+                break reason;
             }
             self.dataplane_events();
             self.timers();
+            self.flush();
         };
         self.farewell();
         reason.map_or(Ok(()), Err)
+    }
+
+    /// Takes what has arrived, and waits for something if nothing has. `Some`: it is time to end, and why.
+    fn burst(&mut self) -> Option<Option<String>> {
+        let mut patience = self.patience();
+        for _ in 0..BURST {
+            match self.arrivals.next(patience) {
+                Next::Arrived(Arrival::Stop(reason)) => return Some(reason),
+                Next::Arrived(arrival) => self.take(arrival),
+                Next::TimedOut => return None,
+                Next::Closed => return Some(None),
+            }
+            patience = Duration::ZERO;
+        }
+        None
     }
 
     fn now(&self) -> base::Instant {
@@ -135,6 +166,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             self.engine.tick(now);
             self.drain();
         }
+        if let Some(percent) = self.load.as_mut().and_then(Load::sample) {
+            self.feed(Input::Load(percent));
+        }
     }
 
     fn dataplane_events(&mut self) {
@@ -155,19 +189,38 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Ike(datagram) => {
-                if self.errands.try_send(Errand::Send(datagram)).is_err() {
-                    self.unsent.add();
-                }
+            Output::Ike(datagram) => self.datagrams.push(datagram),
+            Output::Ask(id, ask) => self.workers.ask(id, ask),
+            Output::Apply(ops) => self.ops.extend(ops),
+            Output::Read(question, sas) => {
+                self.flush();
+                self.dataplane.read(question, &sas);
             }
-            // The worker is gone only when the program ends.
-            Output::Ask(id, ask) => drop(self.jobs.send((id, ask))),
-            Output::Apply(ops) => self.apply(&ops),
-            Output::Host(host) => self.errand(Errand::Host(host)),
-            Output::Configured(outcome) => self.configured = Some(outcome),
+            Output::Host(host) => {
+                self.flush();
+                self.validator.host(&host);
+                self.errand(Errand::Host(host));
+            }
+            Output::Configured(outcome) => {
+                self.flush();
+                self.configured = Some(outcome);
+            }
             Output::Reply(id, response) => self.reply(id, response),
             Output::Reload(id) => self.reloads.push(id),
             Output::Notice(notice) => log::notice(&notice),
+        }
+    }
+
+    /// SAs are in force before the peer is told of them.
+    fn flush(&mut self) {
+        let ops = std::mem::take(&mut self.ops);
+        if !ops.is_empty() {
+            self.apply(&ops);
+        }
+        for datagram in std::mem::take(&mut self.datagrams) {
+            if self.errands.try_send(Errand::Send(datagram)).is_err() {
+                self.unsent.add();
+            }
         }
     }
 
@@ -193,9 +246,26 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     }
 
     fn request(&mut self, request: api::Request, reply: oneshot::Sender<api::Response>) {
+        if let Some(response) = self.of_daemon(&request) {
+            // Who asked may have gone.
+            return drop(reply.send(response));
+        }
         let id = self.expect_reply(reply);
         self.engine.handle(self.now(), Input::Counters(self.dataplane.counters()));
         self.feed(Input::Request(id, request));
+    }
+
+    /// What concerns files and lists, which the engine does not see.
+    fn of_daemon(&mut self, request: &api::Request) -> Option<api::Response> {
+        let secrets = Secrets { path: &self.source.path, config: &self.in_force };
+        if let Some(response) = secrets.answer(request) {
+            return Some(response);
+        }
+        if *request == api::Request::ShowCrls {
+            return Some(api::Response::Crls(self.validator.lists()));
+        }
+        let clears = *request == api::Request::Clear(api::ClearSa::Crls);
+        clears.then(|| api::Response::Done { count: self.validator.clear() })
     }
 
     fn expect_reply(&mut self, reply: oneshot::Sender<api::Response>) -> RequestId {
@@ -234,16 +304,20 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         if !loaded.warnings.is_empty() {
             warn!("{}", loaded.warnings);
         }
-        self.configure(loaded.config).map_err(|error| (error, "the log says more: show logging"))
+        self.configure(loaded).map_err(|error| (error, "the log says more: show logging"))
     }
 
     /// How many things changed.
-    fn configure(&mut self, config: Arc<Config>) -> Result<usize, String> {
+    fn configure(&mut self, loaded: Loaded) -> Result<usize, String> {
+        let Loaded { config, trustpoints, warnings: _ } = loaded;
         self.refused.clear();
         self.configured = None;
-        self.engine.handle(self.now(), Input::Configure(config));
+        self.load = config.admission.load.map(|_| self.load.take().unwrap_or_default());
+        let wanted = Arc::clone(&config);
+        self.engine.handle(self.now(), Input::Configure(config, trustpoints));
         self.drain();
         let summary = self.configured.take().ok_or("the engine gave no answer to the configuration")??;
+        self.in_force = wanted;
         if self.refused.is_empty() {
             return Ok(summary.ops);
         }
@@ -256,6 +330,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         let id = self.expect_reply(reply);
         let everything = api::ClearSa::Session { remote: None, front: None };
         self.feed(Input::Request(id, api::Request::Clear(everything)));
+        self.flush();
         let (done, flushed) = oneshot::channel();
         self.errand(Errand::Flush(done));
         // An error means that the network thread ended first.

@@ -163,6 +163,7 @@ pub(crate) mod tests {
                 port: PortId(2),
                 gateway: "192.0.2.254".parse().ok(),
             }],
+            ..Host::default()
         };
         let wanted = Wanted::of(&host);
         let places: Vec<_> =
@@ -186,14 +187,22 @@ pub(crate) mod tests {
 
     #[test]
     fn the_global_vrf_lives_in_the_main_table_without_rules_for_its_devices() {
-        let wanted = Wanted::of(&Host { ports: vec![port(1, "wan", 0, "192.0.2.1")], routes: Vec::new() });
+        let wanted = Wanted::of(&Host {
+            ports: vec![port(1, "wan", 0, "192.0.2.1")],
+            routes: Vec::new(),
+            ..Host::default()
+        });
         assert!(wanted.rules.is_empty());
         assert_eq!(wanted.routes.first().map(|route| route.table), Some(MAIN));
     }
 
     #[test]
     fn what_the_kernel_answers_goes_back_by_the_tun_of_the_vrf_it_was_asked_in() {
-        let wanted = Wanted::of(&Host { ports: vec![port(7, "tun-red", 3, "")], routes: Vec::new() });
+        let wanted = Wanted::of(&Host {
+            ports: vec![port(7, "tun-red", 3, "")],
+            routes: Vec::new(),
+            ..Host::default()
+        });
         let marked: Vec<_> =
             wanted.rules.iter().filter(|rule| rule.selector == Selector::Mark(1_000_003)).collect();
         assert_eq!(marked.len(), 2);

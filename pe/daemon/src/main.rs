@@ -7,12 +7,16 @@ mod fatal;
 mod file;
 mod host;
 mod io;
+mod load;
 mod log;
+mod master;
 mod queue;
+mod validate;
 mod worker;
 
 use std::io::Read as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread::Builder;
 
 use anyhow::{Context as _, anyhow};
@@ -23,6 +27,8 @@ use tracing::{error, info, warn};
 use args::{Args, Invocation};
 use control::Control;
 use file::{Loaded, Source};
+use validate::Validator;
+use worker::Workers;
 
 /// Errands that wait for the network thread.
 const ERRANDS: usize = 4096;
@@ -72,14 +78,17 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         let mut net = io::Net::open(&args.control).await?;
         let (queue, arrivals) = queue::queue();
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let jobs = worker::start(queue.clone()).context("the Diffie-Hellman thread")?;
+        let validator = Arc::new(Validator::new(worker::resolve));
+        let judge = Arc::clone(&validator);
+        let validate = Arc::new(move |request: &pki::Request| judge.validate(request));
+        let workers = Workers::start(&queue, validate).context("the worker threads")?;
         let engine = pe::Pe::new(seed().context("/dev/urandom")?);
         let devices = std::mem::take(&mut net.devices);
         let dataplane = dp_user::User::start(dp_user::nic::open).context("the packet thread")?;
-        let box_itself = Control::new(engine, dataplane, source, arrivals, errands, jobs);
+        let box_itself = Control::new(engine, dataplane, source, arrivals, errands, workers, validator);
         let control = Builder::new()
             .name("control".to_owned())
-            .spawn(move || box_itself.run(devices, loaded.config))
+            .spawn(move || box_itself.run(devices, loaded))
             .context("the control thread")?;
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         net.run(queue, waiting).await?;

@@ -1,52 +1,172 @@
-//! The one thread that computes Diffie-Hellman, so that the control thread never waits for it.
+//! The threads that do what the control thread must not wait for: public-key work, the judgement of
+//! certificates, and host names. Each kind has threads of its own, so that a slow CRL or name server
+//! never delays a key exchange.
 
 use std::io;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::Builder;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::thread::{Builder, available_parallelism};
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use ike::{Answer, Ask, AskId};
+use tracing::warn;
 
 use crate::queue::{Arrival, Queue};
 
-/// Starts the worker; it ends when the returned sender is dropped. The queue of jobs needs no bound of
-/// its own: the engine bounds its half-open sessions, and each has one job at most.
-pub(crate) fn start(queue: Queue) -> io::Result<Sender<(AskId, Ask)>> {
-    let (jobs, waiting) = channel::<(AskId, Ask)>();
-    Builder::new().name("dh".to_owned()).spawn(move || {
-        for (id, ask) in waiting {
-            if let Ask::Compute(job) = ask {
-                queue.send_blocking(Arrival::Answer(id, Answer::Computed(job.run())));
+/// Whether a chain of certificates is good today. May wait for the network.
+pub(crate) type Validate = dyn Fn(&pki::Request) -> Result<pki::Validated, pki::Refusal> + Send + Sync;
+
+/// Certificates that may wait for revocation lists at once: many, because peers of one dead CRL server come together
+/// after a restart, and must not keep those of another waiting.
+const VALIDATORS: usize = 32;
+/// Names that may wait for name servers at once.
+const RESOLVERS: usize = 4;
+
+/// Who is asked what. The queues of jobs need no bound of their own: the engine bounds its half-open
+/// sessions, and each asks one thing at a time.
+pub(crate) struct Workers {
+    compute: Sender<(AskId, crypto::job::Job)>,
+    validate: Sender<(AskId, pki::Request)>,
+    resolve: Sender<(AskId, String)>,
+}
+
+impl Workers {
+    /// Starts every thread; they end when this is dropped. Answers go to `queue`.
+    pub(crate) fn start(queue: &Queue, validate: Arc<Validate>) -> io::Result<Self> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            compute: pool("compute", cores, queue, |job: crypto::job::Job| Answer::Computed(job.run()))?,
+            validate: pool("validate", VALIDATORS, queue, move |request| {
+                Answer::Validated(validate(&request))
+            })?,
+            resolve: pool("resolve", RESOLVERS, queue, |name: String| Answer::Resolved(resolve(&name)))?,
+        })
+    }
+
+    /// The answer arrives under `id`. The box answers all other questions itself.
+    pub(crate) fn ask(&self, id: AskId, ask: Ask) {
+        // A pool is gone only when the program ends.
+        match ask {
+            Ask::Compute(job) => drop(self.compute.send((id, job))),
+            Ask::Validate(request) => drop(self.validate.send((id, request))),
+            Ask::Resolve { front: _, name } => drop(self.resolve.send((id, name))),
+            Ask::Spi { .. } | Ask::ReleaseSpi(_) | Ask::Traffic(_) => {
+                warn!("a question for the box itself came to the workers");
             }
         }
-    })?;
+    }
+}
+
+fn pool<J: Send + 'static>(
+    name: &str,
+    threads: usize,
+    queue: &Queue,
+    work: impl Fn(J) -> Answer + Clone + Send + 'static,
+) -> io::Result<Sender<(AskId, J)>> {
+    let (jobs, waiting) = unbounded();
+    for number in 0..threads {
+        let (waiting, queue, work) = (waiting.clone(), queue.clone(), work.clone());
+        Builder::new().name(format!("{name}{number}")).spawn(move || serve(&waiting, &queue, work))?;
+    }
     Ok(jobs)
+}
+
+fn serve<J>(waiting: &Receiver<(AskId, J)>, queue: &Queue, work: impl Fn(J) -> Answer) {
+    for (id, job) in waiting {
+        queue.send_blocking(Arrival::Answer(id, work(job)));
+    }
+}
+
+/// By the resolver of this machine (`/etc/hosts`, `/etc/resolv.conf`), whatever the front VRF: it speaks
+/// for the box as a whole, from the global table. Each address once, in the resolver's order.
+pub(crate) fn resolve(name: &str) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for found in (name, 0).to_socket_addrs().into_iter().flatten() {
+        if !addresses.contains(&found.ip()) {
+            addresses.push(found.ip());
+        }
+    }
+    addresses
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
     use std::time::Duration;
 
     use crypto::dh::{Group, Job, Outcome};
     use crypto::job;
 
     use super::*;
-    use crate::queue::{Next, queue};
+    use crate::queue::{Arrivals, Next, queue};
+
+    fn refuse(_: &pki::Request) -> Result<pki::Validated, pki::Refusal> {
+        Err(pki::Refusal { what: "unknown-ca", detail: String::new() })
+    }
+
+    fn generate() -> Ask {
+        Ask::Compute(Job::Generate { group: Group::EcpP256, seed: [7; 32] }.into())
+    }
+
+    fn answer(arrivals: &Arrivals) -> (AskId, Answer) {
+        match arrivals.next(Duration::from_secs(30)) {
+            Next::Arrived(Arrival::Answer(id, answer)) => (id, answer),
+            _ => panic!("no answer"),
+        }
+    }
+
+    fn nothing_to_validate() -> Ask {
+        Ask::Validate(pki::Request { chain: Vec::new(), trustpoints: Vec::new() })
+    }
 
     #[test]
     fn a_job_comes_back_under_its_own_number() {
         let (queue, arrivals) = queue();
-        let jobs = start(queue).unwrap();
-        let job = Job::Generate { group: Group::EcpP256, seed: [7; 32] };
-        assert!(jobs.send((AskId(9), Ask::Compute(job.into()))).is_ok());
-        let Next::Arrived(Arrival::Answer(id, Answer::Computed(Ok(outcome)))) =
-            arrivals.next(Duration::from_secs(30))
-        else {
-            panic!("no answer")
-        };
-        assert_eq!(id, AskId(9));
-        let job::Outcome::Exchanged(Outcome::Generated { public, .. }) = outcome else {
+        let workers = Workers::start(&queue, Arc::new(refuse)).unwrap();
+        workers.ask(AskId(9), generate());
+        let (id, Answer::Computed(Ok(job::Outcome::Exchanged(outcome)))) = answer(&arrivals) else {
             panic!("another kind of answer")
         };
-        assert_eq!(public.len(), 64);
+        let Outcome::Generated { public, .. } = outcome else { panic!("another kind of outcome") };
+        assert_eq!((id, public.len()), (AskId(9), 64));
+    }
+
+    #[test]
+    fn certificates_that_wait_for_the_network_delay_no_key_exchange_and_no_name() {
+        let (queue, arrivals) = queue();
+        let (release, held) = channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let slow = move |request: &pki::Request| {
+            let _ = held.lock().unwrap().recv();
+            refuse(request)
+        };
+        let workers = Workers::start(&queue, Arc::new(slow)).unwrap();
+        for number in 0..20 {
+            workers.ask(AskId(number), nothing_to_validate());
+        }
+        workers.ask(AskId(100), generate());
+        assert!(matches!(answer(&arrivals), (AskId(100), Answer::Computed(Ok(_)))));
+        workers.ask(AskId(101), Ask::Resolve { front: base::VrfId::GLOBAL, name: "192.0.2.7".to_owned() });
+        let (AskId(101), Answer::Resolved(addresses)) = answer(&arrivals) else { panic!("not resolved") };
+        assert_eq!(addresses, [IpAddr::from([192, 0, 2, 7])]);
+        drop(release);
+        for _ in 0..20 {
+            assert!(matches!(answer(&arrivals), (_, Answer::Validated(Err(_)))));
+        }
+    }
+
+    #[test]
+    fn every_job_of_a_burst_is_answered_once() {
+        let (queue, arrivals) = queue();
+        let workers = Workers::start(&queue, Arc::new(refuse)).unwrap();
+        (0..200).for_each(|number| workers.ask(AskId(number), generate()));
+        let mut ids: Vec<_> = (0..200).map(|_| answer(&arrivals).0.0).collect();
+        ids.sort_unstable();
+        assert!(ids.into_iter().eq(0..200));
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_has_no_addresses() {
+        assert_eq!(resolve("no such name"), Vec::<IpAddr>::new());
     }
 }

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use api::{ClearSa, Response, SaFilter};
+use api::{ClearSa, Ikev2Filter, Response, SaFilter};
 use base::{Instant, VrfId};
-use ike::{ChildId, Command, SessionId, Target};
+use ike::config::Version;
+use ike::{ChildId, Command, SessionId, SessionState, Target};
 
 use super::{failed, ipsec, vrf_of};
 use crate::Pe;
@@ -36,7 +37,8 @@ fn targets(pe: &Pe, now: Instant, what: &ClearSa) -> Result<Targets, Response> {
             Ok(listed(pe.ike.sessions(now).iter().map(|session| session.id)))
         }
         ClearSa::Isakmp { connection: Some(id) } => connection(pe, now, *id),
-        ClearSa::Counters => Ok((Vec::new(), 0)),
+        ClearSa::Ikev2(filter) => second(pe, now, filter),
+        ClearSa::Counters | ClearSa::CallAdmission | ClearSa::Crls => Ok((Vec::new(), 0)),
     }
 }
 
@@ -87,6 +89,23 @@ fn sessions_with(pe: &Pe, now: Instant, front: VrfId, remote: Option<IpAddr>) ->
         Some(remote) => (vec![Target::Peer { front, remote }], wanted.count()),
         None => listed(wanted.map(|session| session.id)),
     }
+}
+
+fn second(pe: &Pe, now: Instant, filter: &Ikev2Filter) -> Result<Targets, Response> {
+    let front = match filter {
+        Ikev2Filter::Front(name) => Some(vrf_of(pe, Some(name))?),
+        Ikev2Filter::All | Ikev2Filter::Local(_) | Ikev2Filter::Remote(_) | Ikev2Filter::Id(_) => None,
+    };
+    let wanted = |session: &SessionState| match filter {
+        Ikev2Filter::All => true,
+        Ikev2Filter::Local(address) => session.path.local.ip() == *address,
+        Ikev2Filter::Remote(address) => session.path.remote.ip() == *address,
+        Ikev2Filter::Front(_) => front == Some(session.path.front),
+        Ikev2Filter::Id(id) => session.id.0 == *id,
+    };
+    let sessions = pe.ike.sessions(now);
+    let sessions = sessions.iter().filter(|session| session.version == Version::V2 && wanted(session));
+    Ok(listed(sessions.map(|session| session.id)))
 }
 
 fn connection(pe: &Pe, now: Instant, id: u32) -> Result<Targets, Response> {

@@ -1,6 +1,6 @@
 //! `show crypto ipsec sa`: each flow of each crypto-map entry, with the SAs that carry it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{failed, vrf_name, vrf_of};
 use crate::Pe;
 use crate::ids::{EntryName, Ids};
 use crate::past::FlowKey;
-use crate::wiring::config_to_ipsec::{self, Placed};
+use crate::wiring::config_to_ipsec::Placed;
 use crate::wiring::ike_to_ipsec::Pair;
 
 /// What is asked for again and again while flows are listed.
@@ -23,6 +23,8 @@ pub(super) struct Overview<'a> {
     pub(super) placed: Vec<Placed<'a>>,
     pairs: BTreeMap<PolicyId, Vec<(&'a Pair, Child)>>,
 }
+
+type BySelector<'a> = BTreeMap<Selector, Vec<(&'a Pair, Child)>>;
 
 /// What IKE knows of a pair.
 #[derive(Clone, Copy)]
@@ -48,22 +50,34 @@ impl<'a> Overview<'a> {
                 pairs.entry(pair.policy).or_default().push((pair, known));
             }
         }
-        Self { pe, placed: config_to_ipsec::placed(&pe.config, &mut pe.ids.clone()), pairs }
+        Self { pe, placed: pe.placed(), pairs }
     }
 
     pub(super) fn flows_of(&self, placed: &Placed<'_>) -> Vec<IpsecFlow> {
         let Some(policy) = self.pe.tables.policies.get(&placed.id) else { return Vec::new() };
-        let pairs = self.pairs.get(&placed.id).map_or(&[][..], Vec::as_slice);
-        let selectors = selectors(policy, pairs);
-        selectors.into_iter().filter_map(|selector| self.flow(placed, &selector, pairs)).collect()
+        let mut by_selector = BySelector::new();
+        for known in self.pairs.get(&placed.id).into_iter().flatten() {
+            by_selector.entry(known.0.inbound.selector).or_default().push(*known);
+        }
+        let selectors = if placed.is_dynamic() {
+            by_selector.keys().copied().collect()
+        } else {
+            selectors(policy, by_selector.keys().copied())
+        };
+        let pairs = |selector| by_selector.get(selector).cloned().unwrap_or_default();
+        selectors.iter().filter_map(|selector| self.flow(placed, selector, pairs(selector))).collect()
     }
 
-    fn flow(&self, placed: &Placed<'_>, selector: &Selector, pairs: &[(&Pair, Child)]) -> Option<IpsecFlow> {
-        let mut pairs: Vec<_> = pairs.iter().filter(|(pair, _)| pair.inbound.selector == *selector).collect();
+    fn flow(
+        &self,
+        placed: &Placed<'_>,
+        selector: &Selector,
+        mut pairs: Vec<(&Pair, Child)>,
+    ) -> Option<IpsecFlow> {
         pairs.sort_by_key(|(pair, _)| std::cmp::Reverse(pair.outbound.id));
         let newest = pairs.first();
         let peer =
-            newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.entry.peers.first().copied())?;
+            newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.entry.addresses().next())?;
         let of = |direction| (placed.id, *selector, direction);
         let sent = pairs.iter().map(|(pair, _)| pair.outbound.id);
         let received = pairs.iter().map(|(pair, _)| pair.inbound.id);
@@ -73,9 +87,7 @@ impl<'a> Overview<'a> {
             interface: placed.name.interface.clone(),
             map: placed.name.map.clone(),
             sequence: placed.name.sequence,
-            local_address: newest
-                .map(|(pair, _)| pair.inbound.local)
-                .or_else(|| config_to_ipsec::local_address(placed.interface, placed.family))?,
+            local_address: newest.map(|(pair, _)| pair.inbound.local).or(placed.local)?,
             front: vrf_name(self.pe, placed.front),
             inside: vrf_name(self.pe, placed.inside),
             local: proxy(selector.local, selector.protocol, selector.local_ports),
@@ -172,18 +184,15 @@ fn matches(filter: &SaFilter, flow: &IpsecFlow) -> bool {
     }
 }
 
-/// What was negotiated, and the permit lines of which nothing was.
-fn selectors(policy: &Policy, pairs: &[(&Pair, Child)]) -> Vec<Selector> {
+/// What was negotiated, and the permit lines of which nothing was, in the order of the lines.
+fn selectors(policy: &Policy, negotiated: impl Iterator<Item = Selector> + Clone) -> Vec<Selector> {
+    let mut shown = BTreeSet::new();
     let mut selectors = Vec::new();
     for rule in policy.rules.iter().filter(|rule| rule.permit) {
-        let carried = pairs.iter().map(|(pair, _)| pair.inbound.selector);
-        let carried: Vec<_> = carried.filter(|selector| rule.selector.covers(selector)).collect();
+        let carried: Vec<_> =
+            negotiated.clone().filter(|selector| rule.selector.covers(selector)).collect();
         let empty = carried.is_empty().then_some(rule.selector);
-        for selector in carried.into_iter().chain(empty) {
-            if !selectors.contains(&selector) {
-                selectors.push(selector);
-            }
-        }
+        selectors.extend(carried.into_iter().chain(empty).filter(|selector| shown.insert(*selector)));
     }
     selectors
 }

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{IsakmpKey, IsakmpPolicy, IsakmpProfile, IsakmpSa};
+use api::{IsakmpKey, IsakmpPeer, IsakmpPolicy, IsakmpProfile, IsakmpSa};
 use base::{Instant, Prefix};
-use config::model::{Match, PresharedKey, Profile};
-use ike::config::{Authentication, Encryption, Hash, Proposal};
+use config::model::{AggressivePeer, Match, PresharedKey, Profile};
+use ike::config::{Authentication, Encryption, Hash, Proposal, Version};
 
-use super::vrf_name;
+use super::{explain, ikev2, vrf_name};
 use crate::Pe;
 use crate::wiring::config_to_ike;
-use crate::wiring::config_to_ipsec::{self, Placed};
+use crate::wiring::config_to_ipsec::{AnyProfile, Placed};
 
 pub(super) fn sas(pe: &Pe, now: Instant) -> Vec<IsakmpSa> {
-    pe.ike.sessions(now).iter().map(|session| sa(pe, session)).collect()
+    let sessions = pe.ike.sessions(now);
+    let first = sessions.iter().filter(|session| session.version == Version::V1);
+    first.map(|session| sa(pe, session)).collect()
 }
 
 /// One phase 1 SA.
@@ -21,6 +23,8 @@ pub(super) fn sa(pe: &Pe, session: &ike::SessionState) -> IsakmpSa {
     let (local, remote) = (session.path.local, session.path.remote);
     let proposal = session.proposal;
     IsakmpSa {
+        version: explain::number(session.version),
+        established: session.established,
         front: vrf_name(pe, session.path.front),
         inside: vrf_name(pe, session.inside),
         local: local.ip(),
@@ -45,31 +49,51 @@ pub(super) fn sa(pe: &Pe, session: &ike::SessionState) -> IsakmpSa {
 /// With the interfaces whose crypto maps use them.
 pub(super) fn profiles(pe: &Pe) -> Vec<IsakmpProfile> {
     let mut interfaces: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for entry in config_to_ipsec::placed(&pe.config, &mut pe.ids.clone()) {
-        let name = entry.profile.map(|profile| profile.name.as_str());
-        interfaces.entry(name).or_default().extend(binding(pe, &entry));
+    for entry in pe.placed() {
+        if let Some(AnyProfile::V1(profile)) = entry.profile {
+            interfaces.entry(profile.name.as_str()).or_default().extend(binding(pe, &entry));
+        }
     }
-    let bindings = |name: &str| interfaces.get(&Some(name)).into_iter().flatten().cloned().collect();
+    let bindings = |name: &str| interfaces.get(name).into_iter().flatten().cloned().collect();
     pe.config.profiles.iter().map(|of| profile(of, bindings(&of.name))).collect()
 }
 
 /// Where its tunnels end, as IOS writes it: `Ethernet0/0 (192.0.2.1:red)`.
 fn binding(pe: &Pe, entry: &Placed<'_>) -> Option<String> {
-    let address = config_to_ipsec::local_address(entry.interface, entry.family)?;
+    let address = entry.local?;
     let front = vrf_name(pe, entry.front);
     Some(format!("{} ({address}:{})", entry.name.interface, front.as_deref().unwrap_or("global")))
 }
 
 pub(super) fn keys(pe: &Pe) -> Vec<IsakmpKey> {
-    let global = pe.config.keys.iter().map(|of| key("default", None, of));
+    let global = ("default", None, &pe.config.keys, &pe.config.named_keys);
     let rings = pe.config.keyrings.iter();
-    let named = rings.flat_map(|ring| ring.keys.iter().map(|of| key(&ring.name, ring.vrf.as_ref(), of)));
-    global.chain(named).collect()
+    let rings = rings.map(|ring| (ring.name.as_str(), ring.vrf.as_ref(), &ring.keys, &ring.named));
+    let keys = std::iter::once(global).chain(rings).flat_map(|(name, vrf, keys, named)| {
+        let hosts = named.iter().map(move |of| IsakmpKey {
+            keyring: name.to_owned(),
+            vrf: vrf.cloned(),
+            peer: of.host.clone(),
+        });
+        keys.iter().map(move |of| key(name, vrf, of)).chain(hosts)
+    });
+    keys.collect()
+}
+
+/// Also those that lack a name for us or a password.
+pub(super) fn peers(pe: &Pe) -> Vec<IsakmpPeer> {
+    let peer = |of: &AggressivePeer| IsakmpPeer {
+        address: of.address,
+        vrf: of.vrf.clone(),
+        identity: of.identity.as_ref().map(ikev2::identity),
+        password: of.password.is_some(),
+    };
+    pe.config.isakmp.peers.iter().map(peer).collect()
 }
 
 /// Also those that are not offered.
 pub(super) fn policies(pe: &Pe) -> Vec<IsakmpPolicy> {
-    config_to_ike::all_proposals(&pe.config).map(|proposal| policy(&proposal)).collect()
+    config_to_ike::all_proposals(&pe.config).map(|proposal| policy(pe, &proposal)).collect()
 }
 
 fn profile(profile: &Profile, bindings: Vec<String>) -> IsakmpProfile {
@@ -77,7 +101,11 @@ fn profile(profile: &Profile, bindings: Vec<String>) -> IsakmpProfile {
         name: profile.name.clone(),
         vrf: profile.vrf.clone(),
         identities: profile.matches.iter().map(identity).collect(),
+        certificate_maps: profile.certificate_maps.clone(),
         keyrings: profile.keyrings.clone(),
+        trustpoints: profile.trustpoints.clone(),
+        self_identity: profile.self_identity.as_ref().map(ikev2::identity),
+        aggressive: profile.aggressive,
         bindings,
     }
 }
@@ -104,7 +132,7 @@ fn key(ring: &str, vrf: Option<&String>, key: &PresharedKey) -> IsakmpKey {
     IsakmpKey { keyring: ring.to_owned(), vrf: vrf.cloned(), peer }
 }
 
-fn policy(proposal: &Proposal) -> IsakmpPolicy {
+fn policy(pe: &Pe, proposal: &Proposal) -> IsakmpPolicy {
     IsakmpPolicy {
         priority: proposal.priority,
         default: proposal.priority == Proposal::PRIORITY_BUILT_IN,
@@ -114,6 +142,7 @@ fn policy(proposal: &Proposal) -> IsakmpPolicy {
         group: proposal.group.number(),
         group_bits: proposal.group.bits(),
         lifetime: proposal.lifetime.as_secs(),
+        left_out: config_to_ike::lacking(proposal, &pe.trustpoints).map(str::to_owned),
     }
 }
 
@@ -140,6 +169,7 @@ const fn authentication(authentication: Authentication) -> &'static str {
     match authentication {
         Authentication::PreShared => "pre-share",
         Authentication::RsaSignature => "rsa-sig",
+        Authentication::EcdsaSignature => "ecdsa-sig",
         Authentication::RsaEncryption => "rsa-encr",
     }
 }

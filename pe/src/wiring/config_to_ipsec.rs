@@ -1,11 +1,13 @@
-//! Crypto maps on interfaces become policies: one for each entry on each interface.
+//! Crypto maps on interfaces become policies: one for each entry on each interface. An entry that names a
+//! dynamic map stands for that map's entries.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use base::{Family, PolicyId, VrfId};
 use config::Config;
-use config::model::{CryptoMap, Interface, MapEntry, Profile};
+use config::model::{CryptoMap, Ikev2Profile, Interface, MapEntry, Profile};
+use ike::config::Version;
 use ipsec::{Policy, Rule};
 
 use crate::ids::{EntryName, Ids, PortName};
@@ -17,24 +19,69 @@ pub(crate) struct Placed<'a> {
     pub(crate) interface: &'a Interface,
     pub(crate) entry: &'a MapEntry,
     pub(crate) family: Family,
+    /// Where its tunnels end: on the interface, or where the map says.
+    pub(crate) local: Option<IpAddr>,
     /// The entry's own profile, else the map's (VRF-18).
-    pub(crate) profile: Option<&'a Profile>,
+    pub(crate) profile: Option<AnyProfile<'a>>,
     pub(crate) front: VrfId,
     /// The profile's VRF, else the front VRF (VRF-08).
     pub(crate) inside: VrfId,
 }
 
-/// Every entry on every interface, by interface and sequence number.
+/// A profile of either version of IKE.
+#[derive(Clone, Copy)]
+pub(crate) enum AnyProfile<'a> {
+    V1(&'a Profile),
+    V2(&'a Ikev2Profile),
+}
+
+impl<'a> AnyProfile<'a> {
+    pub(crate) const fn name(self) -> &'a str {
+        match self {
+            Self::V1(profile) => profile.name.as_str(),
+            Self::V2(profile) => profile.name.as_str(),
+        }
+    }
+
+    fn inside(self) -> Option<&'a str> {
+        match self {
+            Self::V1(profile) => profile.vrf.as_deref(),
+            Self::V2(profile) => profile.vrf.as_deref(),
+        }
+    }
+}
+
+impl Placed<'_> {
+    /// Which version it negotiates.
+    pub(crate) const fn version(&self) -> Version {
+        if self.entry.ikev2_profile.is_some() { Version::V2 } else { Version::V1 }
+    }
+
+    pub(crate) fn profile_name(&self) -> Option<&str> {
+        self.profile.map(AnyProfile::name)
+    }
+
+    pub(crate) const fn is_dynamic(&self) -> bool {
+        self.name.dynamic.is_some()
+    }
+}
+
+/// Every entry on every interface, by interface and sequence number; those of a dynamic map by theirs.
 pub(crate) fn placed<'a>(config: &'a Config, ids: &mut Ids) -> Vec<Placed<'a>> {
-    let profiles: Profiles<'_> =
-        config.profiles.iter().map(|profile| (profile.name.as_str(), profile)).collect();
+    let profiles = Profiles::of(config);
     let mut all = Vec::new();
     for (name, interface) in &config.interfaces {
         for map_name in [&interface.crypto_map, &interface.crypto_map_ipv6].into_iter().flatten() {
             let Some(map) = config.crypto_maps.get(map_name) else { continue };
-            for sequence in map.entries.keys() {
-                let place = EntryName { interface: name.clone(), map: map_name.clone(), sequence: *sequence };
-                all.extend(place_entry(&profiles, ids, interface, map, place));
+            let stand = Stand { config, profiles: &profiles, interface, map };
+            for (sequence, written) in &map.entries {
+                let place = EntryName {
+                    interface: name.clone(),
+                    map: map_name.clone(),
+                    sequence: *sequence,
+                    dynamic: None,
+                };
+                stand.place(ids, place, written, &mut all);
             }
         }
     }
@@ -47,7 +94,7 @@ pub(crate) fn policy(config: &Config, ids: &mut Ids, placed: &Placed<'_>) -> Pol
     Policy {
         id: placed.id,
         port: ids.port(PortName::Interface(placed.name.interface.clone())),
-        sequence: placed.name.sequence,
+        sequence: place(&placed.name),
         front: placed.front,
         inside: placed.inside,
         rules: rules(config, placed.entry),
@@ -55,6 +102,12 @@ pub(crate) fn policy(config: &Config, ids: &mut Ids, placed: &Placed<'_>) -> Pol
         df: placed.interface.df.unwrap_or(defaults.df),
         fragmentation: placed.interface.fragmentation.unwrap_or(defaults.fragmentation),
     }
+}
+
+/// One number for the place in the map and the place in the dynamic map. What comes of an entry of a
+/// dynamic map stands right before it, at one less.
+pub(crate) fn place(name: &EntryName) -> u32 {
+    name.sequence << 16 | name.dynamic.unwrap_or(0)
 }
 
 /// The access list's lines in order. IKE and the dataplane name a line by its index here.
@@ -69,28 +122,67 @@ pub(crate) fn local_address(interface: &Interface, family: Family) -> Option<IpA
     interface.addresses.iter().map(|address| address.address).find(|address| Family::of(*address) == family)
 }
 
-type Profiles<'a> = BTreeMap<&'a str, &'a Profile>;
+/// Profiles by name.
+pub(crate) struct Profiles<'a> {
+    v1: BTreeMap<&'a str, &'a Profile>,
+    v2: BTreeMap<&'a str, &'a Ikev2Profile>,
+}
 
-fn place_entry<'a>(
-    profiles: &Profiles<'a>,
-    ids: &mut Ids,
+impl<'a> Profiles<'a> {
+    pub(crate) fn of(config: &'a Config) -> Self {
+        let v1 = config.profiles.iter().map(|profile| (profile.name.as_str(), profile));
+        let v2 = config.ikev2.profiles.iter().map(|profile| (profile.name.as_str(), profile));
+        Self { v1: v1.collect(), v2: v2.collect() }
+    }
+
+    /// The entry's own, else `default`, which is one of version 1.
+    pub(crate) fn chosen(&self, entry: &MapEntry, default: Option<&String>) -> Option<AnyProfile<'a>> {
+        if let Some(name) = &entry.ikev2_profile {
+            return self.v2.get(name.as_str()).copied().map(AnyProfile::V2);
+        }
+        let name = entry.profile.as_ref().or(default)?;
+        self.v1.get(name.as_str()).copied().map(AnyProfile::V1)
+    }
+}
+
+/// A map on an interface.
+struct Stand<'a, 's> {
+    config: &'a Config,
+    profiles: &'s Profiles<'a>,
     interface: &'a Interface,
     map: &'a CryptoMap,
-    name: EntryName,
-) -> Option<Placed<'a>> {
-    let entry = map.entries.get(&name.sequence)?;
-    let profile = entry.profile.as_ref().or(map.profile.as_ref());
-    let profile = profile.and_then(|name| profiles.get(name.as_str()).copied());
-    let front = ids.vrf(interface.vrf.as_deref());
-    let inside = profile.and_then(|profile| profile.vrf.as_deref());
-    Some(Placed {
-        id: ids.policy(name.clone()),
-        name,
-        interface,
-        entry,
-        family: if map.ipv6 { Family::V6 } else { Family::V4 },
-        profile,
-        front,
-        inside: inside.map_or(front, |vrf| ids.vrf(Some(vrf))),
-    })
+}
+
+impl<'a> Stand<'a, '_> {
+    fn place(&self, ids: &mut Ids, name: EntryName, written: &'a MapEntry, all: &mut Vec<Placed<'a>>) {
+        let Some(dynamic) = &written.dynamic else {
+            return all.push(self.placed(ids, name, written));
+        };
+        for (sequence, entry) in self.config.dynamic_maps.get(dynamic).into_iter().flatten() {
+            let name = EntryName { dynamic: Some(*sequence), ..name.clone() };
+            all.push(self.placed(ids, name, entry));
+        }
+    }
+
+    fn placed(&self, ids: &mut Ids, name: EntryName, entry: &'a MapEntry) -> Placed<'a> {
+        let profile = self.profiles.chosen(entry, self.map.profile.as_ref());
+        let front = ids.vrf(self.interface.vrf.as_deref());
+        let inside = profile.and_then(AnyProfile::inside).map_or(front, |vrf| ids.vrf(Some(vrf)));
+        let family = if self.map.ipv6 { Family::V6 } else { Family::V4 };
+        let ends_on = match &self.map.local {
+            None => Some(self.interface),
+            Some(other) => self.config.interfaces.get(other),
+        };
+        Placed {
+            id: ids.policy(name.clone()),
+            name,
+            interface: self.interface,
+            entry,
+            family,
+            local: ends_on.and_then(|interface| local_address(interface, family)),
+            profile,
+            front,
+            inside,
+        }
+    }
 }

@@ -15,6 +15,10 @@ pub(crate) fn command(event: Event, tunnels: &Tunnels) -> Option<Command> {
         Event::Expiring(sa) => tunnels.child_of(sa).map(Command::Rekey),
         Event::Expired(sa) => tunnels.child_of(sa).map(Command::Exhausted),
         Event::Moved(sa, port) => tunnels.child_of(sa).map(|child| Command::Moved { child, port }),
-        Event::Gone(..) | Event::Resolve(..) | Event::Punt { .. } | Event::Link { .. } => None,
+        Event::Gone(..)
+        | Event::Counted(..)
+        | Event::Resolve(..)
+        | Event::Punt { .. }
+        | Event::Link { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{PolicyId, SaId, Spi};
 use ike::{Child, ChildId, Endpoints};
-use ipsec::{Bundle, Direction, Sa, Sad};
+use ipsec::{Bundle, Direction, Sa, Sad, Selector};
 
 /// Every tunnel that is up, and the SPI space behind them.
 #[derive(Default)]
@@ -12,8 +12,11 @@ pub(crate) struct Tunnels {
     sad: Sad,
     pairs: BTreeMap<ChildId, Pair>,
     children: BTreeMap<SaId, ChildId>,
-    /// Newest first.
+    /// By the policy that sends through them, newest first.
     bundles: BTreeMap<PolicyId, Vec<Bundle>>,
+    /// Policies that stand for what was negotiated under a dynamic entry, while it is up.
+    leaves: BTreeMap<PolicyId, BTreeMap<Selector, PolicyId>>,
+    entries: BTreeMap<PolicyId, (PolicyId, Selector)>,
     /// Never reused, so that a late event about an SA cannot hit its successor.
     last: u32,
 }
@@ -21,7 +24,10 @@ pub(crate) struct Tunnels {
 /// Both directions of one child.
 #[derive(Clone)]
 pub(crate) struct Pair {
+    /// The crypto-map entry.
     pub(crate) policy: PolicyId,
+    /// The policy that sends through it: the entry's own, or a leaf.
+    pub(crate) carrier: PolicyId,
     pub(crate) inbound: Sa,
     pub(crate) outbound: Sa,
     /// Whether it is up; until then only the inbound SA is in force.
@@ -54,6 +60,7 @@ impl Tunnels {
         let (inbound, outbound) = (self.number(child.id), self.number(child.id));
         let pair = Pair {
             policy: child.policy,
+            carrier: child.policy,
             inbound: sa(child, inbound, Direction::In),
             outbound: sa(child, outbound, Direction::Out),
             up: false,
@@ -61,20 +68,32 @@ impl Tunnels {
         self.pairs.insert(child.id, pair);
     }
 
-    /// The pair carries outbound traffic, ahead of older ones.
-    pub(crate) fn up(&mut self, child: &Child) {
+    /// The pair carries outbound traffic, ahead of older ones. `leaf` is `Some` under a dynamic entry: a
+    /// policy for its selector alone, made anew unless there is one.
+    pub(crate) fn up(&mut self, child: &Child, leaf: Option<&mut dyn FnMut() -> PolicyId>) {
         self.ready(child);
-        self.silence(child.id);
+        let carrier = leaf.map_or(child.policy, |fresh| self.leaf(child.policy, child.selector, fresh));
         let Some(pair) = self.pairs.get_mut(&child.id) else { return };
-        pair.up = true;
+        (pair.up, pair.carrier) = (true, carrier);
         let bundle = Bundle { selector: child.selector, outbound: pair.outbound.id };
-        self.bundles.entry(child.policy).or_default().insert(0, bundle);
+        let bundles = self.bundles.entry(carrier).or_default();
+        bundles.retain(|older| older.outbound != bundle.outbound);
+        bundles.insert(0, bundle);
     }
 
-    /// As `up`; and the old pair sends no more, but receives until it goes down.
-    pub(crate) fn replaced(&mut self, old: ChildId, new: &Child) {
-        self.silence(old);
-        self.up(new);
+    /// The pair sends no more, but receives until it goes down.
+    pub(crate) fn silence(&mut self, id: ChildId) {
+        let Some(pair) = self.pairs.get(&id) else { return };
+        let Some(bundles) = self.bundles.get_mut(&pair.carrier) else { return };
+        bundles.retain(|bundle| bundle.outbound != pair.outbound.id);
+        if bundles.is_empty() {
+            self.bundles.remove(&pair.carrier);
+            if let Some((entry, selector)) = self.entries.remove(&pair.carrier)
+                && let Some(leaves) = self.leaves.get_mut(&entry)
+            {
+                leaves.remove(&selector);
+            }
+        }
     }
 
     /// The peer is somewhere else now.
@@ -95,8 +114,29 @@ impl Tunnels {
         Some(pair)
     }
 
-    pub(crate) fn bundles(&self, policy: PolicyId) -> Vec<Bundle> {
-        self.bundles.get(&policy).cloned().unwrap_or_default()
+    /// Of one policy, newest first.
+    pub(crate) fn bundles(&self, carrier: PolicyId) -> &[Bundle] {
+        self.bundles.get(&carrier).map_or(&[], Vec::as_slice)
+    }
+
+    /// The dynamic entry that a leaf belongs to, and what the leaf permits.
+    pub(crate) fn entry_of(&self, leaf: PolicyId) -> Option<(PolicyId, Selector)> {
+        self.entries.get(&leaf).copied()
+    }
+
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = PolicyId> {
+        self.entries.keys().copied()
+    }
+
+    /// Those of one dynamic entry.
+    pub(crate) fn leaves_of(&self, entry: PolicyId) -> impl Iterator<Item = PolicyId> {
+        self.leaves.get(&entry).into_iter().flat_map(BTreeMap::values).copied()
+    }
+
+    /// Whether anything is up for exactly this under an entry.
+    pub(crate) fn carries(&self, entry: PolicyId, selector: &Selector) -> bool {
+        let leaf = self.leaves.get(&entry).and_then(|leaves| leaves.get(selector));
+        self.bundles(*leaf.unwrap_or(&entry)).iter().any(|bundle| bundle.selector == *selector)
     }
 
     pub(crate) fn child_of(&self, sa: SaId) -> Option<ChildId> {
@@ -117,13 +157,15 @@ impl Tunnels {
         SaId(self.last)
     }
 
-    fn silence(&mut self, id: ChildId) {
-        let Some(pair) = self.pairs.get(&id) else { return };
-        let Some(bundles) = self.bundles.get_mut(&pair.policy) else { return };
-        bundles.retain(|bundle| bundle.outbound != pair.outbound.id);
-        if bundles.is_empty() {
-            self.bundles.remove(&pair.policy);
-        }
+    fn leaf(
+        &mut self,
+        entry: PolicyId,
+        selector: Selector,
+        fresh: &mut dyn FnMut() -> PolicyId,
+    ) -> PolicyId {
+        let leaf = *self.leaves.entry(entry).or_default().entry(selector).or_insert_with(fresh);
+        self.entries.insert(leaf, (entry, selector));
+        leaf
     }
 }
 

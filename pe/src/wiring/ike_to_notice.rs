@@ -109,6 +109,7 @@ pub(crate) fn event(
         | Event::Expired(_)
         | Event::Moved(..)
         | Event::Gone(..)
+        | Event::Counted(..)
         | Event::Resolve(..)
         | Event::Punt { .. }
         | Event::Link { .. } => None,

@@ -27,7 +27,7 @@ pub(crate) fn host(tables: &Tables) -> Host {
     routes.extend(detours);
     routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
     let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };
-    Host { ports: ports(tables), routes: routes.into_iter().map(route).collect() }
+    Host { ports: ports(tables), routes: routes.into_iter().map(route).collect(), vrfs: BTreeMap::new() }
 }
 
 type Exit = (PortId, Option<IpAddr>);

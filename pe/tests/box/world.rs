@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::{Request, Response};
-use base::{Engine, Instant, PolicyId, VrfId};
+use base::{Engine, Instant, PolicyId, SaId, VrfId};
 use config::Config;
-use dataplane::{Event, Hop, Key, Object, Op};
+use dataplane::{Event, Hop, Key, Object, Op, SaCounters};
 use ike::{Datagram, Path};
 use ipsec::Flow;
-use pe::{Device, Host, Input, Notice, Output, Pe, RequestId};
+use pe::{Device, Host, Input, Notice, Output, Pe, RequestId, Trustpoints};
 
 /// One box with everything it said.
 pub(crate) struct Station {
@@ -21,6 +21,11 @@ pub(crate) struct Station {
     pub(crate) ops: Vec<Op>,
     pub(crate) host: Host,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) trustpoints: Trustpoints,
+    /// What host names resolve to.
+    pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    /// What SAs that exist have counted, as far as it is not nothing.
+    pub(crate) counted: BTreeMap<SaId, SaCounters>,
     configured: Option<Result<usize, String>>,
     replies: VecDeque<Response>,
     sent: VecDeque<Datagram>,
@@ -35,6 +40,9 @@ impl Station {
             ops: Vec::new(),
             host: Host::default(),
             notices: Vec::new(),
+            trustpoints: Trustpoints::default(),
+            names: BTreeMap::new(),
+            counted: BTreeMap::new(),
             configured: None,
             replies: VecDeque::new(),
             sent: VecDeque::new(),
@@ -54,7 +62,7 @@ impl Station {
     }
 
     pub(crate) fn apply_config(&mut self, now: Instant, config: Config) -> Result<usize, String> {
-        self.tell(now, Input::Configure(Arc::new(config)));
+        self.tell(now, Input::Configure(Arc::new(config), self.trustpoints.clone()));
         self.configured.take().expect("Configure is answered")
     }
 
@@ -80,7 +88,12 @@ impl Station {
                 Output::Ask(id, ike::Ask::Compute(job)) => {
                     self.pe.handle(now, Input::Answer(id, ike::Answer::Computed(job.run())));
                 }
-                Output::Ask(..) => panic!("nothing here has certificates, host names or timers of traffic"),
+                Output::Ask(id, ike::Ask::Resolve { name, .. }) => {
+                    let known = self.names.get(&name).cloned().unwrap_or_default();
+                    self.pe.handle(now, Input::Answer(id, ike::Answer::Resolved(known)));
+                }
+                Output::Ask(..) => panic!("nothing here has certificates"),
+                Output::Read(question, sas) => self.read(now, question, &sas),
                 Output::Apply(ops) => self.apply(ops),
                 Output::Host(host) => self.host = host,
                 Output::Configured(result) => self.configured = Some(result.map(|summary| summary.ops)),
@@ -91,6 +104,15 @@ impl Station {
         }
         let planned: Vec<Key> = self.pe.plan().objects().map(Object::key).collect();
         assert_eq!(planned, self.memory.keys().copied().collect::<Vec<_>>(), "plan and backend agree");
+    }
+
+    fn read(&mut self, now: Instant, question: u64, sas: &[SaId]) {
+        let counted = sas.iter().map(|id| {
+            let exists = self.memory.contains_key(&Key::Sa(*id));
+            exists.then(|| self.counted.get(id).copied().unwrap_or_default())
+        });
+        let event = Event::Counted(question, counted.collect());
+        self.pe.handle(now, Input::Event(event));
     }
 
     /// As a backend would; what an object refers to must be there first.

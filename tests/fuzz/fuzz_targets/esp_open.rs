@@ -6,13 +6,16 @@ use base::{Prefix, SaId, Secret, Spi, VrfId};
 use ipsec::{Cipher, Direction, Encap, Integrity, Keys, Replay, Sa, Selector, Suite};
 use libfuzzer_sys::fuzz_target;
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 9] = [
     Suite { cipher: Cipher::AesGcm(128), integrity: Integrity::None },
     Suite { cipher: Cipher::AesGcm(256), integrity: Integrity::None },
     Suite { cipher: Cipher::AesCbc(128), integrity: Integrity::Sha1 },
     Suite { cipher: Cipher::AesCbc(256), integrity: Integrity::Sha256 },
     Suite { cipher: Cipher::TripleDes, integrity: Integrity::Md5 },
     Suite { cipher: Cipher::Null, integrity: Integrity::Sha512 },
+    Suite { cipher: Cipher::AesCtr(192), integrity: Integrity::AesXcbc },
+    Suite { cipher: Cipher::AesCcm(128), integrity: Integrity::None },
+    Suite { cipher: Cipher::ChaCha20Poly1305, integrity: Integrity::None },
 ];
 
 fn sa(suite: Suite, direction: Direction, esn: bool) -> Sa {

@@ -6,6 +6,7 @@ mod customer;
 mod front_vrf;
 mod inject;
 mod isolation;
+mod matrix;
 mod node;
 mod one_box;
 mod ours;
@@ -21,7 +22,7 @@ pub(crate) use inject::run as inject;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
@@ -38,26 +39,51 @@ pub(crate) struct Lab {
     pub(crate) out: PathBuf,
 }
 
+/// How a lab is wanted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wanted<'a> {
+    /// Leave it up at the end.
+    pub(crate) keep: bool,
+    /// Of ike-matrix: only the few cells that stand for the others.
+    pub(crate) quick: bool,
+    /// Of ike-matrix: only cells whose name holds this.
+    pub(crate) filter: &'a str,
+}
+
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
-pub(crate) fn run(name: &str, keep: bool) -> Result<bool> {
-    let checks = match name {
-        "one-box" => one_box::run,
-        "front-vrf" => front_vrf::run,
-        _ => bail!("no lab {name}; there are one-box and front-vrf"),
-    };
+pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
     crate::setup::packages()?;
+    let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(name))?;
+    match name {
+        "one-box" => stand(&topology, wanted, |_| Ok(()), one_box::run),
+        "front-vrf" => stand(&topology, wanted, |_| Ok(()), front_vrf::run),
+        "ike-matrix" => {
+            let cells = matrix::cells(wanted);
+            matrix::trim(&mut topology, &cells)?;
+            stand(&topology, wanted, matrix::prepare, |lab, report| matrix::run(lab, cells, report))
+        }
+        _ => bail!("no lab {name}; there are one-box, front-vrf and ike-matrix"),
+    }
+}
+
+fn stand(
+    topology: &Topology,
+    wanted: Wanted<'_>,
+    prepare: fn(&Path) -> Result<()>,
+    checks: impl FnOnce(&Lab, &mut Report) -> Result<()>,
+) -> Result<bool> {
     println!("building");
     crate::build::build_programs()?;
     let mut report = Report::new();
-    let topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(name))?;
-    report.stage(&format!("{name}: {} nodes, {} cables", topology.nodes.len(), topology.links.len()));
-    let lab = Lab::up(&topology, &report)?;
+    let (nodes, cables) = (topology.nodes.len(), topology.links.len());
+    report.stage(&format!("{}: {nodes} nodes, {cables} cables", topology.name()));
+    let lab = Lab::up(topology, &report, prepare)?;
     let outcome = checks(&lab, &mut report);
     lab.save_logs();
     if let Err(error) = outcome {
         report.check("the lab runs to its end", || Err(error));
     }
-    if keep {
+    if wanted.keep {
         lab.wait();
     }
     drop(lab);
@@ -65,10 +91,11 @@ pub(crate) fn run(name: &str, keep: bool) -> Result<bool> {
 }
 
 impl Lab {
-    fn up(topology: &Topology, report: &Report) -> Result<Self> {
+    fn up(topology: &Topology, report: &Report, prepare: fn(&Path) -> Result<()>) -> Result<Self> {
         let out = topology.directory.join("out");
         let _ = std::fs::remove_dir_all(&out);
         std::fs::create_dir_all(&out)?;
+        prepare(&out)?;
         let mut nodes = BTreeMap::new();
         for (name, spec) in &topology.nodes {
             nodes.insert(name.clone(), Node::create(name, spec, &topology.directory)?);

@@ -13,6 +13,13 @@ pub(crate) struct Topology {
     pub(crate) links: Vec<[End; 2]>,
 }
 
+impl Topology {
+    /// The name of its directory.
+    pub(crate) fn name(&self) -> String {
+        self.directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
 /// One end of a cable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End {

@@ -1,18 +1,20 @@
 //! ESP for one of our addresses: its SA by (front VRF, destination, SPI), then what is inside
 //! (RFC 4301 section 5.2, RFC 4303 section 3.4, RFC 6040).
 
+use core::ops::Range;
 use std::net::IpAddr;
 
 use ::esp::Refusal;
 use base::{Family, SaId, VrfId};
 use dataplane::Event;
-use ipsec::Encap;
+use ipsec::{Encap, Mode};
 use wire::ip::Packet;
 use wire::{esp, ip, ipv6, udp};
 
 use crate::graph::{Next, Walk};
 use crate::sas::End;
 use crate::stage::ip_input::inbound_flow;
+use crate::stage::transport;
 use crate::{Drop, Frame, Origin};
 
 const IP_IN_IP: u8 = 4;
@@ -24,6 +26,8 @@ struct Outer {
     dst: IpAddr,
     encap: Encap,
     ecn: u8,
+    /// Where its IP header lies in the frame's buffer.
+    head: Range<usize>,
     header: esp::Header,
 }
 
@@ -50,7 +54,10 @@ fn open(walk: &mut Walk<'_, '_>, frame: &mut Frame) -> Result<VrfId, Drop> {
     let (id, inside, newest) = (live.sa.id, live.sa.inside, live.cipher.sequence());
     let checked = live.cipher.open(frame.bytes_mut()).map_err(refusal).and_then(|opened| {
         frame.keep(opened.payload).then_some(()).ok_or(Drop::EspMalformed)?;
-        inner(frame, opened.next_header, outer.ecn, &live.sa)
+        match live.sa.mode {
+            Mode::Tunnel => inner(frame, opened.next_header, outer.ecn, &live.sa),
+            Mode::Transport => transport::restore(frame, opened.next_header, outer.head.clone(), &live.sa),
+        }
     });
     match checked {
         Ok(()) => live.count(frame.len(), live.cipher.sequence(), walk.now),
@@ -77,8 +84,10 @@ fn strip_outer(frame: &mut Frame) -> Result<Outer, Drop> {
     };
     let sealed = packet.bytes.get(at..end).unwrap_or_default();
     let (header, _) = esp::Header::parse(sealed).map_err(|_| Drop::EspMalformed)?;
-    let outer = Outer { src: packet.src, dst: packet.dst, encap, ecn: packet.tos & 3, header };
+    let (src, dst, ecn, length) = (packet.src, packet.dst, packet.tos & 3, packet.header_len);
+    let start = frame.room().1.start;
     frame.keep(at..end);
+    let outer = Outer { src, dst, encap, ecn, head: start..start.saturating_add(length), header };
     Ok(outer)
 }
 

@@ -4,13 +4,14 @@
 use std::net::IpAddr;
 
 use base::{Family, Instant};
-use ipsec::{DfBit, Encap, Fragmentation, Policy};
+use ipsec::{DfBit, Encap, Fragmentation, Mode, Policy, Sa};
 use wire::{esp, ipv4, ipv6, udp};
 
 use crate::graph::{After, Next, Seal, Trouble, Walk};
 use crate::header::Header;
 use crate::sas::Outbound;
 use crate::stage::esp_decap::tell_end;
+use crate::stage::transport;
 use crate::tables::Way;
 use crate::{Drop, Frame, Origin};
 
@@ -19,18 +20,27 @@ const IP_IN_IP: u8 = 4;
 const IPV6_IN_IP: u8 = 41;
 
 /// What of the inner packet the outer one takes over, and between whom it goes.
-struct Outer {
+pub(super) struct Outer {
     local: IpAddr,
     remote: IpAddr,
     encap: Encap,
     tos: u8,
-    df: bool,
+    pub(super) df: bool,
+}
+
+impl Outer {
+    pub(super) const fn of(sa: &Sa, tos: u8, df: bool) -> Self {
+        Self { local: sa.local, remote: sa.remote, encap: sa.encap, tos, df }
+    }
 }
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>) -> Next<'t> {
     let Some(header) = Header::of(frame.bytes()) else { return Drop::Malformed.into() };
     let Some(live) = walk.state.sas.seal(seal.sa) else { return Drop::NoSaYet.into() };
     let sa = &live.sa;
+    if sa.mode == Mode::Transport {
+        return transport::run(walk, frame, seal);
+    }
     let Way::Out(out) = walk.tables.way(sa.front, sa.remote) else { return Drop::NoRoute.into() };
     let room = out.mtu().saturating_sub(ip_header(sa.remote)).saturating_sub(sa.encap.overhead());
     let limit = sa.suite.payload_for(room);
@@ -42,9 +52,12 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>
         Cut::Before | Cut::After | Cut::Refuse(_) => {}
     }
     let df = fits && outer_df(&header, seal.policy.df);
-    let outer = Outer { local: sa.local, remote: sa.remote, encap: sa.encap, tos: header.tos, df };
-    let (front, family) = (sa.front, Family::of(header.dst));
-    let sealed = close(live, frame, family, length, walk.now);
+    let (front, outer) = (sa.front, Outer::of(sa, header.tos, df));
+    let next_header = match header.dst {
+        IpAddr::V4(_) => IP_IN_IP,
+        IpAddr::V6(_) => IPV6_IN_IP,
+    };
+    let sealed = close(live, frame, 0, next_header, walk.now);
     let end = live.end(live.cipher.nearly_spent(), sealed == Err(Drop::Exhausted));
     tell_end(walk, seal.sa, end);
     if let Err(drop) = sealed {
@@ -58,7 +71,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>
 }
 
 /// What to do with a packet longer than `limit`.
-enum Cut {
+pub(super) enum Cut {
     Before,
     After,
     /// Its sender is told this many bytes.
@@ -67,7 +80,8 @@ enum Cut {
 
 /// The decision table of `crypto ipsec df-bit` and `crypto ipsec fragmentation`. IPv6 is never cut, but
 /// nothing below its least MTU may be refused either.
-fn cut(header: &Header, length: usize, policy: &Policy, limit: usize) -> Cut {
+#[inline]
+pub(super) fn cut(header: &Header, length: usize, policy: &Policy, limit: usize) -> Cut {
     match Family::of(header.dst) {
         Family::V6 if length <= ipv6::MIN_MTU => Cut::After,
         Family::V6 => Cut::Refuse(limit.max(ipv6::MIN_MTU)),
@@ -79,7 +93,8 @@ fn cut(header: &Header, length: usize, policy: &Policy, limit: usize) -> Cut {
     }
 }
 
-fn outer_df(header: &Header, df: DfBit) -> bool {
+#[inline]
+pub(super) fn outer_df(header: &Header, df: DfBit) -> bool {
     match df {
         DfBit::Clear => false,
         DfBit::Set => true,
@@ -87,20 +102,18 @@ fn outer_df(header: &Header, df: DfBit) -> bool {
     }
 }
 
-/// Seals the packet in place.
-fn close(
+/// Seals in place what stands behind the packet's first `skip` bytes, which are lost.
+#[inline]
+pub(super) fn close(
     live: &mut Outbound,
     frame: &mut Frame,
-    family: Family,
-    length: usize,
+    skip: usize,
+    next_header: u8,
     now: Instant,
 ) -> Result<(), Drop> {
-    let next_header = match family {
-        Family::V4 => IP_IN_IP,
-        Family::V6 => IPV6_IN_IP,
-    };
+    let length = frame.len();
     let (room, range) = frame.room();
-    let sealed = live.cipher.seal(room, range, next_header).ok();
+    let sealed = live.cipher.seal(room, range.start.saturating_add(skip)..range.end, next_header).ok();
     match &sealed {
         Some(_) => live.count(length, live.cipher.sequence(), now),
         None => live.count_error(),
@@ -112,15 +125,7 @@ fn close(
 /// Outer headers: UDP if the path has a NAT, then IP. DSCP and ECN are the inner packet's (RFC 6040's
 /// normal mode), the TTL is ours.
 fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
-    let protocol = match outer.encap {
-        Encap::Esp => esp::PROTOCOL,
-        Encap::Udp { local, remote } => {
-            let length = frame.len();
-            frame.prepend(&[0; udp::HEADER]).then_some(())?;
-            udp::emit(frame.bytes_mut(), local, remote, length).ok()?;
-            udp::PROTOCOL
-        }
-    };
+    let protocol = encapsulate(frame, outer)?;
     let length = frame.len();
     match (outer.local, outer.remote) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
@@ -130,10 +135,6 @@ fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
             header.emit(frame.bytes_mut()).ok()
         }
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
-            // Over IPv6 a datagram without checksum is only for tunnels that say so: ours is computed.
-            if protocol == udp::PROTOCOL {
-                udp::fill_checksum(frame.bytes_mut(), src.into(), dst.into()).ok()?;
-            }
             frame.prepend(&[0; ipv6::HEADER]).then_some(())?;
             let header =
                 ipv6::Header { traffic_class: outer.tos, hop_limit: TTL, next: protocol, src, dst, length };
@@ -141,6 +142,20 @@ fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
     }
+}
+
+/// The UDP header if the path has a NAT; the protocol that the IP header leads to.
+#[inline]
+pub(super) fn encapsulate(frame: &mut Frame, outer: &Outer) -> Option<u8> {
+    let Encap::Udp { local, remote } = outer.encap else { return Some(esp::PROTOCOL) };
+    let length = frame.len();
+    frame.prepend(&[0; udp::HEADER]).then_some(())?;
+    udp::emit(frame.bytes_mut(), local, remote, length).ok()?;
+    // Over IPv6 a datagram without checksum is only for tunnels that say so: ours is computed.
+    if outer.remote.is_ipv6() {
+        udp::fill_checksum(frame.bytes_mut(), outer.local, outer.remote).ok()?;
+    }
+    Some(udp::PROTOCOL)
 }
 
 const fn ip_header(remote: IpAddr) -> usize {

@@ -89,16 +89,18 @@ fn vrf_of(walk: &Walk<'_, '_>, frame: &Frame, stack: &[mpls::Entry]) -> Option<V
     }
 }
 
-/// An address of the VRF; of the port that the packet came by, if the VRF has none.
+/// An address of the port that the packet came by if that is in this VRF, else of the VRF; the other if there
+/// is none.
 fn own_address(walk: &Walk<'_, '_>, frame: &Frame, vrf: VrfId, asker: IpAddr) -> Option<IpAddr> {
     let port = walk.tables.port(frame.port);
     let of_port = || {
         let mut addresses = port?.addresses.iter().map(|own| own.address);
         addresses.find(|own| own.is_ipv4() == asker.is_ipv4())
     };
+    let of_vrf = || walk.tables.vrf(vrf).and_then(|table| table.own(asker));
     match port {
-        Some(port) if port.vrf == vrf => of_port(),
-        _ => walk.tables.vrf(vrf).and_then(|table| table.own(asker)).or_else(of_port),
+        Some(port) if port.vrf == vrf => of_port().or_else(of_vrf),
+        _ => of_vrf().or_else(of_port),
     }
 }
 

@@ -14,3 +14,4 @@ pub(crate) mod mpls_push;
 pub(crate) mod neighbour;
 pub(crate) mod policy;
 pub(crate) mod reassemble;
+pub(crate) mod transport;

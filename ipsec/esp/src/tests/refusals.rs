@@ -207,6 +207,11 @@ fn keys_that_do_not_fit_and_suites_that_do_not_authenticate_are_refused() {
         (Cipher::AesGcm(128), Integrity::Sha1),
         (Cipher::AesCbc(64), Integrity::Sha1),
         (Cipher::AesGcm(64), Integrity::None),
+        (Cipher::AesCtr(128), Integrity::None),
+        (Cipher::AesCtr(64), Integrity::AesXcbc),
+        (Cipher::AesCcm(128), Integrity::AesCmac),
+        (Cipher::AesCcm(64), Integrity::None),
+        (Cipher::ChaCha20Poly1305, Integrity::Sha256),
     ] {
         assert!(refused(&sa(Suite { cipher, integrity }, Replay::DEFAULT)), "{cipher} {integrity}");
     }

@@ -29,6 +29,43 @@ fn gcm_packets_of_its_author_open_with_32_and_64_bit_numbers() {
     }
 }
 
+/// RFC 7634 appendix A: an ICMP echo under ChaCha20-Poly1305.
+#[test]
+fn a_chacha_packet_of_rfc_7634_opens() {
+    let mut sa = sa(Suite { cipher: Cipher::ChaCha20Poly1305, integrity: Integrity::None }, Replay::DEFAULT);
+    sa.keys.cipher = (0x80..0xa4).collect::<Vec<u8>>().into();
+    let packet = hex("01020304 00000005 1011121314151617
+         24039428b97f417e3c13753a4f05087b67c352e6a7fab1b982d466ef407ae5c614ee8099d52844eb61aa95dfab4c02f7
+         2aa71e7c4c4f64c9befe2facc638e8f3cbec163fac469b502773f6fb94e664da9165b82829f641e0
+         76aaa8266b7fb0f7b11b369907e1ad43");
+    let echo = hex("45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec100007362708090a0b0c0d0e0f
+         101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f3031323334353637");
+    let mut inbound = Inbound::new(&sa).unwrap();
+    assert_eq!(open(&mut inbound, &packet), Ok((echo, 4)));
+    assert_eq!(inbound.sequence(), 5);
+}
+
+/// Counter mode (RFC 3686) behind XCBC and CMAC, taken apart with the bare algorithms.
+#[test]
+fn a_packet_in_counter_mode_is_iv_key_stream_and_mac() {
+    for (integrity, mac) in [
+        (Integrity::AesXcbc, crypto::mac::Mac::xcbc as fn(&[u8]) -> _),
+        (Integrity::AesCmac, crypto::mac::Mac::cmac),
+    ] {
+        let sa = sa(Suite { cipher: Cipher::AesCtr(256), integrity }, Replay { window: 64, esn: true });
+        let mut sealed = seal(&mut Outbound::resume(&sa, 41).unwrap(), b"hello", 4).unwrap();
+        assert_eq!(sealed[8..16], 42_u64.to_be_bytes(), "the IV is the number");
+        let (signed, icv) = sealed.split_at_mut(8 + 8 + 8);
+        let mut whole = [0; 16];
+        mac(sa.keys.integrity.expose()).unwrap().tag(signed, &[0; 4], &mut whole);
+        assert_eq!(*icv, whole[..12], "{integrity}");
+        crypto::ctr::Ctr::new(sa.keys.cipher.expose())
+            .unwrap()
+            .apply(42_u64.to_be_bytes(), &mut signed[16..]);
+        assert_eq!(signed[16..], *b"hello\x01\x01\x04");
+    }
+}
+
 /// RFC 3602 section 4, cases 5 to 8, behind which an ICV of ours stands: the RFC has none.
 #[test]
 fn aes_cbc_packets_of_rfc_3602_open() {

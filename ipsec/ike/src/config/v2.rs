@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use base::{Prefix, Secret, VrfId};
 use crypto::dh::Group;
-use crypto::prf::Hash;
 
 use super::{Dpd, Identity};
+
+pub use crypto::prf::Prf;
 
 /// All of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -72,14 +73,6 @@ pub enum Integrity {
     Sha256,
     Sha384,
     Sha512,
-    AesXcbc,
-    AesCmac,
-}
-
-/// A pseudorandom function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Prf {
-    Hmac(Hash),
     AesXcbc,
     AesCmac,
 }

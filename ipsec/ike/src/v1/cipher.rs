@@ -132,3 +132,6 @@ fn stretch(hash: Hash, material: Secret, length: usize) -> Secret {
     key.truncate(length);
     Secret::from(key)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::main::offer;
-use super::quick;
 use super::session::{Message, Session};
+use super::{dpd, offer, quick};
 use crate::core::{Core, Event};
 use crate::error::Refusal;
+use crate::record::Fact;
 use crate::wire::attribute;
 use crate::wire::delete::Delete;
 use crate::wire::header::{Cookie, exchange};
@@ -54,8 +54,7 @@ pub(crate) fn announce_lifetime(session: &mut Session, core: &mut Core, lifetime
     let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
     attribute::Attribute::short(offer::LIFE_TYPE, offer::LIFE_SECONDS).encode(&mut data);
     attribute::Attribute::number(offer::LIFE_DURATION, seconds).encode(&mut data);
-    let notify = about_session(session.cookies, notify::RESPONDER_LIFETIME, data);
-    send(session, core, payload::NOTIFY, &notify.encode());
+    notify(session, core, notify::RESPONDER_LIFETIME, data);
 }
 
 /// The message that carries one payload, authenticated and sealed; `None` before phase 1 is complete.
@@ -81,7 +80,7 @@ pub(crate) fn tell_in_clear(session: &Session, core: &mut Core, kind: u16) {
 
 fn send(session: &mut Session, core: &mut Core, kind: u8, body: &[u8]) {
     if let Some(bytes) = message(session, core, kind, body) {
-        core.transmit(session.path, bytes);
+        session.transmit(core, &bytes);
     }
 }
 
@@ -94,6 +93,7 @@ fn hear(session: &mut Session, core: &mut Core, message: &Message<'_>) -> Refusa
             format!("unauthenticated notify {} ({}) ignored", notify::name(said.kind), said.kind)
         });
         session.hint = Some(notify::name(said.kind));
+        core.tell(Fact::Notified { ours: false, name: notify::name(said.kind) });
     }
     Refusal::ignored("unauthenticated-notify")
 }
@@ -125,9 +125,10 @@ fn notified(session: &mut Session, core: &mut Core, said: &Notify) {
             }
         }
         notify::R_U_THERE => {
-            let answer = about_session(session.cookies, notify::R_U_THERE_ACK, said.data.clone());
-            send(session, core, payload::NOTIFY, &answer.encode());
+            dpd::heard(session, core);
+            notify(session, core, notify::R_U_THERE_ACK, said.data.clone());
         }
+        notify::R_U_THERE_ACK if dpd::is_answer(session, said) => dpd::heard(session, core),
         _ if said.is_error() => quick::refused_by_peer(session, core, said),
         _ => {}
     }
@@ -145,6 +146,12 @@ fn deleted(session: &Session, core: &mut Core, delete: &Delete) {
         }
         _ => {}
     }
+}
+
+/// A notify about this phase 1 SA.
+pub(crate) fn notify(session: &mut Session, core: &mut Core, kind: u16, data: Vec<u8>) {
+    let notify = about_session(session.cookies, kind, data);
+    send(session, core, payload::NOTIFY, &notify.encode());
 }
 
 fn about_session(cookies: (Cookie, Cookie), kind: u16, data: Vec<u8>) -> Notify {

@@ -19,6 +19,7 @@ use super::session::{Fate, Message, Session};
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
 use crate::notice::Blame;
+use crate::want::Plan;
 use crate::window::{Due, Window};
 use crate::wire::notify::{self, Notify};
 use crate::wire::{payload, sa};
@@ -47,9 +48,9 @@ pub(crate) struct Quick {
 /// Where an exchange stands. Each name says what comes next.
 pub(crate) enum State {
     /// As initiator: our SPI.
-    ExpectSpi(initiator::Plan),
+    ExpectSpi(Plan),
     /// As initiator: our key pair.
-    ExpectKeyPair(initiator::Plan, Spi),
+    ExpectKeyPair(Plan, Spi),
     /// As initiator, message 1 is out.
     ExpectAnswer(initiator::Proposed),
     /// As initiator: the shared secret.
@@ -84,7 +85,7 @@ impl Step {
 }
 
 /// We want a child for `plan`.
-pub(crate) fn initiate(session: &mut Session, core: &mut Core, plan: initiator::Plan) -> u32 {
+pub(crate) fn initiate(session: &mut Session, core: &mut Core, plan: Plan) -> u32 {
     let id = session.fresh_id(core);
     let (path, random) = (session.path, core.drbg.u32());
     core.debug(Some(session.id), &path, || format!("beginning Quick Mode exchange, M-ID of {id}"));
@@ -105,7 +106,7 @@ pub(crate) fn receive(session: &mut Session, core: &mut Core, message: &Message<
         core.debug(Some(session.id), &path, || {
             "phase 2 packet is a duplicate of a previous packet.".to_owned()
         });
-        reply.into_iter().for_each(|bytes| core.transmit(path, bytes));
+        reply.into_iter().for_each(|bytes| session.transmit(core, &bytes));
         return Ok(());
     }
     let result = match &quick.state {
@@ -145,7 +146,7 @@ fn open(session: &mut Session, core: &mut Core, message: &Message<'_>) -> Result
         quick.window.accept(message.digest.clone());
         let notify = Notify { protocol: sa::PROTOCOL_ESP, spi: Vec::new(), kind: *kind, data: Vec::new() };
         if let Some(bytes) = super::informational::message(session, core, payload::NOTIFY, &notify.encode()) {
-            core.transmit(session.path, bytes.clone());
+            session.transmit(core, &bytes);
             quick.window.send(bytes);
         }
         session.quicks.insert(id, quick);
@@ -184,17 +185,19 @@ pub(crate) fn computed(
     outcome: Result<Outcome, Failed>,
 ) -> Fate {
     let Some(quick) = session.quicks.get(&id) else { return Fate::Live };
-    let result = match (&quick.state, outcome.map(|Outcome::Exchanged(exchanged)| exchanged)) {
+    let result = match (&quick.state, outcome) {
         (_, Err(_)) => Err(Refusal::ignored("bad-public-value").fatal()),
-        (State::ExpectKeyPair(plan, spi), Ok(dh::Outcome::Generated { private, public })) => {
-            initiator::send_proposal(session, core, id, plan, *spi, Some((private, public)))
-        }
-        (State::ExpectSecret(answered), Ok(dh::Outcome::Finished { shared })) => {
+        (
+            State::ExpectKeyPair(plan, spi),
+            Ok(Outcome::Exchanged(dh::Outcome::Generated { private, public })),
+        ) => initiator::send_proposal(session, core, id, plan, *spi, Some((private, public))),
+        (State::ExpectSecret(answered), Ok(Outcome::Exchanged(dh::Outcome::Finished { shared }))) => {
             initiator::confirm(session, core, id, answered, Some(&shared))
         }
-        (State::ExpectAgreement(offer, spi), Ok(dh::Outcome::Agreed { public, shared })) => {
-            responder::answer(session, core, id, offer, *spi, Some((public, shared)))
-        }
+        (
+            State::ExpectAgreement(offer, spi),
+            Ok(Outcome::Exchanged(dh::Outcome::Agreed { public, shared })),
+        ) => responder::answer(session, core, id, offer, *spi, Some((public, shared))),
         _ => Err(Refusal::ignored("answer-out-of-place")),
     };
     finish(session, core, id, result)
@@ -227,7 +230,10 @@ fn conclude(
     if let Some(message) = message {
         session.follow(core, &message.path);
     }
-    let (path, timers) = (session.path, core.config.timers);
+    if let Some(bytes) = &step.send {
+        session.transmit(core, bytes);
+    }
+    let timers = core.config.timers;
     let Some(quick) = session.quicks.get_mut(&id) else { return Ok(()) };
     if let Some(message) = message {
         quick.window.accept(message.digest.clone());
@@ -237,7 +243,6 @@ fn conclude(
         quick.iv = iv;
     }
     if let Some(bytes) = step.send {
-        core.transmit(path, bytes.clone());
         if step.until_answered {
             quick.window.send_until_answered(bytes, core.now, &timers);
         } else {
@@ -296,7 +301,7 @@ fn abandon(session: &mut Session, core: &mut Core, id: u32, silent: bool) {
     };
     spi.into_iter().for_each(|spi| core.release(spi));
     core.events.extend(aborted.map(Event::ChildAborted));
-    core.events.extend(want.map(|want| Event::QuickFailed { session: session.id, want, silent }));
+    core.events.extend(want.map(|want| Event::NegotiationFailed { session: session.id, want, silent }));
 }
 
 pub(crate) fn tick(session: &mut Session, core: &mut Core) {
@@ -310,7 +315,7 @@ pub(crate) fn tick(session: &mut Session, core: &mut Core) {
         }
         match quick.window.tick(core.now) {
             Due::Nothing => {}
-            Due::Retransmit(bytes) => core.transmit(session.path, bytes),
+            Due::Retransmit(bytes) => session.transmit(core, &bytes),
             Due::GiveUp => {
                 let detail = format!("{} does not answer in quick mode", session.path.remote.ip());
                 let refusal = Refusal::because(Blame::PeerMisbehaved, "quick-mode-unanswered", detail);

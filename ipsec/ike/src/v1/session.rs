@@ -4,31 +4,30 @@
 use std::collections::BTreeMap;
 
 use base::Instant;
-use crypto::job::{Failed, Outcome};
 
 use super::cipher::Keys;
-use super::main::{self, Established, Place, State, Step};
+use super::dpd::Dpd;
+use super::fragments::{self, Assembly};
+use super::phase1::{self, Accepted, Established, State, Step};
 use super::quick::{self, Quick};
-use super::{informational, main::initiator, main::responder};
+use super::{aggressive, dpd, informational, main};
+use crate::config::Version;
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
 use crate::natt::Nat;
-use crate::notice::Notice;
-use crate::policy;
-use crate::window::{Digest, UsedIds, Window};
+use crate::policy::{self, Place};
+use crate::record::{Fact, Story};
+pub(crate) use crate::session::{Fate, Message};
+use crate::window::{self, Digest, UsedIds, Window};
+use crate::wire::fragment::Fragment;
 use crate::wire::header::{Cookie, FLAG_ENCRYPTED, Header, VERSION_1, exchange};
-use crate::wire::payload::Builder;
-use crate::{Ask, DownReason, Path, SessionId};
+use crate::wire::payload::{self, Builder, Chain};
+use crate::wire::vendor::{self, Announced};
+use crate::{Answer, Ask, Path, SessionId};
 
 mod clock;
-
-/// A datagram on its way through the engine.
-pub(crate) struct Message<'a> {
-    pub(crate) path: Path,
-    pub(crate) header: Header,
-    pub(crate) body: &'a [u8],
-    pub(crate) digest: Digest,
-}
+mod words;
+pub(crate) use words::state_word;
 
 impl Message<'_> {
     /// The clear bytes, and the IV that follows.
@@ -60,49 +59,94 @@ pub(crate) struct Session {
     pub(crate) quicks: BTreeMap<u32, Quick>,
     used: UsedIds,
     keepalive_at: Option<Instant>,
+    /// What the peer takes.
+    pub(crate) announced: Announced,
+    /// A message of the peer that is not whole yet.
+    assembly: Option<Box<Assembly>>,
+    /// Dead-peer detection, where both sides do it.
+    pub(crate) dpd: Option<Box<Dpd>>,
     /// One failed negotiation is one line in the log, however often the peer tries.
     complained: bool,
     /// What somebody told us in clear: no more than a hint why the peer is silent.
     pub(crate) hint: Option<&'static str>,
+    /// Why it failed, if it does.
+    pub(crate) story: Story,
 }
 
-/// Whether a session goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Live,
-    /// Main mode did not complete; it has been reported.
-    Failed,
-    Down(DownReason),
+/// How phase 1 begins, as initiator.
+pub(crate) enum Opening {
+    Main(main::initiator::Offered),
+    /// With what message 1 needs before it can go out.
+    Aggressive(aggressive::initiator::Offered, Ask),
 }
 
 impl Session {
-    /// We open main mode.
-    pub(crate) fn initiate(core: &mut Core, path: Path, place: Place, offered: initiator::Offered) -> Self {
+    /// We open phase 1.
+    pub(crate) fn initiate(core: &mut Core, path: Path, place: Place, opening: Opening) -> Self {
         let cookies = (core.drbg.bytes(), Cookie::default());
-        let mut session = Self::new(core, path, cookies, place, State::ExpectSa(offered));
+        let (state, ask, mode) = match opening {
+            Opening::Main(offered) => (main::State::ExpectSa(offered).into(), None, "Main"),
+            Opening::Aggressive(offered, ask) => {
+                (aggressive::State::ExpectKeyPair(offered).into(), Some(ask), "Aggressive")
+            }
+        };
+        let mut session = Self::new(core, path, cookies, place, state);
         session.initiator = true;
-        if let State::ExpectSa(offered) = &session.state {
-            let message = initiator::first_message(&session, offered);
-            session.window.send_until_answered(message.clone(), core.now, &core.config.timers);
-            core.transmit(path, message);
+        core.debug(Some(session.id), &path, || format!("beginning {mode} Mode exchange"));
+        if let Some(message) = session.first_message(core) {
+            session.send(core, message, true);
         }
-        core.debug(Some(session.id), &path, || "beginning Main Mode exchange".to_owned());
+        ask.into_iter().for_each(|ask| core.ask(Asker::Main(session.id), ask));
+        session.listen(core);
         session
     }
 
-    /// Somebody opens main mode with us.
-    pub(crate) fn respond(core: &mut Core, message: &Message<'_>) -> Result<Self, Refusal> {
-        let (agreed, answer) = responder::open(core, message)?;
-        let path = message.path;
+    fn first_message(&self, core: &Core) -> Option<Vec<u8>> {
+        let State::Main(state) = &self.state else { return None };
+        let main::State::ExpectSa(offered) = state.as_ref() else { return None };
+        Some(main::initiator::first_message(self, core, offered))
+    }
+
+    /// Somebody opens phase 1 with us. What is found out on the way goes into `story`.
+    pub(crate) fn respond(
+        core: &mut Core,
+        message: &Message<'_>,
+        story: &mut Story,
+    ) -> Result<Self, Refusal> {
+        let aggressive = message.header.exchange == exchange::AGGRESSIVE;
+        let name = if aggressive { "aggressive mode 1" } else { "main mode 1" };
+        core.tell(Fact::Received { message: name });
+        let opened = if aggressive {
+            Self::answer_aggressive(core, message)
+        } else {
+            Self::answer_main(core, message)
+        };
+        story.listen(core);
+        let mut session = opened?;
+        session.hear_vendors(core, message);
+        story.listen(core);
+        Ok(session)
+    }
+
+    fn answer_main(core: &mut Core, message: &Message<'_>) -> Result<Self, Refusal> {
+        let agreed = main::responder::open(core, message)?;
         let cookies = (message.header.initiator, core.drbg.bytes());
-        let place = Place { profile: None, inside: path.front };
-        let mut session = Self::new(core, path, cookies, place, State::ExpectKey(agreed));
-        if let State::ExpectKey(agreed) = &session.state {
-            let reply = responder::second_message(&session, agreed, &answer);
-            session.window.accept(message.digest.clone());
-            session.window.send(reply.clone());
-            core.transmit(path, reply);
-        }
+        let place = Place { profile: None, inside: message.path.front };
+        let state = main::State::ExpectKey(agreed.clone()).into();
+        let mut session = Self::new(core, message.path, cookies, place, state);
+        let reply = main::responder::second_message(&session, core, &agreed);
+        session.window.accept(message.digest.clone());
+        session.send(core, reply, false);
+        Ok(session)
+    }
+
+    fn answer_aggressive(core: &mut Core, message: &Message<'_>) -> Result<Self, Refusal> {
+        let (place, opened, ask) = aggressive::responder::open(core, message)?;
+        let cookies = (message.header.initiator, core.drbg.bytes());
+        let state = aggressive::State::ExpectAgreement(opened).into();
+        let mut session = Self::new(core, message.path, cookies, place, state);
+        session.window.accept(message.digest.clone());
+        core.ask(Asker::Main(session.id), ask);
         Ok(session)
     }
 
@@ -122,32 +166,31 @@ impl Session {
             quicks: BTreeMap::new(),
             used: UsedIds::default(),
             keepalive_at: None,
+            announced: Announced::default(),
+            assembly: None,
+            dpd: None,
             complained: false,
             hint: None,
+            story: Story::begin(core.now),
         }
     }
 
     pub(crate) const fn established(&self) -> Option<&Established> {
         match &self.state {
             State::Established(established) => Some(established),
-            State::ExpectSa(_)
-            | State::ExpectKeyPair(_)
-            | State::ExpectPeerKey(_)
-            | State::ExpectSecret(..)
-            | State::ExpectProof(_)
-            | State::ExpectKey(_)
-            | State::ExpectAgreement(_)
-            | State::ExpectClaim(_) => None,
+            State::Main(_) | State::Aggressive(_) | State::Proving(_) => None,
         }
     }
 
     pub(crate) fn asker(&self) -> policy::Asker<'_> {
         policy::Asker {
+            version: Version::V1,
             front: self.path.front,
             inside: self.place.inside,
             local: self.path.local.ip(),
             remote: self.path.remote.ip(),
             profile: self.place.profile.as_deref(),
+            identity: self.established().map(|phase1| (&phase1.identity, phase1.certificate.as_deref())),
         }
     }
 
@@ -159,53 +202,83 @@ impl Session {
 
     /// A datagram with our cookies.
     pub(crate) fn receive(&mut self, core: &mut Core, message: &Message<'_>) -> Fate {
-        let result = match message.header.exchange {
-            _ if !self.is_with(&message.path) => Err(Refusal::ignored("from-another-address")),
-            exchange::MAIN => self.receive_main(core, message),
-            exchange::QUICK => quick::receive(self, core, message),
-            exchange::INFORMATIONAL => informational::receive(self, core, message),
-            exchange::AGGRESSIVE => Err(Refusal::ignored("aggressive-mode-not-supported")),
-            exchange::TRANSACTION => Err(Refusal::ignored("mode-config-not-supported")),
-            _ => Err(Refusal::ignored("unknown-exchange")),
+        let result = if self.is_with(&message.path) {
+            self.dispatch(core, message)
+        } else {
+            Err(Refusal::ignored("from-another-address"))
         };
-        match result {
+        let fate = match result {
             Ok(()) => Fate::Live,
             Err(refusal) => self.refused(core, &message.path, &refusal),
+        };
+        self.listen(core);
+        fate
+    }
+
+    fn dispatch(&mut self, core: &mut Core, message: &Message<'_>) -> Result<(), Refusal> {
+        if message.header.next == payload::FRAGMENT && !message.header.is_encrypted() {
+            return self.receive_fragment(core, message);
+        }
+        match message.header.exchange {
+            exchange::MAIN | exchange::AGGRESSIVE => self.receive_phase1(core, message),
+            exchange::QUICK => quick::receive(self, core, message),
+            exchange::INFORMATIONAL => informational::receive(self, core, message),
+            exchange::TRANSACTION => Err(Refusal::ignored("mode-config-not-supported")),
+            _ => Err(Refusal::ignored("unknown-exchange")),
         }
     }
 
-    fn receive_main(&mut self, core: &mut Core, message: &Message<'_>) -> Result<(), Refusal> {
+    /// A part of a message; the last one that comes makes it whole.
+    fn receive_fragment(&mut self, core: &mut Core, message: &Message<'_>) -> Result<(), Refusal> {
+        if !core.config.fragmentation {
+            return Err(Refusal::ignored("fragments-not-announced"));
+        }
+        let chain = Chain::decode(message.header.next, message.body)?;
+        let fragment = Fragment::decode(chain.first(payload::FRAGMENT)?)?;
+        let assembly = self.assembly.get_or_insert_default();
+        let Some(bytes) = assembly.add(&fragment)? else { return Ok(()) };
+        self.assembly = None;
+        let (header, body) = Header::decode(&bytes)?;
+        let is_ours =
+            (header.initiator, header.responder) == (message.header.initiator, message.header.responder);
+        if header.next == payload::FRAGMENT || !is_ours {
+            return Err(Refusal::ignored("bad-fragment"));
+        }
+        let digest = window::digest(&bytes);
+        self.dispatch(core, &Message { path: message.path, header, body, bytes: &bytes, digest })
+    }
+
+    fn receive_phase1(&mut self, core: &mut Core, message: &Message<'_>) -> Result<(), Refusal> {
         if self.window.is_duplicate(&message.digest) {
             self.repeat(core);
             return Ok(());
         }
-        if message.header.message_id != 0 {
-            return Err(Refusal::ignored("message-id-in-main-mode"));
-        }
-        let step = main::receive(self, core, message)?;
-        self.window.accept(message.digest.clone());
-        self.take(core, step);
+        let name = words::awaited(&self.state);
+        let step = phase1::receive(self, core, message)?;
+        core.tell(Fact::Received { message: name });
+        self.hear_vendors(core, message);
+        self.take(core, step, Some(&message.digest));
         Ok(())
     }
 
-    pub(crate) fn computed(&mut self, core: &mut Core, outcome: Result<Outcome, Failed>) -> Fate {
-        match main::computed(self, core, outcome) {
-            Ok(step) => {
-                self.take(core, step);
-                Fate::Live
-            }
+    /// What phase 1 asked for.
+    pub(crate) fn answered_phase1(&mut self, core: &mut Core, answer: Answer) -> Fate {
+        let fate = match phase1::answered(self, core, answer) {
+            Ok(step) => self.take(core, step, None),
             Err(refusal) => self.refused(core, &self.path.clone(), &refusal),
-        }
+        };
+        self.listen(core);
+        fate
     }
 
-    fn take(&mut self, core: &mut Core, step: Step) {
+    /// `digest`: of the message that led to this step.
+    fn take(&mut self, core: &mut Core, step: Step, digest: Option<&Digest>) -> Fate {
         let before = state_word(self);
         self.state = step.state;
         self.path = step.path.unwrap_or(self.path);
         self.cookies.1 = step.responder.unwrap_or(self.cookies.1);
-        if let Some(job) = step.compute {
-            core.ask(Asker::Main(self.id), Ask::Compute(job.into()));
-        }
+        self.accept(step.accepted, digest);
+        step.ask.into_iter().for_each(|ask| core.ask(Asker::Main(self.id), ask));
         if let Some(bytes) = step.send {
             self.send(core, bytes, step.until_answered);
         }
@@ -216,10 +289,21 @@ impl Session {
         if self.established().is_some() {
             self.completed(core, step.initial_contact);
         }
+        step.refusal.map_or(Fate::Live, |refusal| self.refused(core, &self.path.clone(), &refusal))
+    }
+
+    fn accept(&mut self, accepted: Accepted, digest: Option<&Digest>) {
+        match (accepted, digest) {
+            (Accepted::Earlier(digest), _) => self.window.accept(digest),
+            (Accepted::This, Some(digest)) => self.window.accept(digest.clone()),
+            (Accepted::This, None) | (Accepted::NotYet, _) => {}
+        }
     }
 
     fn send(&mut self, core: &mut Core, bytes: Vec<u8>, until_answered: bool) {
-        core.transmit(self.path, bytes.clone());
+        let exchange = bytes.get(EXCHANGE_AT).copied().unwrap_or_default();
+        core.tell(Fact::Sent { message: words::sent(&self.state, exchange) });
+        self.transmit(core, &bytes);
         if until_answered {
             self.window.send_until_answered(bytes, core.now, &core.config.timers);
         } else {
@@ -227,7 +311,38 @@ impl Session {
         }
     }
 
+    /// In fragments, if it is too long and the peer takes them.
+    pub(crate) fn transmit(&self, core: &mut Core, bytes: &[u8]) {
+        if core.config.fragmentation && self.announced.fragmentation && fragments::is_long(bytes) {
+            let id = core.drbg.u32().to_be_bytes();
+            for fragment in fragments::split(bytes, u16::from_be_bytes([id[0], id[1]])) {
+                core.transmit(self.path, fragment);
+            }
+        } else {
+            core.transmit(self.path, bytes.to_vec());
+        }
+    }
+
+    /// What the peer announces and calls itself, as far as it says so in clear.
+    fn hear_vendors(&mut self, core: &mut Core, message: &Message<'_>) {
+        if message.header.is_encrypted() {
+            return;
+        }
+        let Ok(chain) = Chain::decode(message.header.next, message.body) else { return };
+        self.announced = self.announced.and(Announced::of(&chain));
+        for name in chain.all(payload::VENDOR).filter_map(vendor::name) {
+            core.tell(Fact::Note(format!("the peer announces {name}").into()));
+        }
+    }
+
+    /// What was found out goes into the story.
+    pub(crate) fn listen(&mut self, core: &mut Core) {
+        self.story.listen(core);
+    }
+
     fn completed(&mut self, core: &mut Core, initial_contact: bool) {
+        self.story.establish(core.now);
+        dpd::start(self, core);
         if self.nat().local {
             self.keepalive_at = Some(core.now + core.config.timers.nat_keepalive);
         }
@@ -243,13 +358,16 @@ impl Session {
             "phase 1 packet is a duplicate of a previous packet.".to_owned()
         });
         if let Some(bytes) = self.window.reply() {
-            core.transmit(self.path, bytes.clone());
+            self.transmit(core, bytes);
         }
     }
 
     fn refused(&mut self, core: &mut Core, path: &Path, refusal: &Refusal) -> Fate {
         let loud = !refusal.detail.is_empty();
         // Only main mode repeats itself: a quick mode that fails is gone.
+        if loud {
+            self.story.fail(refusal);
+        }
         if loud && self.complained && self.established().is_none() {
             core.refuse(Some(self.id), path, &Refusal::ignored(refusal.what));
         } else {
@@ -299,57 +417,36 @@ impl Session {
     }
 
     pub(crate) fn clear_message(&self, exchange: u8, chain: &Builder) -> Vec<u8> {
-        self.header(exchange, 0, 0, chain.first()).encode(chain.bytes())
+        header(self.cookies, exchange, 0, 0, chain.first()).encode(chain.bytes())
     }
 
     pub(crate) fn sealed_message(&self, exchange: u8, message_id: u32, first: u8, sealed: &[u8]) -> Vec<u8> {
-        self.header(exchange, FLAG_ENCRYPTED, message_id, first).encode(sealed)
+        header(self.cookies, exchange, FLAG_ENCRYPTED, message_id, first).encode(sealed)
     }
 
-    const fn header(&self, exchange: u8, flags: u8, message_id: u32, next: u8) -> Header {
-        let (initiator, responder) = self.cookies;
-        Header { initiator, responder, next, version: VERSION_1, exchange, flags, message_id }
+    /// Before the session itself knows the responder's cookie.
+    pub(crate) fn sealed_with(cookies: (Cookie, Cookie), exchange: u8, first: u8, sealed: &[u8]) -> Vec<u8> {
+        header(cookies, exchange, FLAG_ENCRYPTED, 0, first).encode(sealed)
     }
 
-    /// What an operator reads when phase 1 is complete.
-    pub(crate) fn up_notice(&self) -> Option<Notice> {
-        let identity = self.established()?.identity.to_string();
-        Some(Notice::SessionUp {
-            session: self.id,
-            front: self.path.front,
-            inside: self.place.inside,
-            local: self.path.local.ip(),
-            remote: self.path.remote.ip(),
-            port: self.path.remote.port(),
-            identity,
-            profile: self.place.profile.clone(),
-            initiator: self.initiator,
-        })
+    /// Whether its last message as initiator is about to say if this is the first contact.
+    pub(crate) const fn asks_first_contact(&self) -> bool {
+        self.initiator && !matches!(self.state, State::Established(_))
     }
 
-    pub(crate) fn down_notice(&self, reason: DownReason) -> Option<Notice> {
-        let identity = self.established()?.identity.to_string();
-        Some(Notice::SessionDown {
-            session: self.id,
-            front: self.path.front,
-            inside: self.place.inside,
-            remote: self.path.remote.ip(),
-            port: self.path.remote.port(),
-            identity,
-            reason,
-        })
+    /// Phase 1 is complete: what the peer has to know of it.
+    pub(crate) fn greet(&mut self, core: &mut Core) {
+        let lifetime = self.established().filter(|phase1| phase1.shortened && !self.initiator);
+        if let Some(ours) = lifetime.map(|phase1| phase1.proposal.lifetime) {
+            informational::announce_lifetime(self, core, ours);
+        }
     }
 }
 
-/// IOS's word for where main mode stands.
-pub(crate) const fn state_word(session: &Session) -> &'static str {
-    match &session.state {
-        State::ExpectSa(_) => "MM_NO_STATE",
-        State::ExpectKeyPair(_) | State::ExpectPeerKey(_) | State::ExpectKey(_) => "MM_SA_SETUP",
-        State::ExpectSecret(..)
-        | State::ExpectProof(_)
-        | State::ExpectAgreement(_)
-        | State::ExpectClaim(_) => "MM_KEY_EXCH",
-        State::Established(_) => "QM_IDLE",
-    }
+const fn header(cookies: (Cookie, Cookie), exchange: u8, flags: u8, message_id: u32, next: u8) -> Header {
+    let (initiator, responder) = cookies;
+    Header { initiator, responder, next, version: VERSION_1, exchange, flags, message_id }
 }
+
+/// Where the exchange type stands in a message.
+const EXCHANGE_AT: usize = 18;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::Prefix;
+use pki::Dn;
 
 use super::{Malformed, Reader};
 
@@ -24,6 +25,7 @@ pub(crate) enum Name {
     Subnet(Prefix),
     Range(IpAddr, IpAddr),
     KeyId(Vec<u8>),
+    Dn(Dn),
     /// A type of which we know nothing but its number and bytes.
     Other(u8, Vec<u8>),
 }
@@ -36,6 +38,7 @@ const IPV6_ADDR: u8 = 5;
 const IPV6_ADDR_SUBNET: u8 = 6;
 const IPV4_ADDR_RANGE: u8 = 7;
 const IPV6_ADDR_RANGE: u8 = 8;
+const DER_ASN1_DN: u8 = 9;
 const KEY_ID: u8 = 11;
 
 impl Id {
@@ -66,6 +69,10 @@ fn decode_name(kind: u8, mut reader: Reader<'_>) -> Result<Name, Malformed> {
         IPV6_ADDR_RANGE => Name::Range(v6(&mut reader)?, v6(&mut reader)?),
         FQDN => return text(reader).map(Name::Fqdn),
         USER_FQDN => return text(reader).map(Name::UserFqdn),
+        DER_ASN1_DN => {
+            let dn = Dn::from_der(reader.rest()).map_err(|_| Malformed("bad-distinguished-name"))?;
+            return Ok(Name::Dn(dn));
+        }
         KEY_ID => return Ok(Name::KeyId(reader.rest().to_vec())),
         other => return Ok(Name::Other(other, reader.rest().to_vec())),
     };
@@ -114,6 +121,7 @@ impl Name {
                 (kind(first, IPV4_ADDR_RANGE, IPV6_ADDR_RANGE), [octets(*first), octets(*last)].concat())
             }
             Self::KeyId(id) => (KEY_ID, id.clone()),
+            Self::Dn(dn) => (DER_ASN1_DN, dn.der.clone()),
             Self::Other(kind, data) => (*kind, data.clone()),
         }
     }
@@ -134,6 +142,7 @@ impl fmt::Display for Name {
             Self::Subnet(prefix) => prefix.fmt(f),
             Self::Range(first, last) => write!(f, "{first}-{last}"),
             Self::KeyId(id) => write!(f, "key-id {}", id.escape_ascii()),
+            Self::Dn(dn) => dn.fmt(f),
             Self::Other(kind, _) => write!(f, "identity of type {kind}"),
         }
     }

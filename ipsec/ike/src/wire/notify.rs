@@ -4,6 +4,7 @@ use super::{Malformed, Reader, sa};
 
 pub(crate) const NO_PROPOSAL_CHOSEN: u16 = 14;
 pub(crate) const INVALID_ID_INFORMATION: u16 = 18;
+pub(crate) const INVALID_CERTIFICATE: u16 = 20;
 pub(crate) const AUTHENTICATION_FAILED: u16 = 24;
 pub(crate) const RESPONDER_LIFETIME: u16 = 24576;
 pub(crate) const INITIAL_CONTACT: u16 = 24578;
@@ -61,8 +62,12 @@ pub(crate) const fn name(kind: u16) -> &'static str {
         16 => "payload-malformed",
         17 => "invalid-key-information",
         INVALID_ID_INFORMATION => "invalid-id-information",
+        19 => "invalid-cert-encoding",
+        INVALID_CERTIFICATE => "invalid-certificate",
+        22 => "invalid-cert-authority",
         23 => "invalid-hash-information",
         AUTHENTICATION_FAILED => "authentication-failed",
+        25 => "invalid-signature",
         RESPONDER_LIFETIME => "responder-lifetime",
         INITIAL_CONTACT => "initial-contact",
         R_U_THERE => "r-u-there",

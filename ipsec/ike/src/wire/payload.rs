@@ -8,7 +8,10 @@ pub(crate) const PROPOSAL: u8 = 2;
 pub(crate) const TRANSFORM: u8 = 3;
 pub(crate) const KEY_EXCHANGE: u8 = 4;
 pub(crate) const ID: u8 = 5;
+pub(crate) const CERTIFICATE: u8 = 6;
+pub(crate) const CERTIFICATE_REQUEST: u8 = 7;
 pub(crate) const HASH: u8 = 8;
+pub(crate) const SIGNATURE: u8 = 9;
 pub(crate) const NONCE: u8 = 10;
 pub(crate) const NOTIFY: u8 = 11;
 pub(crate) const DELETE: u8 = 12;
@@ -16,6 +19,8 @@ pub(crate) const VENDOR: u8 = 13;
 pub(crate) const NAT_DETECTION: u8 = 20;
 /// As in the drafts that became RFC 3947.
 pub(crate) const NAT_DETECTION_DRAFT: u8 = 130;
+/// Part of a message that is too long for one datagram.
+pub(crate) const FRAGMENT: u8 = 132;
 
 /// More than any peer sends; a longer chain is refused.
 const MOST_PAYLOADS: usize = 64;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use api::{IsakmpKey, IsakmpPolicy, IsakmpProfile, IsakmpSa};
+use api::{IsakmpKey, IsakmpPeer, IsakmpPolicy, IsakmpProfile, IsakmpSa};
 
 use super::{clock, name, none_or};
 
@@ -36,7 +36,7 @@ pub(super) fn sas(sas: &[IsakmpSa]) -> String {
 
 pub(super) fn sas_detail(sas: &[IsakmpSa]) -> String {
     let mut text = String::from(
-        "Codes: N - NAT-traversal, psk - Preshared key\n\n\
+        "Codes: N - NAT-traversal, psk - Preshared key, rsig - RSA signature, esig - ECDSA signature\n\n\
          C-id  Local                 Remote                I-VRF            Encr    Hash   Auth DH Lifetime Cap.\n",
     );
     for sa in sas {
@@ -69,6 +69,7 @@ fn method(authentication: &str) -> &str {
     match authentication {
         "pre-share" => "psk",
         "rsa-sig" => "rsig",
+        "ecdsa-sig" => "esig",
         "rsa-encr" => "renc",
         other => other,
     }
@@ -93,8 +94,19 @@ fn profile(profile: &IsakmpProfile) -> String {
         let _ = writeln!(text, "    {identity}");
     }
     text.push_str("   Certificate maps matched are:\n");
+    for map in &profile.certificate_maps {
+        let _ = writeln!(text, "    {map}");
+    }
+    if let Some(identity) = &profile.self_identity {
+        let _ = writeln!(text, "   self-identity: {identity}");
+    }
     let _ = writeln!(text, "   keyring(s): {}", list(&profile.keyrings));
-    text.push_str("   trustpoint(s): <all>\n");
+    let trustpoints =
+        if profile.trustpoints.is_empty() { "<all>".to_owned() } else { profile.trustpoints.join(" ") };
+    let _ = writeln!(text, "   trustpoint(s): {trustpoints}");
+    if profile.aggressive {
+        text.push_str("   initiates aggressive mode\n");
+    }
     for binding in &profile.bindings {
         let _ = writeln!(text, "   Interface binding: {binding}");
     }
@@ -116,6 +128,17 @@ pub(super) fn keys(keys: &[IsakmpKey]) -> String {
     text
 }
 
+pub(super) fn peers(peers: &[IsakmpPeer]) -> String {
+    peers.iter().map(peer).collect()
+}
+
+fn peer(peer: &IsakmpPeer) -> String {
+    let vrf = peer.vrf.as_ref().map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
+    let identity = none_or(peer.identity.as_ref());
+    let password = if peer.password { "<hidden>" } else { "(none)" };
+    format!("Peer: {}{vrf}\n Aggressive mode: client-endpoint {identity}, password {password}\n", peer.address)
+}
+
 pub(super) fn policies(policies: &[IsakmpPolicy]) -> String {
     let text = String::from("Global IKE policy\n");
     policies.iter().fold(text, |text, policy| text + &self::policy(policy))
@@ -127,7 +150,7 @@ fn policy(policy: &IsakmpPolicy) -> String {
     } else {
         format!("Protection suite of priority {}", policy.priority)
     };
-    format!(
+    let mut text = format!(
         "{heading}\n        \
          encryption algorithm:   {}\n        \
          hash algorithm:         {}\n        \
@@ -140,7 +163,11 @@ fn policy(policy: &IsakmpPolicy) -> String {
         policy.group,
         policy.group_bits,
         policy.lifetime,
-    )
+    );
+    if let Some(reason) = &policy.left_out {
+        let _ = writeln!(text, "        not offered:            {reason}");
+    }
+    text
 }
 
 fn encryption(word: &str) -> String {
@@ -167,6 +194,7 @@ fn authentication(word: &str) -> &str {
     match word {
         "pre-share" => "Pre-Shared Key",
         "rsa-sig" => "Rivest-Shamir-Adleman Signature",
+        "ecdsa-sig" => "Elliptic Curve Digital Signature",
         "rsa-encr" => "Rivest-Shamir-Adleman Encryption",
         other => other,
     }

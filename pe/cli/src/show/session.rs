@@ -38,12 +38,12 @@ fn session(session: &Session, detail: bool) -> String {
 }
 
 fn ike(text: &mut String, sa: &IsakmpSa, detail: bool) {
-    let state = if sa.state == "QM_IDLE" { "Active" } else { "Inactive" };
+    let state = if sa.established { "Active" } else { "Inactive" };
     let (local, remote) = (sa.local, sa.remote);
     let _ = writeln!(
         text,
-        "  IKE SA: local {local}/{} remote {remote}/{} {state}",
-        sa.local_port, sa.remote_port
+        "  IKEv{} SA: local {local}/{} remote {remote}/{} {state}",
+        sa.version, sa.local_port, sa.remote_port
     );
     if detail {
         let capabilities = if sa.nat { "N" } else { "(none)" };

@@ -31,6 +31,8 @@ fn ip(text: &str) -> IpAddr {
 
 fn isakmp_sa(connection: u32, remote: &str) -> IsakmpSa {
     IsakmpSa {
+        version: 1,
+        established: true,
         front: Some("internet".into()),
         inside: Some("vpn1".into()),
         local: ip(if remote.contains(':') { "2001:db8::1" } else { "172.18.1.1" }),
@@ -57,6 +59,7 @@ fn isakmp_sas() -> Response {
         front: None,
         inside: None,
         state: "MM_KEY_EXCH".into(),
+        established: false,
         initiator: true,
         encryption: None,
         hash: None,
@@ -148,6 +151,10 @@ fn isakmp_profiles_list_what_they_match() {
         vrf: Some(name.into()),
         identities: vec!["address 172.16.1.1 255.255.255.255".into()],
         keyrings: keyrings.iter().map(|&ring| ring.to_owned()).collect(),
+        certificate_maps: Vec::new(),
+        trustpoints: Vec::new(),
+        self_identity: None,
+        aggressive: false,
         bindings: vec!["Ethernet1/1 (172.18.1.1:global)".into()],
     };
     golden(
@@ -180,6 +187,7 @@ fn policies_show_every_value_also_the_default_ones() {
         group: 2,
         group_bits: 1024,
         lifetime: 86_400,
+        left_out: (authentication == "rsa-sig").then(|| "no trustpoint has a key of ours".into()),
     };
     let policies = vec![
         policy(10, "3des", "sha", "pre-share"),

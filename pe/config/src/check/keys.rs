@@ -6,20 +6,23 @@ use std::net::IpAddr;
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Config, Keyring, PresharedKey};
+use crate::model::{AggressivePeer, Config, Keyring, PresharedKey};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     let keys = Keys::of(config);
+    // Where we have a certificate, a peer may well be known by one.
+    if config.trustpoints.iter().any(|point| point.certificate.is_some()) {
+        return;
+    }
     for interface in config.interfaces.values() {
         for name in interface.crypto_map.iter().chain(&interface.crypto_map_ipv6) {
             let Some(map) = config.crypto_maps.get(name) else { continue };
-            for (sequence, entry) in &map.entries {
+            for (sequence, entry) in map.entries.iter().filter(|(_, entry)| entry.ikev2_profile.is_none()) {
                 let profile = entry.profile.as_ref().or(map.profile.as_ref());
-                let bare =
-                    entry.peers.iter().find(|peer| !keys.serve(profile, interface.vrf.as_ref(), **peer));
+                let front = interface.vrf.as_ref();
+                let bare = entry.addresses().find(|peer| !keys.serve(profile, front, *peer));
                 if let Some(peer) = bare {
                     let place = Place::numbered(Level::MapEntry, name, *sequence);
-                    let front = interface.vrf.as_ref();
                     report.warning(
                         &place,
                         &format!("set peer {peer}"),
@@ -65,6 +68,10 @@ impl<'c> Keys<'c> {
     /// Whether a key is found for a peer in a front VRF: in the profile's keyrings if it names some, else
     /// in those that no profile names. The global keys are such a ring, of the global table.
     fn serve(&self, profile: Option<&String>, front: Option<&String>, peer: IpAddr) -> bool {
+        let is = |own: &AggressivePeer| own.address == peer && own.vrf.as_ref() == front;
+        if self.config.isakmp.peers.iter().any(|own| is(own) && own.password.is_some()) {
+            return true;
+        }
         let opens = |name: &str| self.ring(name, front).iter().any(|key| key.peer.contains(peer));
         match profile.and_then(|name| self.profiles.get(name.as_str())) {
             Some(names) => names.iter().any(|name| opens(name)),

@@ -1,12 +1,12 @@
 //! Algorithms that no longer protect, written or left to IOS's defaults; each warning names its line.
 
 use crypto::dh::Group;
-use ike::config::{Authentication, Encryption, Hash, Proposal};
+use ike::config::{Authentication, Encryption, Hash, Proposal, v2};
 use ipsec::{Cipher, Integrity};
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::Config;
+use crate::model::{Config, CryptoMap, MapEntry};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     for (priority, policy) in &config.proposals {
@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
     sets(config, report);
     forward_secrecy(config, report);
+    version_two(config, report);
     unusable(config, report);
 }
 
@@ -37,14 +38,6 @@ fn proposal(place: &Place, policy: &Proposal, report: &mut Report<'_>) {
     weak(place, "hash", hash, "sha256", report);
     let group = is_weak(policy.group).then(|| format!("Diffie-Hellman group {}", policy.group.number()));
     weak(place, "group", group.as_deref(), "14", report);
-    let method = match policy.authentication {
-        Authentication::PreShared => return,
-        Authentication::RsaSignature => "rsa-sig",
-        Authentication::RsaEncryption => "rsa-encr",
-    };
-    let written = if report.is_written(place, "authentication") { "" } else { ", IOS's default," };
-    let message = format!("{method}{written} needs keys that are not supported yet: the policy is not used");
-    report.warning(place, "authentication", message, "write `authentication pre-share`");
 }
 
 fn weak(place: &Place, command: &str, what: Option<&str>, instead: &str, report: &mut Report<'_>) {
@@ -69,7 +62,11 @@ fn sets(config: &Config, report: &mut Report<'_>) {
             Cipher::Null => Some("esp-null encrypts nothing"),
             Cipher::Des => Some("DES is weak"),
             Cipher::TripleDes => Some("3DES is weak"),
-            Cipher::AesCbc(_) | Cipher::AesGcm(_) => None,
+            Cipher::AesCbc(_)
+            | Cipher::AesCtr(_)
+            | Cipher::AesGcm(_)
+            | Cipher::AesCcm(_)
+            | Cipher::ChaCha20Poly1305 => None,
         };
         let integrity = (set.suite.integrity == Integrity::Md5).then_some("MD5 is weak");
         let found: Vec<_> = cipher.into_iter().chain(integrity).collect();
@@ -86,21 +83,84 @@ fn sets(config: &Config, report: &mut Report<'_>) {
 }
 
 fn forward_secrecy(config: &Config, report: &mut Report<'_>) {
-    for (name, map) in &config.crypto_maps {
-        for (sequence, entry) in &map.entries {
-            if let Some(group) = entry.pfs.filter(|group| is_weak(*group)) {
-                let place = Place::numbered(Level::MapEntry, name, *sequence);
-                let message = format!("Diffie-Hellman group {} is weak", group.number());
-                report.warning(&place, "set pfs", message, "write `set pfs group14` if the peer can");
-            }
+    let static_maps = config.crypto_maps.iter().map(|(name, map)| (Level::MapEntry, name, &map.entries));
+    let dynamic = config.dynamic_maps.iter().map(|(name, entries)| (Level::DynamicEntry, name, entries));
+    for (level, name, entries) in static_maps.chain(dynamic) {
+        for (sequence, entry) in entries {
+            weak_pfs(&Place::numbered(level, name, *sequence), entry, report);
         }
+    }
+    for (name, profile) in &config.ipsec_profiles {
+        weak_pfs(&Place::at(Level::IpsecProfile, name), profile, report);
     }
 }
 
-/// Maps that stand on an interface while no policy could ever be agreed upon.
+fn weak_pfs(place: &Place, entry: &MapEntry, report: &mut Report<'_>) {
+    if let Some(group) = entry.pfs.filter(|group| is_weak(*group)) {
+        let message = format!("Diffie-Hellman group {} is weak", group.number());
+        report.warning(place, "set pfs", message, "write `set pfs group14` if the peer can");
+    }
+}
+
+fn version_two(config: &Config, report: &mut Report<'_>) {
+    for proposal in &config.ikev2.proposals {
+        let place = Place::at(Level::Ikev2Proposal, &proposal.name);
+        let mut weak = |command: &str, found: Vec<String>, instead: &str| {
+            if !found.is_empty() {
+                let verb = if found.len() == 1 { "is" } else { "are" };
+                let message = format!("{} {verb} weak", found.join(", "));
+                report.warning(
+                    &place,
+                    command,
+                    message,
+                    format!("write `{command} {instead}` if the peer can"),
+                );
+            }
+        };
+        weak("encryption", proposal.encryption.iter().filter_map(weak_cipher).collect(), "aes-gcm-256");
+        let md5 = proposal.integrity.iter().filter(|it| **it == v2::Integrity::Md5);
+        weak("integrity", md5.map(|_| "MD5".to_owned()).collect(), "sha256");
+        let md5 = proposal.prf.iter().filter(|it| **it == v2::Prf::Hmac(Hash::Md5));
+        weak("prf", md5.map(|_| "MD5".to_owned()).collect(), "sha256");
+        let groups = proposal.groups.iter().filter(|group| is_weak(**group));
+        weak("group", groups.map(|it| format!("Diffie-Hellman group {}", it.number())).collect(), "19");
+    }
+}
+
+fn weak_cipher(cipher: &v2::Encryption) -> Option<String> {
+    match cipher {
+        v2::Encryption::Des => Some("DES".to_owned()),
+        v2::Encryption::TripleDes => Some("3DES".to_owned()),
+        v2::Encryption::AesCbc(_)
+        | v2::Encryption::AesCtr(_)
+        | v2::Encryption::AesGcm(_)
+        | v2::Encryption::AesCcm(_)
+        | v2::Encryption::ChaCha20Poly1305 => None,
+    }
+}
+
+/// Maps that stand on an interface while no policy of the version that they speak could be agreed upon.
 fn unusable(config: &Config, report: &mut Report<'_>) {
-    let usable = config.proposals.values().any(|policy| policy.authentication == Authentication::PreShared);
-    let on = config.interfaces.iter().find(|(_, i)| i.crypto_map.is_some() || i.crypto_map_ipv6.is_some());
+    let has_certificate = config.trustpoints.iter().any(|point| point.certificate.is_some());
+    let fits = |policy: &Proposal| match policy.authentication {
+        Authentication::PreShared => true,
+        Authentication::RsaSignature | Authentication::EcdsaSignature => has_certificate,
+        Authentication::RsaEncryption => false,
+    };
+    for (priority, policy) in config.proposals.iter().filter(|(_, policy)| !fits(policy)) {
+        let place = Place::numbered(Level::Policy, "", u32::from(*priority));
+        let written = if report.is_written(&place, "authentication") { "" } else { ", IOS's default," };
+        let method =
+            if policy.authentication == Authentication::EcdsaSignature { "ecdsa-sig" } else { "rsa-sig" };
+        let message = format!("{method}{written} needs a certificate of ours: the policy is not used");
+        let help = "write `authentication pre-share`, or `certificate file` under `crypto pki trustpoint`";
+        report.warning(&place, "authentication", message, help);
+    }
+    let on = config.interfaces.iter().find(|(_, of)| {
+        let mut maps = of.crypto_map.iter().chain(&of.crypto_map_ipv6);
+        maps.any(|map| config.crypto_maps.get(map).is_none_or(|map| speaks_version_one(config, map)))
+    });
+    let usable = config.isakmp.enabled && config.proposals.values().any(fits);
     if let Some((name, _)) = on.filter(|_| !usable) {
         let help = "write `crypto isakmp policy 10` with `authentication pre-share`";
         let message = "no ISAKMP policy can be used: no tunnel comes up";
@@ -108,4 +168,12 @@ fn unusable(config: &Config, report: &mut Report<'_>) {
         let command = if report.is_written(&place, "crypto map") { "crypto map" } else { "ipv6 crypto map" };
         report.warning(&place, command, message, help);
     }
+}
+
+fn speaks_version_one(config: &Config, map: &CryptoMap) -> bool {
+    let own = |entry: &MapEntry| entry.ikev2_profile.is_none();
+    map.entries.values().any(|entry| match &entry.dynamic {
+        Some(name) => config.dynamic_maps.get(name).is_some_and(|map| map.values().any(own)),
+        None => own(entry),
+    })
 }

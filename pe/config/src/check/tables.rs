@@ -15,7 +15,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     labels(config, report);
     profiles(config, report);
     for (name, map) in &config.crypto_maps {
-        for (sequence, entry) in &map.entries {
+        for (sequence, entry) in map.entries.iter().filter(|(_, entry)| entry.dynamic.is_none()) {
             let place = Place::numbered(Level::MapEntry, name, *sequence);
             complete(&place, entry, report);
             one_family(config, &place, map, entry, report);
@@ -170,7 +170,7 @@ fn complete(place: &Place, entry: &MapEntry, report: &mut Report<'_>) {
 /// Peers and access list are of the map's own family.
 fn one_family(config: &Config, place: &Place, map: &CryptoMap, entry: &MapEntry, report: &mut Report<'_>) {
     let help = "`crypto map NAME` is for IPv4 and `crypto map ipv6 NAME` for IPv6";
-    if let Some(peer) = entry.peers.iter().find(|peer| peer.is_ipv6() != map.ipv6) {
+    if let Some(peer) = entry.addresses().find(|peer| peer.is_ipv6() != map.ipv6) {
         report.error(
             place,
             &format!("set peer {peer}"),

@@ -1,17 +1,92 @@
 //! The table of commands. A row is all there is to know of a command: where it stands, its pattern,
 //! what it sets, what its `no` form undoes and how it is read back for printing.
 
+/// A command of one argument, kept as an `Option` field of what the place stands for.
+macro_rules! value {
+    ($level:expr, $pattern:expr, $at:ident.$($field:ident).+, $name:literal) => {
+        crate::ios::commands::Command::set(
+            $level,
+            $pattern,
+            |s, a| {
+                s.$at().$($field).+ = Some(a.get($name)?);
+                Ok(())
+            },
+            |s, _| {
+                s.$at().$($field).+ = None;
+                Ok(())
+            },
+            |v| crate::ios::commands::opt($name, v.$at()?.$($field).+.as_ref()),
+        )
+    };
+}
+
+/// A command without arguments, kept as a `bool` field of what the place stands for.
+macro_rules! switch {
+    ($level:expr, $pattern:expr, $at:ident.$field:ident) => {
+        crate::ios::commands::Command::set(
+            $level,
+            $pattern,
+            |s, _| {
+                s.$at().$field = true;
+                Ok(())
+            },
+            |s, _| {
+                s.$at().$field = false;
+                Ok(())
+            },
+            |v| crate::ios::commands::flag(v.$at()?.$field),
+        )
+    };
+}
+
+/// A command that opens a place and is one of a list of things with names.
+macro_rules! named {
+    ($level:expr, $pattern:expr, $at:ident, $($list:ident).+) => {
+        crate::ios::commands::Command::set(
+            crate::ios::scope::Level::Global,
+            $pattern,
+            |s, a| {
+                let place = crate::ios::scope::Place::at($level, a.get::<String>("NAME")?);
+                s.enter(&place).$at();
+                Ok(())
+            },
+            |s, a| {
+                let name: String = a.get("NAME")?;
+                s.config.$($list).+.retain(|it| it.name != name);
+                Ok(())
+            },
+            |v| {
+                let names = v.config.$($list).+.iter().map(|it| &it.name);
+                crate::ios::commands::many(names.map(|name| crate::ios::args::Args::new().with("NAME", name)))
+            },
+        )
+        .opens(|_, a| Ok(crate::ios::scope::Place::at($level, a.get::<String>("NAME")?)))
+    };
+}
+
 mod acl;
+mod admission;
+mod algorithms;
+mod certificate;
+mod dpd;
+mod dynamic;
+mod entry;
+mod ikev2;
 mod interface;
 mod ipsec;
 mod isakmp;
 mod keyring;
 mod map;
 mod mpls;
+mod names;
+mod peer;
 mod policy;
 mod profile;
 mod route;
 mod system;
+mod transform;
+mod trustpoint;
+mod tunnel;
 mod vrf;
 
 use base::Prefix;
@@ -56,12 +131,21 @@ pub(crate) enum Action {
 pub(crate) fn all() -> Vec<Command> {
     let families = [
         system::commands(),
+        names::commands(),
         vrf::commands(),
+        trustpoint::commands(),
+        certificate::commands(),
         keyring::commands(),
         policy::commands(),
         isakmp::commands(),
+        peer::commands(),
+        admission::commands(),
         profile::commands(),
+        ikev2::commands(),
+        transform::commands(),
         ipsec::commands(),
+        entry::commands(),
+        dynamic::commands(),
         map::commands(),
         interface::commands(),
         route::commands(),

@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     Network6,
     Rd,
     Secret,
+    /// A host name, fully qualified or not.
+    Host,
+    /// `http://…`.
+    Url,
     /// The name of something.
     Name(Noun),
     Protocol4,
@@ -48,6 +52,8 @@ impl Kind {
             "network6" => Self::Network6,
             "rd" => Self::Rd,
             "secret" => Self::Secret,
+            "host" => Self::Host,
+            "url" => Self::Url,
             "vrf" => Self::Name(Noun::Vrf),
             "interface" => Self::Name(Noun::Interface),
             "acl" => Self::Name(Noun::AccessList),
@@ -55,6 +61,14 @@ impl Kind {
             "profile" => Self::Name(Noun::Profile),
             "transform-set" => Self::Name(Noun::TransformSet),
             "map" => Self::Name(Noun::CryptoMap),
+            "dynamic-map" => Self::Name(Noun::DynamicMap),
+            "ipsec-profile" => Self::Name(Noun::IpsecProfile),
+            "trustpoint" => Self::Name(Noun::Trustpoint),
+            "certificate-map" => Self::Name(Noun::CertificateMap),
+            "identity" => Self::Name(Noun::Identity),
+            "ikev2-proposal" => Self::Name(Noun::Ikev2Proposal),
+            "ikev2-keyring" => Self::Name(Noun::Ikev2Keyring),
+            "ikev2-profile" => Self::Name(Noun::Ikev2Profile),
             "protocol4" => Self::Protocol4,
             "protocol6" => Self::Protocol6,
             "endpoint4" => Self::Endpoint4,
@@ -80,6 +94,8 @@ impl Kind {
         let one = |text: Option<String>| text.map(|text| (1, text));
         match self {
             Self::Word | Self::Secret => one(Some(word.to_owned())),
+            Self::Host => one(is_host(word).then(|| word.to_owned())),
+            Self::Url => one(is_url(word).then(|| word.to_owned())),
             Self::Line => Some((line.words.len() - at, line.rest(at)?.to_owned())),
             Self::Number(low, high) => {
                 let number = word.parse::<u32>().ok().filter(|number| (low..=high).contains(number));
@@ -116,6 +132,8 @@ impl Kind {
             Self::Network6 => "an IPv6 prefix such as 2001:db8::/64",
             Self::Rd => "ASN:NN or A.B.C.D:NN",
             Self::Secret => "the key",
+            Self::Host => "a host name",
+            Self::Url => "a URL such as http://host/path",
             Self::Name(Noun::Vrf) => "a VRF name",
             Self::Name(Noun::Interface) => "an interface name",
             Self::Name(Noun::AccessList) => "an access list's name or number",
@@ -123,6 +141,14 @@ impl Kind {
             Self::Name(Noun::Profile) => "an ISAKMP profile's name",
             Self::Name(Noun::TransformSet) => "a transform set's name",
             Self::Name(Noun::CryptoMap) => "a crypto map's name",
+            Self::Name(Noun::DynamicMap) => "a dynamic map's name",
+            Self::Name(Noun::IpsecProfile) => "an IPsec profile's name",
+            Self::Name(Noun::Trustpoint) => "a trustpoint's name",
+            Self::Name(Noun::CertificateMap) => "a certificate map's name",
+            Self::Name(Noun::Identity) => "the name of a `crypto identity`",
+            Self::Name(Noun::Ikev2Proposal) => "an IKEv2 proposal's name",
+            Self::Name(Noun::Ikev2Keyring) => "an IKEv2 keyring's name",
+            Self::Name(Noun::Ikev2Profile) => "an IKEv2 profile's name",
             Self::Protocol4 | Self::Protocol6 => "a protocol's name or number",
             Self::Endpoint4 => "any, `host ADDRESS`, or an IPv4 address and its wildcard",
             Self::Endpoint6 => "any, `host ADDRESS`, or an IPv6 prefix",
@@ -131,6 +157,18 @@ impl Kind {
         }
         .to_owned()
     }
+}
+
+/// It has a letter, so that no mistyped address passes for a name.
+fn is_host(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    word.len() <= 253 && word.chars().all(fits) && word.chars().any(|c| c.is_ascii_alphabetic())
+}
+
+fn is_url(word: &str) -> bool {
+    let after =
+        word.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://")).and_then(|_| word.get(7..));
+    after.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 
 fn canonical<T: FromStr + Display>(word: &str) -> Option<String> {

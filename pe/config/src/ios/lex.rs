@@ -37,16 +37,23 @@ impl<'t> Line<'t> {
         let is = |word: &Word<'_>, keyword: &str| keyword.starts_with(&word.text.to_ascii_lowercase());
         let begins = |keyword: &str| self.words.iter().take(2).any(|word| is(word, keyword));
         let (isakmp, shared) = (begins("isakmp"), begins("pre-shared-key"));
+        let short =
+            isakmp || shared || begins("ppk") || begins("authentication") || begins("aggressive-mode");
         let key = self.words.iter().position(|word| {
             CALLED_SO.iter().any(|it| word.text.eq_ignore_ascii_case(it))
-                || (isakmp || shared) && is(word, "key")
+                || short && (is(word, "key") || is(word, "password") && word.text.len() > 2)
         });
+        let end = self.words.len();
         let from =
             |at| self.words.iter().skip(at).position(|word| is(word, "address") || is(word, "hostname"));
         match (key.map(|at| at + 1), from(4)) {
-            (Some(first), _) => first..from(first).map_or(self.words.len(), |length| first + length),
+            // The switch, which has no secret.
+            (Some(1), _) if self.words.get(1).is_some_and(|word| is(word, "encryption")) => 0..0,
+            (Some(first), _) => first..from(first).map_or(end, |length| first + length),
             (None, Some(peer)) if isakmp => peer + 3..peer + 4,
-            (None, _) if shared && self.words.len() > 3 => self.words.len() - 1..self.words.len(),
+            // Version 2 writes the key without the word, after `local` or `remote` or at once.
+            (None, _) if shared && from(0).is_none() => end.min(1 + usize::from(self.is_negated()))..end,
+            (None, _) if shared && end > 3 => end - 1..end,
             (None, _) => 0..0,
         }
     }
@@ -118,6 +125,20 @@ mod tests {
         for whole in ["kye *** address 10.0.0.1", "identity address", "policy 10", "address 10.0.0.1"] {
             assert!(starred.contains(whole), "{whole}: {starred}");
         }
+    }
+
+    #[test]
+    fn the_keys_of_version_two_and_of_aggressive_peers_are_starred_however_they_are_spelled() {
+        let text = "pre-shared-key local 0 Zq9\npre-sh Zq9\nno pre-shared-key Zq9\nppk man id x k Zq9 required\n\
+                    auth remote pre-share k 0 Zq9\nset aggr pass Zq9\nset aggressive-mode password 6 Zq9\n\
+                    key config-key password-encryption Zq9\npassword encryption aes";
+        let starred = starred(text);
+        assert_eq!(starred.len(), text.len());
+        assert!(!starred.contains("Zq9"), "{starred}");
+        assert!(
+            starred.contains("password encryption aes") && starred.contains("ppk man id x k"),
+            "{starred}"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use base::Secret;
+
 use crate::check::check;
 use crate::finding::{Finding, Severity};
 use crate::model::Config;
@@ -13,21 +15,27 @@ use super::pattern::leading;
 use super::scope::{Fault, Index, Level, Memory, Place, Scope};
 use super::suggest::nearest;
 use super::tree::{Found, Mismatch, TREE};
+use crate::secrets::Open;
 
 /// Everything the text says, and every finding in the order of the text. The configuration means
 /// something only if none of them is an error.
-pub(crate) fn parse(text: &str) -> (Config, Vec<Finding>) {
-    let mut reader = Reader::new();
-    for line in lex::lines(text) {
-        reader.line(&line);
-    }
+pub(crate) fn parse(text: &str, open: Open<'_>) -> (Config, Vec<Finding>) {
+    let mut reader = Reader::new(open);
+    reader.read(text);
     let Reader { mut config, index, mut findings, .. } = reader;
     findings.extend(check(&mut config, &index));
     findings.sort_by_key(|finding| finding.span.start);
     (config, findings)
 }
 
-struct Reader {
+/// Every key in the text: its place, with the type before it; what stands there; and whether it is of type 6.
+pub(crate) fn keys(text: &str) -> Vec<(Range<usize>, String, bool)> {
+    let mut reader = Reader::new(&|_| Ok(Secret::default()));
+    reader.read(text);
+    reader.index.keys
+}
+
+struct Reader<'o> {
     config: Config,
     memory: Memory,
     index: Index,
@@ -36,10 +44,11 @@ struct Reader {
     /// The indent of a line that was not understood: deeper lines belong to it, and have
     /// nothing to say without it.
     lost: Option<usize>,
+    open: Open<'o>,
 }
 
-impl Reader {
-    fn new() -> Self {
+impl<'o> Reader<'o> {
+    fn new(open: Open<'o>) -> Self {
         Self {
             config: Config::default(),
             memory: Memory::default(),
@@ -47,6 +56,13 @@ impl Reader {
             findings: Vec::new(),
             place: Place::GLOBAL,
             lost: None,
+            open,
+        }
+    }
+
+    fn read(&mut self, text: &str) {
+        for line in lex::lines(text) {
+            self.line(&line);
         }
     }
 
@@ -97,9 +113,9 @@ impl Reader {
         match command.action {
             Action::Set { set, unset, .. } => {
                 let verb = if negated { unset } else { set };
-                let mut scope =
-                    Scope { config: &mut self.config, memory: &mut self.memory, place: &self.place };
-                let done = verb(&mut scope, &found.args);
+                let Self { config, memory, place, open, .. } = self;
+                let done = verb(&mut Scope { config, memory, place, open: *open }, &found.args);
+                self.index.keys.extend(key(&found.args));
                 self.conclude(line, found, done);
             }
             Action::Refuse(_) if negated => {}
@@ -140,7 +156,7 @@ impl Reader {
             self.index.marks.remove(&mark);
             return;
         }
-        if let Some(peer) = found.args.find("PEER") {
+        if let Some(peer) = found.args.find("PEER").or_else(|| found.args.find("HOST")) {
             let each = (mark.0.clone(), format!("{} {}", mark.1, peer.text));
             self.index.marks.insert(each, span.clone());
         }
@@ -158,6 +174,14 @@ impl Reader {
         let span = argument.unwrap_or_else(|| line.span(0..line.words.len()));
         self.findings.push(Finding { severity, span, message: fault.message, help: fault.help });
     }
+}
+
+/// The key that a command holds.
+fn key(args: &Args) -> Option<(Range<usize>, String, bool)> {
+    let key = args.find("KEY")?;
+    let kind = args.find("6").or_else(|| args.find("0"));
+    let start = kind.map_or(key.span.start, |kind| kind.span.start);
+    Some((start..key.span.end, key.text.clone(), args.has("6")))
 }
 
 /// What was refused: the command's leading words, and the number or keyword that makes it another.

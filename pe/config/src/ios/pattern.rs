@@ -3,8 +3,11 @@
 //! `word` is a keyword, `<NAME:kind>` an argument, `[ … ]` optional, `{ … | … }` a choice. In a group
 //! without arguments the first keyword is itself recorded, under its own text.
 
+use base::Secret;
+
 use super::args::{Arg, Args};
 use super::kind::Kind;
+use crate::secrets::Seal;
 
 pub(crate) enum Item {
     Keyword { word: &'static str, recorded: bool },
@@ -26,14 +29,35 @@ pub(crate) fn leading(pattern: &str) -> String {
     words.join(" ")
 }
 
-/// The command as text; `hide` puts `<hidden>` in the place of secrets.
-pub(crate) fn render(items: &[Item], args: &Args, hide: bool) -> String {
+/// How keys are printed.
+pub(crate) enum Keys<'a> {
+    Clear,
+    /// As `<hidden>`.
+    Hidden,
+    /// As type 6.
+    Sealed(Seal<'a>),
+}
+
+impl Keys<'_> {
+    /// A key that would be taken for a word that may stand before it has its type before it.
+    fn render(&mut self, key: &str) -> String {
+        match self {
+            Self::Clear if matches!(key, "0" | "6" | "local" | "remote") => format!("0 {key}"),
+            Self::Clear => key.to_owned(),
+            Self::Hidden => "<hidden>".to_owned(),
+            Self::Sealed(seal) => format!("6 {}", seal(&Secret::from(key.as_bytes()))),
+        }
+    }
+}
+
+/// The command as text.
+pub(crate) fn render(items: &[Item], args: &Args, keys: &mut Keys<'_>) -> String {
     let mut words = Vec::new();
     if args.is_negated() {
         words.push("no".to_owned());
     }
     let args: Vec<&Arg> = args.iter().collect();
-    render_sequence(items, &mut args.as_slice(), hide, &mut words);
+    render_sequence(items, &mut args.as_slice(), keys, &mut words);
     words.join(" ")
 }
 
@@ -85,7 +109,7 @@ fn group(tokens: &mut Tokens) -> Vec<Vec<Item>> {
     alternatives
 }
 
-fn render_sequence(items: &[Item], args: &mut &[&Arg], hide: bool, words: &mut Vec<String>) {
+fn render_sequence(items: &[Item], args: &mut &[&Arg], keys: &mut Keys<'_>, words: &mut Vec<String>) {
     for item in items {
         match item {
             Item::Keyword { word, recorded } => {
@@ -96,15 +120,15 @@ fn render_sequence(items: &[Item], args: &mut &[&Arg], hide: bool, words: &mut V
             }
             Item::Argument { name, kind } => {
                 if let Some(arg) = next(args, name) {
-                    let hidden = hide && *kind == Kind::Secret;
-                    words.push(if hidden { "<hidden>".to_owned() } else { arg.text.clone() });
+                    let is_key = *kind == Kind::Secret;
+                    words.push(if is_key { keys.render(&arg.text) } else { arg.text.clone() });
                 }
             }
-            Item::Optional(inner) if wanted(inner, args) => render_sequence(inner, args, hide, words),
+            Item::Optional(inner) if wanted(inner, args) => render_sequence(inner, args, keys, words),
             Item::Optional(_) => {}
             Item::Choice(all) => {
                 if let Some(chosen) = all.iter().find(|inner| wanted(inner, args)) {
-                    render_sequence(chosen, args, hide, words);
+                    render_sequence(chosen, args, keys, words);
                 }
             }
         }

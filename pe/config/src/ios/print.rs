@@ -3,20 +3,21 @@
 use crate::model::Config;
 
 use super::commands::Action;
-use super::pattern;
-use super::scope::{Level, Names, Place, View};
+use super::pattern::{self, Keys};
+use super::scope::{Level, Place, View};
 use super::tree::TREE;
+use super::view::Names;
 
-pub(crate) fn print(config: &Config, hide: bool) -> String {
+pub(crate) fn print(config: &Config, keys: &mut Keys<'_>) -> String {
     let mut out = String::new();
     let names = Names::of(config);
-    level(View { config, names: &names, place: &Place::GLOBAL }, 0, hide, &mut out);
+    level(View { config, names: &names, place: &Place::GLOBAL }, 0, keys, &mut out);
     out.push_str("end\n");
     out
 }
 
 /// The commands of one place, those of the places under them indented.
-fn level(view: View<'_>, depth: usize, hide: bool, out: &mut String) {
+fn level(view: View<'_>, depth: usize, keys: &mut Keys<'_>, out: &mut String) {
     let place = view.place;
     for (command, items) in TREE.commands.iter().zip(&TREE.patterns) {
         let Action::Set { get, .. } = command.action else { continue };
@@ -25,10 +26,10 @@ fn level(view: View<'_>, depth: usize, hide: bool, out: &mut String) {
         }
         for args in get(view).unwrap_or_default() {
             out.push_str(&" ".repeat(depth));
-            out.push_str(&pattern::render(items, &args, hide));
+            out.push_str(&pattern::render(items, &args, keys));
             out.push('\n');
             if let Some(Ok(inner)) = command.enter.map(|enter| enter(place, &args)) {
-                level(View { place: &inner, ..view }, depth + 1, hide, out);
+                level(View { place: &inner, ..view }, depth + 1, keys, out);
                 out.push_str(if place.level == Level::Global { "!\n" } else { "" });
             }
         }

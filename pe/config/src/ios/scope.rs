@@ -1,113 +1,19 @@
-//! Where a line stands: the level and object being configured, and what the setters may touch.
+//! What a setter may touch: a `Config`, seen from the place that is being configured.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ike::config::Proposal;
+use base::Secret;
+use ike::config::{CertificateMap, PeerIdentity, Proposal, v2};
 
+use super::args::Args;
+pub(crate) use super::place::{Level, Noun, Place};
+pub(crate) use super::view::View;
 use crate::model::{
-    AccessList, Config, CryptoMap, Interface, Keyring, MapEntry, Profile, Targets, Vrf, VrfStyle,
+    AccessList, AggressivePeer, Config, CryptoMap, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile,
+    Interface, Keyring, MapEntry, Profile, Targets, Trustpoint, Vrf, VrfStyle, blank_proposal,
 };
-
-/// A set of commands that belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    Global,
-    Vrf,
-    /// `address-family` under a VRF; the place's number is 4 or 6.
-    Family,
-    Interface,
-    AccessList,
-    AccessList6,
-    Policy,
-    Keyring,
-    Profile,
-    TransformSet,
-    MapEntry,
-}
-
-impl Level {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Global,
-        Self::Vrf,
-        Self::Family,
-        Self::Interface,
-        Self::AccessList,
-        Self::AccessList6,
-        Self::Policy,
-        Self::Keyring,
-        Self::Profile,
-        Self::TransformSet,
-        Self::MapEntry,
-    ];
-
-    /// The command under which the level's commands stand.
-    pub(crate) const fn head(self) -> &'static str {
-        match self {
-            Self::Global => "the top level",
-            Self::Vrf => "`ip vrf NAME` or `vrf definition NAME`",
-            Self::Family => "`address-family ipv4|ipv6`",
-            Self::Interface => "`interface NAME`",
-            Self::AccessList => "`ip access-list extended NAME`",
-            Self::AccessList6 => "`ipv6 access-list NAME`",
-            Self::Policy => "`crypto isakmp policy N`",
-            Self::Keyring => "`crypto keyring NAME`",
-            Self::Profile => "`crypto isakmp profile NAME`",
-            Self::TransformSet => "`crypto ipsec transform-set NAME …`",
-            Self::MapEntry => "`crypto map NAME SEQ ipsec-isakmp`",
-        }
-    }
-}
-
-/// A level and which object of it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) level: Level,
-    pub(crate) name: String,
-    /// Priority, sequence number or address family, where the name is not all.
-    pub(crate) number: u32,
-}
-
-impl Place {
-    pub(crate) const GLOBAL: Self = Self { level: Level::Global, name: String::new(), number: 0 };
-
-    pub(crate) fn at(level: Level, name: impl Into<String>) -> Self {
-        Self { level, name: name.into(), number: 0 }
-    }
-
-    pub(crate) fn numbered(level: Level, name: impl Into<String>, number: u32) -> Self {
-        Self { level, name: name.into(), number }
-    }
-
-    /// Where `exit` leads; `None` at the top.
-    pub(crate) fn parent(&self) -> Option<Self> {
-        match self.level {
-            Level::Global => None,
-            Level::Family => Some(Self::at(Level::Vrf, &self.name)),
-            Level::Vrf
-            | Level::Interface
-            | Level::AccessList
-            | Level::AccessList6
-            | Level::Policy
-            | Level::Keyring
-            | Level::Profile
-            | Level::TransformSet
-            | Level::MapEntry => Some(Self::GLOBAL),
-        }
-    }
-}
-
-/// Kinds of things that commands refer to by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Noun {
-    Vrf,
-    Interface,
-    AccessList,
-    Keyring,
-    Profile,
-    TransformSet,
-    CryptoMap,
-}
+use crate::secrets::{Open, Unopened};
 
 /// Why a command that the tree accepts cannot stand.
 pub(crate) struct Fault {
@@ -140,6 +46,8 @@ pub(crate) struct Index {
     pub(crate) marks: BTreeMap<(Place, String), Range<usize>>,
     /// Every mention of a name, in the order of the text.
     pub(crate) mentions: Vec<(Noun, String, Range<usize>)>,
+    /// Every key, with the type before it where one is written, and whether it is of type 6.
+    pub(crate) keys: Vec<(Range<usize>, String, bool)>,
 }
 
 /// What the text says beyond the `Config`, needed only while reading it.
@@ -155,12 +63,22 @@ pub(crate) struct Scope<'a> {
     pub(crate) config: &'a mut Config,
     pub(crate) memory: &'a mut Memory,
     pub(crate) place: &'a Place,
+    pub(crate) open: Open<'a>,
 }
 
 impl Scope<'_> {
     /// The same, standing in another place.
     pub(crate) fn enter<'b>(&'b mut self, place: &'b Place) -> Scope<'b> {
-        Scope { config: self.config, memory: self.memory, place }
+        Scope { config: self.config, memory: self.memory, place, open: self.open }
+    }
+
+    /// The argument `KEY`, opened if it is of type 6.
+    pub(crate) fn key(&self, a: &Args) -> Result<Secret, Fault> {
+        let text: String = a.get("KEY")?;
+        if !a.has("6") {
+            return Ok(Secret::from(text.into_bytes()));
+        }
+        (self.open)(&text).map_err(|why| unopened(why).at("KEY"))
     }
 
     pub(crate) fn vrf(&mut self) -> &mut Vrf {
@@ -194,11 +112,7 @@ impl Scope<'_> {
 
     pub(crate) fn keyring(&mut self) -> &mut Keyring {
         let name = &self.place.name;
-        find_or_add(
-            &mut self.config.keyrings,
-            |ring| &ring.name == name,
-            || Keyring { name: name.clone(), description: None, vrf: None, keys: Vec::new() },
-        )
+        find_or_add(&mut self.config.keyrings, |ring| &ring.name == name, || Keyring::new(name.clone()))
     }
 
     pub(crate) fn profile(&mut self) -> &mut Profile {
@@ -210,10 +124,93 @@ impl Scope<'_> {
         self.config.crypto_maps.entry(name.to_owned()).or_default()
     }
 
+    /// The entry of a crypto map or of a dynamic map, or the IPsec profile.
     pub(crate) fn entry(&mut self) -> &mut MapEntry {
-        let number = self.place.number;
-        self.map(&self.place.name.clone()).entries.entry(number).or_default()
+        let Place { level, name, number } = self.place.clone();
+        if level == Level::IpsecProfile {
+            return self.config.ipsec_profiles.entry(name).or_default();
+        }
+        if level == Level::DynamicEntry {
+            return self.config.dynamic_maps.entry(name).or_default().entry(number).or_default();
+        }
+        self.map(&name).entries.entry(number).or_default()
     }
+
+    pub(crate) fn isakmp_peer(&mut self) -> Result<&mut AggressivePeer, Fault> {
+        let (address, vrf) = self.place.names();
+        let address = address.parse().map_err(|_| Fault::new("not an address", ""))?;
+        let vrf = vrf.map(str::to_owned);
+        let peers = &mut self.config.isakmp.peers;
+        let is = |peer: &AggressivePeer| peer.address == address && peer.vrf == vrf;
+        Ok(find_or_add(peers, is, || AggressivePeer::new(vrf.clone(), address)))
+    }
+
+    pub(crate) fn trustpoint(&mut self) -> &mut Trustpoint {
+        let name = &self.place.name;
+        find_or_add(&mut self.config.trustpoints, |it| &it.name == name, || Trustpoint::new(name.clone()))
+    }
+
+    pub(crate) fn certificate_map(&mut self) -> &mut CertificateMap {
+        self.config.certificate_maps.entry(self.place.name.clone()).or_default()
+    }
+
+    pub(crate) fn identities(&mut self) -> &mut Vec<PeerIdentity> {
+        self.config.identities.entry(self.place.name.clone()).or_default()
+    }
+
+    pub(crate) fn ikev2_proposal(&mut self) -> &mut v2::Proposal {
+        let name = &self.place.name;
+        let list = &mut self.config.ikev2.proposals;
+        find_or_add(list, |it| &it.name == name, || blank_proposal(name.clone()))
+    }
+
+    pub(crate) fn ikev2_policy(&mut self) -> &mut Ikev2Policy {
+        let name = &self.place.name;
+        find_or_add(&mut self.config.ikev2.policies, |it| &it.name == name, || Ikev2Policy::new(name.clone()))
+    }
+
+    pub(crate) fn ikev2_keyring(&mut self) -> &mut Ikev2Keyring {
+        let name = self.place.names().0;
+        let new = || Ikev2Keyring { name: name.to_owned(), peers: Vec::new() };
+        find_or_add(&mut self.config.ikev2.keyrings, |it| it.name == name, new)
+    }
+
+    pub(crate) fn ikev2_peer(&mut self) -> &mut Ikev2Peer {
+        let name = self.place.names().1.unwrap_or_default().to_owned();
+        let peers = &mut self.ikev2_keyring().peers;
+        find_or_add(peers, |it| it.peer.name == name, || Ikev2Peer::new(name.clone()))
+    }
+
+    pub(crate) fn ikev2_profile(&mut self) -> &mut Ikev2Profile {
+        let name = &self.place.name;
+        find_or_add(
+            &mut self.config.ikev2.profiles,
+            |it| &it.name == name,
+            || Ikev2Profile::new(name.clone()),
+        )
+    }
+}
+
+fn unopened(why: Unopened) -> Fault {
+    let (message, help) = match why {
+        Unopened::NoMasterKey => (
+            "the key is encrypted, and there is no master key",
+            "set it with `onramp key config-key password-encryption`, or write the key in clear",
+        ),
+        Unopened::WrongMasterKey => (
+            "the key was encrypted under another master key",
+            "set that master key, or write the key in clear: it is then encrypted again",
+        ),
+        Unopened::Damaged => (
+            "the encrypted key is damaged: a character was lost or changed",
+            "copy it again, or write the key in clear: it is then encrypted again",
+        ),
+        Unopened::Foreign => (
+            "the encrypted key is none of ours",
+            "type 6 strings of other products cannot be read: write the key in clear once, and it is encrypted here",
+        ),
+    };
+    Fault::new(message, help)
 }
 
 /// The last made is most often the one at hand.
@@ -223,66 +220,4 @@ fn find_or_add<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce()
         list.len() - 1
     });
     &mut list[index]
-}
-
-/// The objects that a `Config` keeps in order, by name.
-pub(crate) struct Names<'a> {
-    keyrings: BTreeMap<&'a str, &'a Keyring>,
-    profiles: BTreeMap<&'a str, &'a Profile>,
-}
-
-impl<'a> Names<'a> {
-    pub(crate) fn of(config: &'a Config) -> Self {
-        Self {
-            keyrings: config.keyrings.iter().map(|ring| (ring.name.as_str(), ring)).collect(),
-            profiles: config.profiles.iter().map(|profile| (profile.name.as_str(), profile)).collect(),
-        }
-    }
-}
-
-/// What a getter reads.
-#[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) names: &'a Names<'a>,
-    pub(crate) place: &'a Place,
-}
-
-impl<'a> View<'a> {
-    pub(crate) fn vrf(self) -> Option<&'a Vrf> {
-        self.config.vrfs.get(&self.place.name)
-    }
-
-    pub(crate) fn targets(self) -> Option<&'a Targets> {
-        let vrf = self.vrf()?;
-        match (self.place.level, self.place.number) {
-            (Level::Family, 4) => vrf.ipv4.as_ref(),
-            (Level::Family, _) => vrf.ipv6.as_ref(),
-            _ => Some(&vrf.targets),
-        }
-    }
-
-    pub(crate) fn interface(self) -> Option<&'a Interface> {
-        self.config.interfaces.get(&self.place.name)
-    }
-
-    pub(crate) fn access_list(self) -> Option<&'a AccessList> {
-        self.config.access_lists.get(&self.place.name)
-    }
-
-    pub(crate) fn policy(self) -> Option<&'a Proposal> {
-        self.config.proposals.get(&u16::try_from(self.place.number).ok()?)
-    }
-
-    pub(crate) fn keyring(self) -> Option<&'a Keyring> {
-        self.names.keyrings.get(self.place.name.as_str()).copied()
-    }
-
-    pub(crate) fn profile(self) -> Option<&'a Profile> {
-        self.names.profiles.get(self.place.name.as_str()).copied()
-    }
-
-    pub(crate) fn entry(self) -> Option<&'a MapEntry> {
-        self.config.crypto_maps.get(&self.place.name)?.entries.get(&self.place.number)
-    }
 }

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use base::VrfId;
+use base::{SaId, VrfId};
+use config::Config;
 use dataplane::{Counters, Rejected};
 
 use super::*;
@@ -28,7 +29,7 @@ impl Engine for Scripted {
     fn handle(&mut self, _: base::Instant, input: Input) {
         let mut seen = self.0.borrow_mut();
         let name = match input {
-            Input::Configure(config) => {
+            Input::Configure(config, _) => {
                 let answer = match config.hostname.as_deref() {
                     Some("bad") => Err("no such device".to_owned()),
                     _ => Ok(Summary { ops: 3 }),
@@ -47,8 +48,13 @@ impl Engine for Scripted {
             }
             Input::Counters(_) => "counters",
             Input::Event(_) => "event",
-            Input::Ike(_) => "ike",
+            Input::Ike(datagram) => {
+                seen.outputs.push_back(Output::Ike(datagram));
+                seen.outputs.push_back(Output::Apply(vec![Op::Unset(dataplane::Key::Vrf(VrfId(1))); 2]));
+                "ike"
+            }
             Input::Answer(..) => "answer",
+            Input::Load(_) => "load",
             Input::Device(_) | Input::DeviceGone(_) | Input::Neighbour { .. } => "kernel",
         };
         seen.inputs.push(name.to_owned());
@@ -84,6 +90,10 @@ impl Dataplane for Picky {
     fn counters(&self) -> Counters {
         Counters::default()
     }
+
+    fn read(&mut self, question: u64, sas: &[SaId]) {
+        self.0.borrow_mut().events.push_back(Event::Counted(question, vec![None; sas.len()]));
+    }
 }
 
 struct Bench {
@@ -97,14 +107,22 @@ fn bench(path: &str, picky: bool) -> Bench {
     let seen = Rc::new(RefCell::new(Seen::default()));
     let (queue, arrivals) = queue();
     let (sender, errands) = mpsc::channel(64);
-    let (jobs, _) = std::sync::mpsc::channel();
+    let refuse = |_: &pki::Request| Err(pki::Refusal { what: "unknown-ca", detail: String::new() });
+    let workers = Workers::start(&queue, Arc::new(refuse)).unwrap();
+    let validator = Arc::new(Validator::new(|_| Vec::new()));
     let source = Source { path: path.into(), ports: Vec::new() };
     let (engine, dataplane) = (Scripted(Rc::clone(&seen)), Picky(Rc::clone(&seen), picky));
-    Bench { seen, control: Control::new(engine, dataplane, source, arrivals, sender, jobs), queue, errands }
+    Bench {
+        seen,
+        control: Control::new(engine, dataplane, source, arrivals, sender, workers, validator),
+        queue,
+        errands,
+    }
 }
 
-fn config(hostname: &str) -> Arc<Config> {
-    Arc::new(Config { hostname: Some(hostname.to_owned()), ..Config::default() })
+fn config(hostname: &str) -> Loaded {
+    let config = Config { hostname: Some(hostname.to_owned()), ..Config::default() };
+    Loaded { config: Arc::new(config), trustpoints: pe::Trustpoints::default(), warnings: String::new() }
 }
 
 /// Answers the flush, as the network thread would, and gives back all other errands.
@@ -175,5 +193,37 @@ fn a_neighbour_that_the_dataplane_wants_is_asked_of_the_kernel() {
     bench.control.dataplane_events();
     let Ok(Errand::Resolve(port, asked)) = bench.errands.try_recv() else { panic!("nobody asked") };
     assert_eq!((port, asked), (PortId(4), address));
+    assert_eq!(bench.seen.borrow().inputs, ["event"]);
+}
+
+fn datagram() -> ike::Datagram {
+    let path = ike::Path {
+        front: VrfId::GLOBAL,
+        local: "192.0.2.1:500".parse().unwrap(),
+        remote: "192.0.2.2:500".parse().unwrap(),
+        marker: false,
+    };
+    ike::Datagram { path, bytes: vec![7] }
+}
+
+#[test]
+fn what_arrives_together_changes_the_dataplane_once_and_before_any_peer_hears_of_it() {
+    let mut bench = bench("/nonexistent", false);
+    assert!((0..3).all(|_| bench.queue.offer(datagram())));
+    assert_eq!(bench.control.burst(), None);
+    assert!(bench.errands.try_recv().is_err() && bench.seen.borrow().applied.is_empty());
+    bench.control.flush();
+    assert_eq!(bench.seen.borrow().applied, [6]);
+    for _ in 0..3 {
+        assert!(matches!(bench.errands.try_recv(), Ok(Errand::Send(sent)) if sent == datagram()));
+    }
+}
+
+#[test]
+fn what_sas_counted_comes_back_as_an_event() {
+    let mut bench = bench("/nonexistent", false);
+    bench.seen.borrow_mut().outputs.push_back(Output::Read(9, vec![SaId(1), SaId(2)]));
+    bench.control.drain();
+    bench.control.dataplane_events();
     assert_eq!(bench.seen.borrow().inputs, ["event"]);
 }

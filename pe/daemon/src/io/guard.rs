@@ -11,6 +11,7 @@ use pe::HostPort;
 use tokio::task::spawn_blocking;
 
 use crate::host::mark;
+use crate::validate;
 
 /// Before every other ingress hook.
 const PRIORITY: i32 = -500;
@@ -80,7 +81,13 @@ fn local(chain: &mut String, ike: bool, address: IpAddr) {
              parameter-problem }",
         ),
     };
-    let mut accepted = vec![icmp];
+    // Answers on connections of ours to CRL and OCSP servers; nothing that opens one.
+    let fetched = format!(
+        "tcp dport {}-{} tcp flags & (syn | ack) != syn",
+        validate::PORTS.start(),
+        validate::PORTS.end()
+    );
+    let mut accepted = vec![icmp, &fetched];
     if ike {
         // A fragment after the first has no UDP header; alone it reaches no socket.
         accepted.extend(["udp dport 500", "udp dport 4500 @th,64,32 0x0", later_fragment]);
@@ -105,6 +112,10 @@ mod tests {
         assert!(script.contains("meta mark set 1000002"));
         assert!(script.contains(" ip daddr 192.0.2.1 udp dport 500 accept"));
         assert!(script.contains(" ip daddr 192.0.2.1 udp dport 4500 @th,64,32 0x0 accept"));
+        assert!(
+            script
+                .contains(" ip daddr 192.0.2.1 tcp dport 61000-61127 tcp flags & (syn | ack) != syn accept")
+        );
         let unaddressed = script.lines().filter(|line| line.ends_with("accept") && !line.contains("daddr"));
         assert_eq!(unaddressed.count(), 2, "ARP and neighbour discovery alone need no address of ours");
     }

@@ -126,7 +126,11 @@ mod tests {
 
     fn watch() -> Watch {
         let mut watch = Watch::default();
-        watch.host(&Host { ports: vec![port(7, "wan", 0, "192.0.2.1")], routes: Vec::new() });
+        watch.host(&Host {
+            ports: vec![port(7, "wan", 0, "192.0.2.1")],
+            routes: Vec::new(),
+            ..Host::default()
+        });
         watch.link(link(3, "wan", true));
         watch
     }

@@ -2,31 +2,22 @@
 
 use base::{Secret, Spi};
 use crypto::dh::Job;
-use ipsec::Selector;
 
-use super::material::{Material, child, mode};
+use super::material::{Material, child, travel};
 use super::{Quick, State, Step, offer};
 use crate::Ask;
-use crate::config::Entry;
 use crate::core::{Core, Event, WantId};
 use crate::error::Refusal;
 use crate::notice::Blame;
 use crate::selector;
 use crate::v1::session::{Message, Session};
+use crate::want::Plan;
 use crate::wire::attribute;
 use crate::wire::header::exchange;
 use crate::wire::notify::{Notify, RESPONDER_LIFETIME};
 use crate::wire::payload::{self, Builder, Chain};
 use crate::wire::sa::{self, Sa};
 use crate::wire::{Reader, ke, nonce};
-
-/// What to negotiate, and for whom.
-#[derive(Clone)]
-pub(crate) struct Plan {
-    pub(crate) want: WantId,
-    pub(crate) entry: Entry,
-    pub(crate) selector: Selector,
-}
 
 /// Message 1 is out.
 pub(crate) struct Proposed {
@@ -94,10 +85,9 @@ pub(crate) fn send_proposal(
     let nonce = core.nonce();
     let (private, public) = pair.unzip();
     let (ours, theirs) = selector::to_ids(&plan.selector);
+    let travel = travel(session, phase1, &plan.entry, &plan.selector);
     let mut content = Builder::default();
-    content
-        .push(payload::SA, &offer::offer(&plan.entry, mode(session, phase1), spi).encode())
-        .push(payload::NONCE, &nonce);
+    content.push(payload::SA, &offer::offer(&plan.entry, travel, spi).encode()).push(payload::NONCE, &nonce);
     if let Some(public) = &public {
         content.push(payload::KEY_EXCHANGE, public);
     }
@@ -141,7 +131,8 @@ fn judge(
     let phase1 = session.established().ok_or(Refusal::ignored("no-phase-1"))?;
     let Proposed { plan, spi, nonce, private } = state;
     let answer = Sa::decode(chain.first(payload::SA)?)?;
-    let (mut terms, peer_spi) = offer::accepted(&plan.entry, &answer, mode(session, phase1))?;
+    let (mut terms, peer_spi) =
+        offer::accepted(&plan.entry, &answer, travel(session, phase1, &plan.entry, &plan.selector))?;
     same_proxies(plan, chain)?;
     undercut(&mut terms, chain);
     let nonce_r = nonce::decode(chain.first(payload::NONCE)?)?;

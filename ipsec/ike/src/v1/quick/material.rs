@@ -1,14 +1,14 @@
 //! What a quick mode makes: keying material and the child that it is for.
 
-use base::{Secret, Spi};
-use ipsec::{Encap, Keys, Selector, Suite};
+use base::{Prefix, Secret, Spi};
+use ipsec::{Encap, Keys, Mode, Selector, Suite};
 
-use super::offer::{Mode, Terms};
+use super::offer::{Terms, Travel};
 use crate::Child;
 use crate::config::Entry;
 use crate::core::Core;
 use crate::v1::cipher;
-use crate::v1::main::Established;
+use crate::v1::phase1::Established;
 use crate::v1::session::Session;
 use crate::wire::sa;
 
@@ -19,14 +19,20 @@ pub(super) struct Material<'a> {
     pub(super) nonce_r: &'a [u8],
 }
 
-/// How this session's packets travel.
-pub(super) fn mode(session: &Session, phase1: &Established) -> Mode {
+/// How the packets of a child with this selector travel. Transport mode is for traffic between the endpoints
+/// alone, as in IOS.
+pub(super) fn travel(session: &Session, phase1: &Established, entry: &Entry, selector: &Selector) -> Travel {
+    let (local, remote) = (session.path.local, session.path.remote);
+    let is_between = *selector
+        == Selector { local: Prefix::host(local.ip()), remote: Prefix::host(remote.ip()), ..*selector };
+    let transports = entry.mode == Mode::Transport && is_between;
     match phase1.dialect {
-        Some(dialect) if phase1.nat.any() => {
-            let (local, remote) = (session.path.local.port(), session.path.remote.port());
-            Mode { number: dialect.tunnel_mode(), encap: Encap::Udp { local, remote } }
-        }
-        Some(_) | None => Mode { number: 1, encap: Encap::Esp },
+        Some(dialect) if phase1.nat.any() => Travel {
+            encap: Encap::Udp { local: local.port(), remote: remote.port() },
+            tunnel: dialect.tunnel_mode(),
+            transport: transports.then(|| dialect.transport_mode()),
+        },
+        Some(_) | None => Travel { encap: Encap::Esp, tunnel: 1, transport: transports.then_some(2) },
     }
 }
 
@@ -56,7 +62,7 @@ pub(super) fn child(
 ) -> Option<Box<Child>> {
     let phase1 = session.established()?;
     Some(Box::new(Child {
-        mode: ipsec::Mode::Tunnel,
+        mode: terms.mode,
         id: core.child_id(),
         session: session.id,
         policy: entry.policy,

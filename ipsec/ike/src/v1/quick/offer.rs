@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::Spi;
 use crypto::dh::Group;
-use ipsec::{Cipher, Encap, Integrity, Lifetime, Suite};
+use ipsec::{Cipher, Encap, Integrity, Lifetime, Mode, Suite};
 
 use crate::config::Entry;
 use crate::error::Refusal;
@@ -29,11 +29,28 @@ const KILOBYTES: u16 = 2;
 /// RFC 2407 section 4.5: eight hours if nothing is said.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(28_800);
 
-/// How the session's packets travel: the value of the mode attribute and what it means.
+/// How a child's packets travel, and the values of the mode attribute for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mode {
-    pub(crate) number: u16,
+pub(crate) struct Travel {
     pub(crate) encap: Encap,
+    pub(crate) tunnel: u16,
+    /// `None`: the proxies are not the endpoints, or transport mode is not configured; tunnel mode is taken
+    /// in either case.
+    pub(crate) transport: Option<u16>,
+}
+
+impl Travel {
+    /// Best first.
+    fn numbers(self) -> impl Iterator<Item = u16> + Clone {
+        self.transport.into_iter().chain([self.tunnel])
+    }
+
+    fn mode(self, number: u64) -> Option<Mode> {
+        if number == u64::from(self.tunnel) {
+            return Some(Mode::Tunnel);
+        }
+        (self.transport.map(u64::from) == Some(number)).then_some(Mode::Transport)
+    }
 }
 
 /// What both sides run.
@@ -44,16 +61,20 @@ pub(crate) struct Terms {
     pub(crate) group: Option<Group>,
     pub(crate) esn: bool,
     pub(crate) encap: Encap,
+    pub(crate) mode: Mode,
     /// Our lifetime undercuts the offer: the responder must say so.
     pub(crate) shortened: bool,
 }
 
 /// The entry's transform sets, best first, in one proposal.
-pub(crate) fn offer(entry: &Entry, mode: Mode, spi: Spi) -> Sa {
-    let numbers = entry.replay.esn.then_some(true).into_iter().chain([false]);
-    let variants: Vec<(Suite, bool)> =
-        entry.suites.iter().flat_map(|suite| numbers.clone().map(|esn| (*suite, esn))).collect();
-    let transforms = (1u8..).zip(variants).map(|(n, (suite, esn))| encode(n, suite, esn, entry, mode));
+pub(crate) fn offer(entry: &Entry, travel: Travel, spi: Spi) -> Sa {
+    let sequences = entry.replay.esn.then_some(true).into_iter().chain([false]);
+    let variants = travel.numbers().flat_map(|mode| {
+        let suites = entry.suites.iter().map(move |suite| (mode, *suite));
+        suites.flat_map(|(mode, suite)| sequences.clone().map(move |esn| (mode, suite, esn)))
+    });
+    let variants = variants.filter_map(|(mode, suite, esn)| encode(suite, esn, entry, mode));
+    let transforms = (1u8..).zip(variants).map(|(number, transform)| Transform { number, ..transform });
     let spi = spi.0.to_be_bytes().to_vec();
     Sa {
         proposals: vec![sa::Proposal {
@@ -65,12 +86,18 @@ pub(crate) fn offer(entry: &Entry, mode: Mode, spi: Spi) -> Sa {
     }
 }
 
+/// Whether any of it asks for transport mode.
+pub(crate) fn asks_transport(offered: &Sa) -> bool {
+    let transforms = offered.proposals.iter().flat_map(|proposal| &proposal.transforms);
+    transforms.filter_map(|transform| transform.number_of(MODE)).any(|mode| [2, 4, 61444].contains(&mode))
+}
+
 /// As responder: the first offer that the entry has (VRF-26), the peer's SPI, and the SA payload that
 /// says so, still with the peer's SPI. Each comparison leaves a line in `trace`.
 pub(crate) fn choose(
     entry: &Entry,
     offered: &Sa,
-    mode: Mode,
+    travel: Travel,
     trace: &mut Vec<String>,
 ) -> Result<(Terms, Spi, Sa), Refusal> {
     for proposal in &offered.proposals {
@@ -80,7 +107,7 @@ pub(crate) fn choose(
             continue;
         };
         for transform in &proposal.transforms {
-            let verdict = decode(transform).and_then(|theirs| theirs.settle(entry, mode));
+            let verdict = decode(transform).and_then(|theirs| theirs.settle(entry, travel));
             let word = verdict.as_ref().map_or_else(|why| *why, |_| "atts are acceptable.");
             trace.push(format!(
                 "Checking IPSec proposal {}, transform {}: {word}",
@@ -100,13 +127,14 @@ pub(crate) fn choose(
 }
 
 /// As initiator: what the peer took of our offer.
-pub(crate) fn accepted(entry: &Entry, answer: &Sa, mode: Mode) -> Result<(Terms, Spi), Refusal> {
+pub(crate) fn accepted(entry: &Entry, answer: &Sa, travel: Travel) -> Result<(Terms, Spi), Refusal> {
     let [proposal] = answer.proposals.as_slice() else { return Err(Refusal::ignored("not-one-proposal")) };
     let [transform] = proposal.transforms.as_slice() else {
         return Err(Refusal::ignored("not-one-transform"));
     };
     let spi = spi(proposal).filter(|_| proposal.protocol == sa::PROTOCOL_ESP);
-    let terms = decode(transform).and_then(|theirs| theirs.settle(entry, mode)).map_err(Refusal::ignored)?;
+    let terms =
+        decode(transform).and_then(|theirs| theirs.settle(entry, travel)).map_err(Refusal::ignored)?;
     if terms.group != entry.pfs {
         return Err(Refusal::ignored("transform-not-offered"));
     }
@@ -153,13 +181,17 @@ struct Theirs {
 }
 
 impl Theirs {
-    fn settle(&self, entry: &Entry, mode: Mode) -> Result<Terms, &'static str> {
+    fn settle(&self, entry: &Entry, travel: Travel) -> Result<Terms, &'static str> {
         if !entry.suites.contains(&self.suite) {
             return Err("transform proposal not supported for identity");
         }
-        if self.mode != u64::from(mode.number) {
-            return Err("encapsulation mode does not fit the path");
-        }
+        let mode = travel.mode(self.mode).ok_or_else(|| {
+            if [2, 4, 61444].contains(&self.mode) {
+                "transport mode is not configured, or the proxies are not the endpoints"
+            } else {
+                "encapsulation mode does not fit the path"
+            }
+        })?;
         if entry.pfs.is_some() && entry.pfs != self.group {
             return Err("PFS group does not match");
         }
@@ -168,19 +200,24 @@ impl Theirs {
         }
         let offered = Lifetime { time: self.time, kilobytes: self.kilobytes };
         let lifetime = entry.lifetime.shorter(offered);
-        let (suite, group, esn, encap) = (self.suite, self.group, self.esn, mode.encap);
+        let (suite, group, esn, encap) = (self.suite, self.group, self.esn, travel.encap);
         let volume_cut = self.kilobytes.is_some() && lifetime.kilobytes != self.kilobytes;
-        Ok(Terms { suite, lifetime, group, esn, encap, shortened: lifetime.time < self.time || volume_cut })
+        let shortened = lifetime.time < self.time || volume_cut;
+        Ok(Terms { suite, lifetime, group, esn, encap, mode, shortened })
     }
 }
 
-fn encode(number: u8, suite: Suite, esn: bool, entry: &Entry, mode: Mode) -> Transform {
+/// `None` for an algorithm that has no number in version 1.
+fn encode(suite: Suite, esn: bool, entry: &Entry, mode: u16) -> Option<Transform> {
     let (id, key_length) = match suite.cipher {
         Cipher::Des => (2, None),
         Cipher::TripleDes => (3, None),
         Cipher::Null => (11, None),
         Cipher::AesCbc(bits) => (12, Some(bits)),
+        Cipher::AesCtr(bits) => (13, Some(bits)),
+        Cipher::AesCcm(bits) => (16, Some(bits)),
         Cipher::AesGcm(bits) => (20, Some(bits)),
+        Cipher::ChaCha20Poly1305 => return None,
     };
     let integrity = match suite.integrity {
         Integrity::None => None,
@@ -189,14 +226,16 @@ fn encode(number: u8, suite: Suite, esn: bool, entry: &Entry, mode: Mode) -> Tra
         Integrity::Sha256 => Some(5),
         Integrity::Sha384 => Some(6),
         Integrity::Sha512 => Some(7),
+        Integrity::AesXcbc => Some(9),
+        Integrity::AesCmac => return None,
     };
     let mut attributes = lifetime_attributes(entry.lifetime);
     attributes.extend(entry.pfs.map(|group| Attribute::short(GROUP, group.number())));
-    attributes.push(Attribute::short(MODE, mode.number));
+    attributes.push(Attribute::short(MODE, mode));
     attributes.extend(integrity.map(|number| Attribute::short(INTEGRITY, number)));
     attributes.extend(key_length.map(|bits| Attribute::short(KEY_LENGTH, bits)));
     attributes.extend(esn.then(|| Attribute::short(ESN, 1)));
-    Transform { number, id, attributes }
+    Some(Transform { number: 0, id, attributes })
 }
 
 fn decode(transform: &Transform) -> Result<Theirs, &'static str> {
@@ -226,6 +265,8 @@ fn decode_suite(transform: &Transform) -> Result<Suite, &'static str> {
         3 => Cipher::TripleDes,
         11 => Cipher::Null,
         12 => Cipher::AesCbc(bits),
+        13 => Cipher::AesCtr(bits),
+        16 => Cipher::AesCcm(bits),
         20 => Cipher::AesGcm(bits),
         _ => return Err("unknown ESP cipher"),
     };
@@ -236,6 +277,7 @@ fn decode_suite(transform: &Transform) -> Result<Suite, &'static str> {
         Some(5) => Integrity::Sha256,
         Some(6) => Integrity::Sha384,
         Some(7) => Integrity::Sha512,
+        Some(9) => Integrity::AesXcbc,
         Some(_) => return Err("unknown integrity algorithm"),
     };
     Ok(Suite { cipher, integrity })
@@ -256,7 +298,7 @@ mod tests {
     use super::*;
     use crate::wire::attribute::Value;
 
-    const BARE: Mode = Mode { number: 1, encap: Encap::Esp };
+    const BARE: Travel = Travel { encap: Encap::Esp, tunnel: 1, transport: None };
     const AES_SHA: Suite = Suite { cipher: Cipher::AesCbc(128), integrity: Integrity::Sha1 };
 
     fn entry(pfs: Option<Group>) -> Entry {
@@ -313,6 +355,25 @@ mod tests {
             ..transform(&[])
         };
         assert!(judge(&entry(None), vec![proposal(1, sa::PROTOCOL_ESP, vec![udp])]).is_err());
+    }
+
+    #[test]
+    fn transport_mode_is_taken_where_it_is_configured_and_tunnel_mode_as_well() {
+        let with = |mode| Transform {
+            attributes: vec![Attribute::short(MODE, mode), Attribute::short(INTEGRITY, 2)],
+            ..transform(&[])
+        };
+        let both = Travel { transport: Some(2), ..BARE };
+        let mode = |travel, number| {
+            let proposals = vec![proposal(1, sa::PROTOCOL_ESP, vec![with(number)])];
+            let chosen = choose(&entry(None), &Sa { proposals }, travel, &mut Vec::new());
+            chosen.map(|(terms, ..)| terms.mode).map_err(|refusal| refusal.what)
+        };
+        assert_eq!((mode(both, 2), mode(both, 1)), (Ok(Mode::Transport), Ok(Mode::Tunnel)));
+        assert_eq!((mode(BARE, 2), mode(BARE, 1)), (Err("no-proposal-chosen"), Ok(Mode::Tunnel)));
+        let offered = offer(&entry(None), both, Spi(300)).proposals[0].transforms.clone();
+        let modes: Vec<_> = offered.iter().map(|transform| transform.number_of(MODE)).collect();
+        assert_eq!(modes, [Some(2), Some(1)]);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The responder's side of quick mode: sends message 2.
 
-use base::{Secret, Spi};
+use base::{Prefix, Secret, Spi};
 use crypto::dh::{Group, Job};
-use ipsec::Selector;
+use ipsec::{Mode, Selector};
 
 use super::initiator::prefixed;
-use super::material::{Material, child, mode};
+use super::material::{Material, child, travel};
 use super::{Quick, State, Step, offer};
 use crate::config::Entry;
 use crate::core::{Core, Event};
 use crate::error::Refusal;
+use crate::index::Index;
 use crate::notice::Blame;
 use crate::v1::session::{Message, Session};
 use crate::wire::header::exchange;
@@ -121,9 +122,9 @@ fn judge(session: &Session, core: &mut Core, chain: &Chain<'_>, iv: Vec<u8>) -> 
     let nonce_i = nonce::decode(chain.first(payload::NONCE)?)?;
     let selector = proxies(session, chain)?;
     let index = core.index.clone();
-    let entry = policy::entry_for(&index, session.asker(), &selector)?;
+    let (selector, entry) = admit(session, core, &index, selector, offer::asks_transport(&offered))?;
     let mut trace = Vec::new();
-    let chosen = offer::choose(entry, &offered, mode(session, phase1), &mut trace);
+    let chosen = offer::choose(entry, &offered, travel(session, phase1, entry, &selector), &mut trace);
     for line in trace {
         core.debug(Some(session.id), &session.path, || line);
     }
@@ -131,6 +132,27 @@ fn judge(session: &Session, core: &mut Core, chain: &Chain<'_>, iv: Vec<u8>) -> 
     let pfs = key_exchange(terms.group, chain)?;
     let ids = chain.all(payload::ID).take(2).map(<[u8]>::to_vec).collect();
     Ok(Offer { entry: entry.clone(), selector, terms, answer, peer_spi, nonce_i, pfs, ids, iv })
+}
+
+/// The entry that a child with this selector is for. In transport mode behind a NAT the proxies are what each
+/// side takes itself for; what counts is what its packets carry here (RFC 3947 section 5.2).
+fn admit<'a>(
+    session: &Session,
+    core: &mut Core,
+    index: &'a Index,
+    selector: Selector,
+    transport: bool,
+) -> Result<(Selector, &'a Entry), Refusal> {
+    if transport && session.nat().any() && selector.local.is_host() && selector.remote.is_host() {
+        let (local, remote) = (session.path.local.ip(), session.path.remote.ip());
+        let seen = Selector { local: Prefix::host(local), remote: Prefix::host(remote), ..selector };
+        let entry = policy::entry_for(index, session.asker(), &seen);
+        if let Some(entry) = entry.ok().filter(|entry| entry.mode == Mode::Transport) {
+            return Ok((seen, entry));
+        }
+    }
+    policy::tell_entries(index, core, session.asker(), &selector);
+    policy::entry_for(index, session.asker(), &selector).map(|entry| (selector, entry))
 }
 
 /// The initiator's proxy is our remote side. Without proxies the peers' addresses are meant.

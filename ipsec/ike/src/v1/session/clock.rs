@@ -9,8 +9,10 @@ use crate::core::{Core, Event};
 use crate::error::Refusal;
 use crate::natt::KEEPALIVE;
 use crate::notice::Blame;
-use crate::v1::main::State;
+use crate::record::Fact;
+use crate::v1::phase1::State;
 use crate::v1::quick::{self, Quick};
+use crate::v1::{aggressive, dpd, main};
 use crate::window::Due;
 use crate::{DownReason, Path};
 
@@ -24,16 +26,14 @@ impl Session {
             Some(phase1) => [Some(phase1.expires), phase1.rekey_at, self.keepalive_at, self.retire_at],
         };
         let quicks = self.quicks.values().map(Quick::deadline);
-        own.into_iter().flatten().chain(self.window.deadline()).chain(quicks).min()
+        let dpd = self.dpd.as_ref().map(|dpd| dpd.deadline());
+        own.into_iter().flatten().chain(self.window.deadline()).chain(dpd).chain(quicks).min()
     }
 
     pub(crate) fn tick(&mut self, core: &mut Core) -> Fate {
         match self.window.tick(core.now) {
             Due::Nothing => {}
-            Due::Retransmit(bytes) => {
-                core.debug(Some(self.id), &self.path, || "retransmitting phase 1".to_owned());
-                core.transmit(self.path, bytes);
-            }
+            Due::Retransmit(bytes) => self.repeated(core, &bytes),
             Due::GiveUp => return self.unanswered(core),
         }
         quick::tick(self, core);
@@ -45,7 +45,9 @@ impl Session {
             return Fate::Down(DownReason::Superseded);
         }
         self.tick_established(core);
-        Fate::Live
+        let fate = dpd::tick(self, core);
+        self.listen(core);
+        fate
     }
 
     fn tick_established(&mut self, core: &mut Core) {
@@ -72,26 +74,30 @@ impl Session {
     /// Every retransmission of ours was in vain.
     fn unanswered(&mut self, core: &mut Core) -> Fate {
         let hint = self.hint.map_or(String::new(), |hint| format!("; somebody said {hint} in its name"));
-        let (what, why) = match self.state {
-            State::ExpectProof(_) => {
-                ("no-answer-to-identity", "it does not accept our identity, or its pre-shared key differs")
+        let (what, why) = match &self.state {
+            State::Main(state) => main_silence(state),
+            State::Aggressive(state) => aggressive_silence(state),
+            State::Proving(_) | State::Established(_) => {
+                ("no-answer", "it fell silent in the middle of phase 1")
             }
-            State::ExpectSa(_) => {
-                ("no-answer", "it does not know us, takes none of our proposals, or is unreachable")
-            }
-            State::ExpectPeerKey(_)
-            | State::ExpectKeyPair(_)
-            | State::ExpectSecret(..)
-            | State::ExpectKey(_)
-            | State::ExpectAgreement(_)
-            | State::ExpectClaim(_)
-            | State::Established(_) => ("no-answer", "it fell silent in the middle of main mode"),
         };
         if !self.complained {
             let detail = format!("{} does not answer: {why}{hint}", self.path.remote.ip());
-            core.refuse(Some(self.id), &self.path, &Refusal::because(Blame::PeerIncompatible, what, detail));
+            let refusal = Refusal::because(Blame::PeerIncompatible, what, detail);
+            self.story.fail(&refusal);
+            core.refuse(Some(self.id), &self.path, &refusal);
         }
         Fate::Failed
+    }
+
+    /// Our last message, once more.
+    fn repeated(&mut self, core: &mut Core, bytes: &[u8]) {
+        core.debug(Some(self.id), &self.path, || "retransmitting phase 1".to_owned());
+        let exchange = bytes.get(super::EXCHANGE_AT).copied().unwrap_or_default();
+        let message = super::words::sent(&self.state, exchange);
+        let times = self.window.repetitions(&core.config.timers);
+        self.story.tell(core.now, Fact::Repeated { message, times });
+        self.transmit(core, bytes);
     }
 
     /// The peer's own limit, if it is the shorter one.
@@ -109,6 +115,42 @@ impl Session {
     pub(crate) const fn renew_at(&mut self, at: Instant) {
         if let State::Established(phase1) = &mut self.state {
             phase1.rekey_at = Some(at);
+        }
+    }
+}
+
+const fn main_silence(state: &main::State) -> (&'static str, &'static str) {
+    match state {
+        main::State::ExpectProof(_) => (
+            "no-answer-to-identity",
+            "it does not accept our identity, or its key or trustpoint differs from ours",
+        ),
+        main::State::ExpectSa(_) => {
+            ("no-answer", "it does not know us, takes none of our proposals, or is unreachable")
+        }
+        main::State::ExpectPeerKey(_)
+        | main::State::ExpectKeyPair(_)
+        | main::State::ExpectSecret(..)
+        | main::State::ExpectKey(_)
+        | main::State::ExpectAgreement(_)
+        | main::State::ExpectClaim(_) => ("no-answer", "it fell silent in the middle of main mode"),
+    }
+}
+
+const fn aggressive_silence(state: &aggressive::State) -> (&'static str, &'static str) {
+    match state {
+        aggressive::State::ExpectAnswer(_) => (
+            "no-answer",
+            "it does not know our identity, takes none of our proposals, has aggressive mode off, or is unreachable",
+        ),
+        aggressive::State::ExpectConfirmation(_) => (
+            "no-answer-to-identity",
+            "it does not accept our proof: the pre-shared keys or certificates differ",
+        ),
+        aggressive::State::ExpectKeyPair(_)
+        | aggressive::State::ExpectSecret(_)
+        | aggressive::State::ExpectAgreement(_) => {
+            ("no-answer", "it fell silent in the middle of aggressive mode")
         }
     }
 }

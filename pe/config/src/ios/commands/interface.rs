@@ -7,7 +7,7 @@ use super::super::scope::Level::{Global, Interface};
 use super::super::scope::{Done, Fault, Place, Scope, View};
 use super::super::value::{Mask, Network6};
 use super::ipsec::{df, df_printed, fragmentation, fragmentation_printed};
-use super::{Command, flag, many, one, opt};
+use super::{Command, flag, many, one, opt, tunnel};
 use crate::model::{InterfaceAddress, VrfStyle};
 
 pub(super) fn commands() -> Vec<Command> {
@@ -18,7 +18,11 @@ pub(super) fn commands() -> Vec<Command> {
             |s, a| {
                 let name: String = a.get("NAME")?;
                 refuse_virtual(&name)?;
-                s.config.interfaces.entry(name).or_default();
+                let is_tunnel = is_tunnel(&name);
+                let interface = s.config.interfaces.entry(name).or_default();
+                if is_tunnel {
+                    interface.tunnel.get_or_insert_default();
+                }
                 Ok(())
             },
             |s, a| {
@@ -35,12 +39,18 @@ pub(super) fn commands() -> Vec<Command> {
     commands.extend(link());
     commands.extend(protection());
     commands.extend(packets());
+    commands.extend(tunnel::commands());
     commands.extend(refused());
     commands
 }
 
+/// `Tunnel` and a number.
+fn is_tunnel(name: &str) -> bool {
+    name.strip_prefix("Tunnel").is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 fn refuse_virtual(name: &str) -> Done {
-    const KINDS: [&str; 7] = ["Loopback", "Tunnel", "Virtual-Template", "Dialer", "BVI", "Null", "Vlan"];
+    const KINDS: [&str; 6] = ["Loopback", "Virtual-Template", "Dialer", "BVI", "Null", "Vlan"];
     match KINDS.into_iter().find(|kind| name.to_ascii_lowercase().starts_with(&kind.to_ascii_lowercase())) {
         Some(kind) => {
             let help = "an interface is a Linux device that carries packets; give a name of your own and `device DEV`";
@@ -340,7 +350,6 @@ fn refused() -> Vec<Command> {
             "mpls label protocol <REST:line>",
             "label distribution is not supported yet: use `mpls static binding`",
         ),
-        ("tunnel <REST:line>", "tunnel interfaces are not supported yet: use a crypto map"),
         ("service-policy <REST:line>", "quality of service is not supported"),
         ("standby <REST:line>", "HSRP is not supported"),
         ("channel-group <REST:line>", DEVICE),

@@ -1,4 +1,4 @@
-//! Global `crypto isakmp` lines: keys of the global table, our identity, NAT keepalives.
+//! Global `crypto isakmp` lines: keys of the global table, our identity, keepalives, what is switched on.
 
 use std::time::Duration;
 
@@ -6,15 +6,16 @@ use ike::config::Identity;
 
 use super::super::args::Args;
 use super::super::scope::Level::Global;
-use super::keyring::{drop_key, mask, peer4, peer6, put, text};
-use super::{Command, many, one, opt};
+use super::super::scope::{Done, Scope};
+use super::keyring::{drop_key, drop_named, mask, peer4, peer6, put, put_named, text};
+use super::{Command, dpd, flag, many, one, opt};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
         Command::set(
             Global,
-            "crypto isakmp key [0] <KEY:secret> address <A:ipv4> [<M:mask>] [no-xauth]",
-            |s, a| put(&mut s.config.keys, peer4(a)?, a),
+            "crypto isakmp key [{0 | 6}] <KEY:secret> address <A:ipv4> [<M:mask>] [no-xauth]",
+            |s, a| put(s, |s| &mut s.config.keys, peer4(a)?, a),
             |s, a| drop_key(&mut s.config.keys, peer4(a)?),
             |v| {
                 let keys = v.config.keys.iter().filter(|key| key.peer.address().is_ipv4());
@@ -26,16 +27,27 @@ pub(super) fn commands() -> Vec<Command> {
         ),
         Command::set(
             Global,
-            "crypto isakmp key [0] <KEY:secret> address ipv6 <P:network6> [no-xauth]",
-            |s, a| put(&mut s.config.keys, peer6(a)?, a),
+            "crypto isakmp key [{0 | 6}] <KEY:secret> address ipv6 <P:network6> [no-xauth]",
+            |s, a| put(s, |s| &mut s.config.keys, peer6(a)?, a),
             |s, a| drop_key(&mut s.config.keys, peer6(a)?),
             |v| {
                 let keys = v.config.keys.iter().filter(|key| key.peer.address().is_ipv6());
                 many(keys.map(|key| Args::new().with("KEY", text(&key.key)).with("P", key.peer)))
             },
         ),
+        Command::set(
+            Global,
+            "crypto isakmp key [{0 | 6}] <KEY:secret> hostname <H:host> [no-xauth]",
+            |s, a| put_named(s, |s| &mut s.config.named_keys, a),
+            |s, a| drop_named(&mut s.config.named_keys, a),
+            |v| {
+                let keys = v.config.named_keys.iter();
+                many(keys.map(|key| Args::new().with("KEY", text(&key.key)).with("H", &key.host)))
+            },
+        ),
     ];
     commands.extend(settings());
+    commands.extend(switches());
     commands.extend(refused());
     commands
 }
@@ -44,18 +56,36 @@ fn settings() -> [Command; 3] {
     [
         Command::set(
             Global,
-            "crypto isakmp identity {address | hostname}",
+            "crypto isakmp identity {address | hostname | dn}",
             |s, a| {
                 // Filled in once the whole text is read: `hostname` may come later.
                 let hostname = a.has("hostname").then(|| Identity::Fqdn(String::new()));
-                s.config.identity = hostname.unwrap_or_default();
+                let other = if a.has("dn") { Identity::Dn } else { Identity::Address };
+                s.config.identity = hostname.unwrap_or(other);
                 Ok(())
             },
             |s, _| {
                 s.config.identity = Identity::Address;
                 Ok(())
             },
-            |v| one((v.config.identity != Identity::Address).then(|| Args::new().flag("hostname"))),
+            |v| match v.config.identity {
+                Identity::Address | Identity::Exactly(_) | Identity::KeyId(_) => None,
+                Identity::Dn => one(Some(Args::new().flag("dn"))),
+                Identity::Fqdn(_) | Identity::UserFqdn(_) => one(Some(Args::new().flag("hostname"))),
+            },
+        ),
+        Command::set(
+            Global,
+            "crypto isakmp keepalive <S:10-3600> [<R:2-60>] [{periodic | on-demand}]",
+            |s, a| {
+                s.config.isakmp.dpd = Some(dpd::read(a)?);
+                Ok(())
+            },
+            |s, _| {
+                s.config.isakmp.dpd = None;
+                Ok(())
+            },
+            |v| one(v.config.isakmp.dpd.map(dpd::printed)),
         ),
         Command::set(
             Global,
@@ -70,45 +100,62 @@ fn settings() -> [Command; 3] {
             },
             |v| opt("SECONDS", v.config.nat_keepalive.map(|every| every.as_secs())),
         ),
-        // ESP with an unknown SPI from a configured static peer always makes us open IKE to it.
-        Command::always(Global, "crypto isakmp invalid-spi-recovery"),
     ]
 }
 
+fn switches() -> [Command; 5] {
+    [
+        // ESP with an unknown SPI from a configured static peer always makes us open IKE to it.
+        Command::always(Global, "crypto isakmp invalid-spi-recovery"),
+        Command::set(
+            Global,
+            "crypto isakmp aggressive-mode disable",
+            |s, _| aggressive(s, false),
+            |s, _| aggressive(s, true),
+            |v| flag(!v.config.isakmp.aggressive),
+        ),
+        Command::set(
+            Global,
+            "crypto isakmp fragmentation",
+            |s, _| {
+                s.config.isakmp.fragmentation = true;
+                Ok(())
+            },
+            |s, _| {
+                s.config.isakmp.fragmentation = false;
+                Ok(())
+            },
+            |v| flag(v.config.isakmp.fragmentation),
+        ),
+        Command::synonym(Global, "crypto isakmp enable", |s, _| enable(s, true), |s, _| enable(s, false)),
+        Command::set(
+            Global,
+            "crypto isakmp",
+            |s, _| enable(s, true),
+            |s, _| enable(s, false),
+            |v| one((!v.config.isakmp.enabled).then(|| Args::new().negate())),
+        ),
+    ]
+}
+
+fn aggressive(s: &mut Scope<'_>, on: bool) -> Done {
+    s.config.isakmp.aggressive = on;
+    Ok(())
+}
+
+fn enable(s: &mut Scope<'_>, on: bool) -> Done {
+    s.config.isakmp.enabled = on;
+    Ok(())
+}
+
 fn refused() -> Vec<Command> {
-    const ENCRYPTED: &str =
-        "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
-    const PKI: &str = "certificates are not supported yet: authenticate with pre-shared keys";
     const REMOTE: &str = "remote access is not supported yet";
     [
-        ("crypto isakmp key 6 <KEY:secret> {address | hostname} <REST:line>", ENCRYPTED),
-        (
-            "crypto isakmp key [0] <KEY:secret> hostname <REST:line>",
-            "a main-mode peer is known by its address alone: use `address`",
-        ),
-        ("crypto isakmp identity dn", PKI),
-        (
-            "crypto isakmp keepalive <REST:line>",
-            "dead peer detection is not supported yet: leave the line out",
-        ),
-        (
-            "crypto isakmp peer <REST:line>",
-            "aggressive mode is not supported: peers are reached in main mode",
-        ),
         ("crypto isakmp client <REST:line>", REMOTE),
         ("crypto isakmp xauth <REST:line>", REMOTE),
         ("crypto xauth <REST:line>", REMOTE),
-        ("crypto pki <REST:line>", PKI),
-        ("crypto ca <REST:line>", PKI),
-        ("crypto key <REST:line>", PKI),
-        ("crypto identity <REST:line>", PKI),
-        ("crypto ikev2 <REST:line>", "IKEv2 is not supported yet: use `crypto isakmp`"),
-        ("crypto call <REST:line>", "call admission control is not supported yet"),
+        ("crypto key <REST:line>", "keys are made outside: `private-key file` of a trustpoint names them"),
         ("crypto gdoi <REST:line>", "group keys (GDOI) are not supported"),
-        (
-            "crypto dynamic-map <REST:line>",
-            "dynamic crypto maps are not supported yet: give each peer a `crypto map` entry",
-        ),
     ]
     .into_iter()
     .map(|(pattern, instead)| Command::refuse(Global, pattern, instead))

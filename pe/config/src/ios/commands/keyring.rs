@@ -6,13 +6,10 @@ use base::{Prefix, Secret};
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Keyring};
-use super::super::scope::{Done, Fault, Place};
+use super::super::scope::{Done, Fault, Place, Scope};
 use super::super::value::{Mask, Network6};
-use super::{Command, insert_by_family, many, opt};
-use crate::model::{Keyring as Ring, PresharedKey};
-
-const ENCRYPTED: &str =
-    "encrypted keys (type 6) are not supported yet: write the key in clear, after `key` or `key 0`";
+use super::{Command, insert_by_family, many, one, opt};
+use crate::model::{Keyring as Ring, LocalAddress, NamedKey, PresharedKey};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -62,49 +59,77 @@ pub(super) fn commands() -> Vec<Command> {
             |v| opt("TEXT", v.keyring()?.description.as_ref()),
         ),
     ];
+    commands.push(local_address());
     commands.extend(keys());
-    commands.extend(refused());
+    commands.push(Command::refuse(
+        Keyring,
+        "rsa-pubkey <REST:line>",
+        "bare RSA keys are not supported: use certificates, `crypto pki trustpoint`",
+    ));
     commands
 }
 
-fn keys() -> [Command; 2] {
+fn local_address() -> Command {
+    Command::set(
+        Keyring,
+        LOCAL_ADDRESS,
+        |s, a| {
+            s.keyring().local = Some(local(a)?);
+            Ok(())
+        },
+        |s, _| {
+            s.keyring().local = None;
+            Ok(())
+        },
+        |v| one(v.keyring()?.local.as_ref().map(local_printed)),
+    )
+}
+
+/// Of keyrings and of ISAKMP profiles.
+pub(super) const LOCAL_ADDRESS: &str = "local-address {<L:ip> [<V:vrf>] | <IF:interface>}";
+
+pub(super) fn local(a: &Args) -> Result<LocalAddress, Fault> {
+    match a.opt("L") {
+        Some(address) => Ok(LocalAddress::Address { address, vrf: a.opt("V") }),
+        None => a.get("IF").map(LocalAddress::Interface),
+    }
+}
+
+pub(super) fn local_printed(local: &LocalAddress) -> Args {
+    match local {
+        LocalAddress::Interface(name) => Args::new().with("IF", name),
+        LocalAddress::Address { address, vrf } => Args::new().with("L", address).with_some("V", vrf.as_ref()),
+    }
+}
+
+fn keys() -> [Command; 3] {
     [
         Command::set(
             Keyring,
-            "pre-shared-key address <A:ipv4> [<M:mask>] key [0] <KEY:secret>",
-            |s, a| put(&mut s.keyring().keys, peer4(a)?, a),
+            "pre-shared-key address <A:ipv4> [<M:mask>] key [{0 | 6}] <KEY:secret>",
+            |s, a| put(s, |s| &mut s.keyring().keys, peer4(a)?, a),
             |s, a| drop_key(&mut s.keyring().keys, peer4(a)?),
             |v| many(v.keyring()?.keys.iter().filter_map(printed4)),
         ),
         Command::set(
             Keyring,
-            "pre-shared-key address ipv6 <P:network6> key [0] <KEY:secret>",
-            |s, a| put(&mut s.keyring().keys, peer6(a)?, a),
+            "pre-shared-key address ipv6 <P:network6> key [{0 | 6}] <KEY:secret>",
+            |s, a| put(s, |s| &mut s.keyring().keys, peer6(a)?, a),
             |s, a| drop_key(&mut s.keyring().keys, peer6(a)?),
             |v| {
                 let keys = v.keyring()?.keys.iter().filter(|key| key.peer.address().is_ipv6());
                 many(keys.map(|key| Args::new().with("P", key.peer).with("KEY", text(&key.key))))
             },
         ),
-    ]
-}
-
-fn refused() -> [Command; 5] {
-    const NAMED: &str = "a main-mode peer is known by its address alone: use `pre-shared-key address`";
-    const RSA: &str = "RSA keys are not supported yet: use `pre-shared-key`";
-    [
-        Command::refuse(
+        Command::set(
             Keyring,
-            "pre-shared-key address <A:ipv4> [<M:mask>] key {6} <KEY:secret>",
-            ENCRYPTED,
-        ),
-        Command::refuse(Keyring, "pre-shared-key address ipv6 <P:network6> key {6} <KEY:secret>", ENCRYPTED),
-        Command::refuse(Keyring, "pre-shared-key hostname <REST:line>", NAMED),
-        Command::refuse(Keyring, "rsa-pubkey <REST:line>", RSA),
-        Command::refuse(
-            Keyring,
-            "local-address <REST:line>",
-            "binding a keyring to an address is not supported yet",
+            "pre-shared-key hostname <H:host> key [{0 | 6}] <KEY:secret>",
+            |s, a| put_named(s, |s| &mut s.keyring().named, a),
+            |s, a| drop_named(&mut s.keyring().named, a),
+            |v| {
+                let keys = v.keyring()?.named.iter();
+                many(keys.map(|key| Args::new().with("H", &key.host).with("KEY", text(&key.key))))
+            },
         ),
     ]
 }
@@ -122,12 +147,38 @@ pub(super) fn peer6(a: &Args) -> Result<Prefix, Fault> {
 }
 
 /// A second key for the same peer replaces the first, as in IOS.
-pub(super) fn put(keys: &mut Vec<PresharedKey>, peer: Prefix, a: &Args) -> Done {
-    let key = Secret::from(a.get::<String>("KEY")?.into_bytes());
+pub(super) fn put(
+    s: &mut Scope<'_>,
+    list: for<'s> fn(&'s mut Scope<'_>) -> &'s mut Vec<PresharedKey>,
+    peer: Prefix,
+    a: &Args,
+) -> Done {
+    let key = s.key(a)?;
+    let keys = list(s);
     match keys.iter_mut().find(|known| known.peer == peer) {
         Some(known) => known.key = key,
         None => insert_by_family(keys, PresharedKey { peer, key }, |known| known.peer),
     }
+    Ok(())
+}
+
+pub(super) fn put_named(
+    s: &mut Scope<'_>,
+    list: for<'s> fn(&'s mut Scope<'_>) -> &'s mut Vec<NamedKey>,
+    a: &Args,
+) -> Done {
+    let (host, key): (String, _) = (a.get("H")?, s.key(a)?);
+    let keys = list(s);
+    match keys.iter_mut().find(|known| known.host.eq_ignore_ascii_case(&host)) {
+        Some(known) => known.key = key,
+        None => keys.push(NamedKey { host, key }),
+    }
+    Ok(())
+}
+
+pub(super) fn drop_named(keys: &mut Vec<NamedKey>, a: &Args) -> Done {
+    let host: String = a.get("H")?;
+    keys.retain(|known| !known.host.eq_ignore_ascii_case(&host));
     Ok(())
 }
 

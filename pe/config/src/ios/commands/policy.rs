@@ -7,35 +7,9 @@ use ike::config::{Authentication, Encryption, Hash, Proposal};
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Policy};
-use super::super::scope::{Fault, Place, View};
+use super::super::scope::{Place, View};
+use super::algorithms::{AUTHENTICATIONS, GROUPS, HASHES, chosen, keyword, one_of};
 use super::{Command, flag, many, one};
-
-/// The keywords of the Diffie-Hellman groups, by IANA's numbers.
-pub(super) const GROUPS: [(&str, &str, Group); 9] = [
-    ("1", "group1", Group::Modp768),
-    ("2", "group2", Group::Modp1024),
-    ("5", "group5", Group::Modp1536),
-    ("14", "group14", Group::Modp2048),
-    ("15", "group15", Group::Modp3072),
-    ("16", "group16", Group::Modp4096),
-    ("19", "group19", Group::EcpP256),
-    ("20", "group20", Group::EcpP384),
-    ("21", "group21", Group::EcpP521),
-];
-
-const HASHES: [(&str, Hash); 5] = [
-    ("md5", Hash::Md5),
-    ("sha", Hash::Sha1),
-    ("sha256", Hash::Sha256),
-    ("sha384", Hash::Sha384),
-    ("sha512", Hash::Sha512),
-];
-
-const AUTHENTICATIONS: [(&str, Authentication); 3] = [
-    ("pre-share", Authentication::PreShared),
-    ("rsa-sig", Authentication::RsaSignature),
-    ("rsa-encr", Authentication::RsaEncryption),
-];
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -94,7 +68,7 @@ fn algorithms() -> [Command; 2] {
         ),
         Command::set(
             Policy,
-            "hash {md5 | sha | sha256 | sha384 | sha512}",
+            one_of("hash", &HASHES),
             |s, a| {
                 s.policy().hash = chosen(a, &HASHES)?;
                 Ok(())
@@ -103,16 +77,16 @@ fn algorithms() -> [Command; 2] {
                 s.policy().hash = Hash::Sha1;
                 Ok(())
             },
-            |v| one(keyword(&HASHES, changed(v, |policy| policy.hash)?)),
+            |v| one(keyword(&HASHES, &changed(v, |policy| policy.hash)?)),
         ),
     ]
 }
 
-fn rest() -> [Command; 3] {
+fn rest() -> [Command; 4] {
     [
         Command::set(
             Policy,
-            "authentication {pre-share | rsa-sig | rsa-encr}",
+            one_of("authentication", &AUTHENTICATIONS),
             |s, a| {
                 s.policy().authentication = chosen(a, &AUTHENTICATIONS)?;
                 Ok(())
@@ -121,25 +95,20 @@ fn rest() -> [Command; 3] {
                 s.policy().authentication = Authentication::RsaSignature;
                 Ok(())
             },
-            |v| one(keyword(&AUTHENTICATIONS, changed(v, |policy| policy.authentication)?)),
+            |v| one(keyword(&AUTHENTICATIONS, &changed(v, |policy| policy.authentication)?)),
         ),
         Command::set(
             Policy,
-            "group {1 | 2 | 5 | 14 | 15 | 16 | 19 | 20 | 21}",
+            one_of("group", &GROUPS),
             |s, a| {
-                let group = GROUPS.iter().find(|(number, _, _)| a.has(number));
-                s.policy().group = group.map_or(Group::Modp768, |(_, _, group)| *group);
+                s.policy().group = chosen(a, &GROUPS)?;
                 Ok(())
             },
             |s, _| {
                 s.policy().group = Group::Modp768;
                 Ok(())
             },
-            |v| {
-                let group = changed(v, |policy| policy.group)?;
-                let known = GROUPS.iter().find(|(_, _, known)| *known == group);
-                one(known.map(|(number, _, _)| Args::new().flag(number)))
-            },
+            |v| one(keyword(&GROUPS, &changed(v, |policy| policy.group)?)),
         ),
         Command::set(
             Policy,
@@ -153,6 +122,11 @@ fn rest() -> [Command; 3] {
                 Ok(())
             },
             |v| one(Some(Args::new().with("SECONDS", changed(v, |policy| policy.lifetime)?.as_secs()))),
+        ),
+        Command::refuse(
+            Policy,
+            "authentication {rsa-encr}",
+            "RSA encryption has no peers any more: write `authentication rsa-sig`",
         ),
     ]
 }
@@ -181,13 +155,4 @@ pub(super) fn bits_of(args: Args, bits: u16) -> Args {
 /// A policy's attribute, if it is not IOS's default.
 fn changed<T: PartialEq>(v: View<'_>, attribute: fn(&Proposal) -> T) -> Option<T> {
     Some(attribute(v.policy()?)).filter(|value| *value != attribute(&Proposal::new(0)))
-}
-
-fn chosen<T: Copy>(a: &Args, table: &[(&'static str, T)]) -> Result<T, Fault> {
-    let found = table.iter().find(|(word, _)| a.has(word));
-    found.map(|(_, value)| *value).ok_or_else(|| Fault::new("incomplete command", "the choice is missing"))
-}
-
-fn keyword<T: PartialEq>(table: &[(&'static str, T)], value: T) -> Option<Args> {
-    table.iter().find(|(_, known)| *known == value).map(|(word, _)| Args::new().flag(word))
 }

@@ -1,13 +1,13 @@
 //! `crypto isakmp profile`: which peers it serves, their keys, and the inside VRF of their tunnels.
 
 use base::Prefix;
-use ike::config::Identity;
+use ike::config::{Dpd, Identity};
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Profile};
 use super::super::scope::{Fault, Place};
-use super::keyring::{peer4, peer6};
-use super::{Command, insert, many, one, opt};
+use super::keyring::{LOCAL_ADDRESS, local, local_printed, peer4, peer6};
+use super::{Command, dpd, insert, many, one, opt};
 use crate::model::Match;
 
 pub(super) fn commands() -> Vec<Command> {
@@ -32,8 +32,69 @@ pub(super) fn commands() -> Vec<Command> {
     commands.extend(settings());
     commands.extend(self_identity());
     commands.extend(matches());
+    commands.extend(session());
     commands.extend(refused());
     commands
+}
+
+fn session() -> [Command; 5] {
+    [
+        Command::set(
+            Profile,
+            "keepalive <S:10-3600> retry <R:2-60>",
+            |s, a| {
+                s.profile().dpd = Some(Dpd { periodic: true, ..dpd::read(a)? });
+                Ok(())
+            },
+            |s, _| {
+                s.profile().dpd = None;
+                Ok(())
+            },
+            |v| one(v.profile()?.dpd.map(dpd::interval)),
+        ),
+        Command::set(
+            Profile,
+            LOCAL_ADDRESS,
+            |s, a| {
+                s.profile().local = Some(local(a)?);
+                Ok(())
+            },
+            |s, _| {
+                s.profile().local = None;
+                Ok(())
+            },
+            |v| one(v.profile()?.local.as_ref().map(local_printed)),
+        ),
+        Command::set(
+            Profile,
+            "ca trust-point <T:trustpoint>",
+            |s, a| {
+                insert(&mut s.profile().trustpoints, a.get("T")?);
+                Ok(())
+            },
+            |s, a| {
+                let one: Option<String> = a.opt("T");
+                s.profile().trustpoints.retain(|name| one.as_ref().is_some_and(|one| one != name));
+                Ok(())
+            },
+            |v| many(v.profile()?.trustpoints.iter().map(|name| Args::new().with("T", name))),
+        ),
+        Command::set(
+            Profile,
+            "match certificate <MAP:certificate-map>",
+            |s, a| {
+                insert(&mut s.profile().certificate_maps, a.get("MAP")?);
+                Ok(())
+            },
+            |s, a| {
+                let gone: String = a.get("MAP")?;
+                s.profile().certificate_maps.retain(|map| *map != gone);
+                Ok(())
+            },
+            |v| many(v.profile()?.certificate_maps.iter().map(|map| Args::new().with("MAP", map))),
+        ),
+        switch!(Profile, "initiate mode aggressive", profile.aggressive),
+    ]
 }
 
 fn settings() -> [Command; 3] {
@@ -84,13 +145,14 @@ fn settings() -> [Command; 3] {
 fn self_identity() -> [Command; 1] {
     [Command::set(
         Profile,
-        "self-identity {address | user-fqdn <USER:word> | fqdn <HOST:word> | fqdn}",
+        "self-identity {address | dn | user-fqdn <USER:word> | fqdn <HOST:word> | fqdn}",
         |s, a| {
             // A host name of nothing is the box's own, filled in once the whole text is read.
             let host = || Identity::Fqdn(a.opt("HOST").unwrap_or_default());
             let user = a.opt("USER").map(Identity::UserFqdn);
-            let other = user.unwrap_or_else(host);
-            s.profile().self_identity = Some(if a.has("address") { Identity::Address } else { other });
+            let dn = a.has("dn").then_some(Identity::Dn);
+            let address = a.has("address").then_some(Identity::Address);
+            s.profile().self_identity = Some(address.or(dn).or(user).unwrap_or_else(host));
             Ok(())
         },
         |s, _| {
@@ -100,9 +162,8 @@ fn self_identity() -> [Command; 1] {
         |v| {
             let args = Args::new();
             one(Some(match v.profile()?.self_identity.as_ref()? {
-                Identity::Address | Identity::Exactly(_) | Identity::KeyId(_) | Identity::Dn => {
-                    args.flag("address")
-                }
+                Identity::Address | Identity::Exactly(_) | Identity::KeyId(_) => args.flag("address"),
+                Identity::Dn => args.flag("dn"),
                 Identity::Fqdn(host) => args.with("HOST", host),
                 Identity::UserFqdn(user) => args.with("USER", user),
             }))
@@ -166,17 +227,11 @@ fn address(prefix: Prefix, vrf: Option<&String>) -> Args {
 
 fn refused() -> Vec<Command> {
     const REMOTE: &str = "remote access is not supported yet";
-    const PKI: &str = "certificates are not supported yet: authenticate with a keyring";
     [
-        ("keepalive <REST:line>", "dead peer detection is not supported yet: leave the line out"),
-        ("local-address <REST:line>", "binding a profile to an address is not supported yet: use front VRFs"),
-        ("ca trust-point <REST:line>", PKI),
-        ("match certificate <REST:line>", PKI),
         ("client <REST:line>", REMOTE),
         ("isakmp authorization <REST:line>", REMOTE),
         ("accounting <REST:line>", REMOTE),
-        ("virtual-template <REST:line>", "tunnel interfaces are not supported yet: use a crypto map"),
-        ("initiate mode aggressive", "tunnels are opened in main mode only: leave the line out"),
+        ("virtual-template <REST:line>", "dynamic tunnel interfaces are not supported yet: use a crypto map"),
         ("qos-group <REST:line>", "not supported"),
     ]
     .into_iter()

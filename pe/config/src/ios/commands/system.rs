@@ -1,7 +1,7 @@
 //! The box itself, and the lines that every pasted configuration brings along.
 
 use super::super::scope::Level::{self, Global};
-use super::{Command, opt};
+use super::{Command, flag, opt};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -18,6 +18,19 @@ pub(super) fn commands() -> Vec<Command> {
             },
             |v| opt("NAME", v.config.hostname.as_ref()),
         ),
+        Command::set(
+            Global,
+            "password encryption aes",
+            |s, _| {
+                s.config.password_encryption = true;
+                Ok(())
+            },
+            |s, _| {
+                s.config.password_encryption = false;
+                Ok(())
+            },
+            |v| flag(v.config.password_encryption),
+        ),
         Command::new(Global, "end", super::Action::End),
         Command::new(Global, "exit", super::Action::Exit),
     ];
@@ -31,7 +44,7 @@ pub(super) fn commands() -> Vec<Command> {
 
 /// What Onramp does anyway: forwarding is by FIB, routing is on, logs carry the time. `version` names
 /// the release that wrote the text.
-fn in_force() -> [Command; 12] {
+fn in_force() -> [Command; 10] {
     [
         Command::comment(Global, "version <RELEASE:line>"),
         Command::always(Global, "ip cef [distributed]"),
@@ -42,8 +55,6 @@ fn in_force() -> [Command; 12] {
         Command::always(Global, "ip classless"),
         Command::always(Global, "service timestamps [<REST:line>]"),
         Command::always(Global, "dataplane user"),
-        Command::always(Global, "crypto isakmp enable"),
-        Command::always(Global, "crypto isakmp aggressive-mode disable"),
         Command::always(Global, "configure terminal"),
     ]
 }
@@ -58,12 +69,12 @@ fn refused() -> Vec<Command> {
         ("service pad", SERVER),
         ("service tcp-small-servers", SERVER),
         ("service udp-small-servers", SERVER),
-        ("service password-encryption", "keys are kept in clear in the file: let only root read it"),
-        ("ip domain lookup", "names are not resolved: write addresses"),
-        ("ip domain-lookup", "names are not resolved: write addresses"),
-        ("ip domain-name <NAME:line>", "write the whole name after `hostname`"),
-        ("ip domain name <NAME:line>", "write the whole name after `hostname`"),
-        ("ip host <REST:line>", "names are not resolved: write addresses"),
+        ("service password-encryption", "it hides nothing: write `password encryption aes`"),
+        (
+            "key config-key <REST:line>",
+            "the master key never stands in a file: give it with `onramp key config-key password-encryption`",
+        ),
+        ("password logging", "what becomes of each key is said when it is done: leave the line out"),
         ("ip source-route", "source-routed packets are dropped (`show drops`): leave the line out"),
         ("ip local pool <REST:line>", AAA),
         ("aaa <REST:line>", AAA),

@@ -2,21 +2,24 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod certificates;
+mod ikev2;
+mod isakmp;
+mod map;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use base::{Label, Prefix, Secret};
 use config::model::{
-    Binding, CryptoMap, Interface, InterfaceAddress, IpsecDefaults, Keyring, MapEntry, Match, Mpls,
-    PresharedKey, Profile, RouteHop, StaticBinding, StaticRoute, Targets, TransformSet, Volume, Vrf,
-    VrfStyle,
+    Binding, Identity, Interface, InterfaceAddress, IpsecDefaults, Mpls, NameServer, Names, PresharedKey,
+    RouteHop, StaticBinding, StaticRoute, Targets, TransformSet, Vrf, VrfStyle,
 };
 use config::{Config, parse, print, report};
-use crypto::dh::Group;
-use ike::config::{Authentication, Encryption, Hash, Identity, Proposal};
-use ipsec::{Cipher, DfBit, Fragmentation, Integrity, Lifetime, Replay, Suite};
+use ipsec::{Cipher, DfBit, Fragmentation, Integrity, Lifetime, Mode, Replay, Suite};
 use proptest::prelude::*;
 use proptest::sample::select;
 use vrf::{Rd, RouteTarget};
@@ -26,6 +29,13 @@ const VRFS: [&str; 4] = ["red", "vrf", "ipv6", "10"];
 const RINGS: [&str; 3] = ["ring", "vrf", "key"];
 const PROFILES: [&str; 3] = ["p", "address", "0"];
 const SETS: [&str; 3] = ["t", "esp-aes", "set"];
+const POINTS: [&str; 3] = ["ca", "sign", "file"];
+const CERTIFICATE_MAPS: [&str; 2] = ["m", "map"];
+const IDENTITIES: [&str; 2] = ["i", "dn"];
+const PROPOSALS2: [&str; 3] = ["p", "default", "group"];
+const RINGS2: [&str; 2] = ["r", "peer"];
+const PROFILES2: [&str; 2] = ["q", "default"];
+const DYNAMIC: [&str; 2] = ["d", "dynamic"];
 const PORTS: [&str; 3] = ["eth1", "Ethernet1/1", "GigabitEthernet0/0.7"];
 
 /// A configuration shows itself as its text.
@@ -35,6 +45,16 @@ struct Shown(Config);
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&print(&self.0))
+    }
+}
+
+/// What may hold a secret and does not show itself.
+#[derive(Clone)]
+struct Hidden<T>(T);
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
     }
 }
 
@@ -61,24 +81,36 @@ fn prefix6() -> impl Strategy<Value = Prefix> {
         .prop_map(|(bits, length)| Prefix::new(Ipv6Addr::from(bits).into(), length).unwrap())
 }
 
+fn prefix() -> impl Strategy<Value = Prefix> {
+    prop_oneof![prefix4(), prefix6()]
+}
+
+fn unique<T: PartialEq>(list: Vec<T>) -> Vec<T> {
+    list.into_iter().fold(Vec::new(), |mut unique, item| {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+        unique
+    })
+}
+
 /// IPv4 first, each once.
 fn prefixes() -> impl Strategy<Value = Vec<Prefix>> {
     let sets = (prop::collection::btree_set(prefix4(), 0..4), prop::collection::btree_set(prefix6(), 0..3));
     sets.prop_map(|(four, six)| four.into_iter().chain(six).collect())
 }
 
-/// Peers and their keys; no secret until the last moment, for a secret does not show itself.
-type Keys = Vec<(Prefix, String)>;
-
-fn keys() -> impl Strategy<Value = Keys> {
-    let key = "[!-~\u{e0}-\u{ff}]{1,12}";
-    (prefixes(), prop::collection::vec(key, 7))
-        .prop_map(|(peers, keys)| peers.into_iter().zip(keys).collect())
+fn keys() -> impl Strategy<Value = Hidden<Vec<PresharedKey>>> {
+    (prefixes(), prop::collection::vec(key(), 7)).prop_map(|(peers, keys)| {
+        Hidden(peers.into_iter().zip(keys).map(|(peer, Hidden(key))| PresharedKey { peer, key }).collect())
+    })
 }
 
-fn secret(keys: Keys) -> Vec<PresharedKey> {
-    let key = |(peer, key): (Prefix, String)| PresharedKey { peer, key: Secret::from(key.into_bytes()) };
-    keys.into_iter().map(key).collect()
+/// One key, some of them made to be mistaken for a type or a keyword.
+fn key() -> impl Strategy<Value = Hidden<Secret>> {
+    let odd = ["0", "6", "local", "remote", "required", "key", "address", "l", "no-xauth"];
+    let text = prop_oneof!["[!-~\u{e0}-\u{ff}]{1,12}", select(odd.to_vec()).prop_map(str::to_owned)];
+    text.prop_map(|text| Hidden(Secret::from(text.into_bytes())))
 }
 
 fn targets() -> impl Strategy<Value = Targets> {
@@ -107,128 +139,32 @@ fn vrfs() -> impl Strategy<Value = BTreeMap<String, Vrf>> {
     })
 }
 
-fn group() -> impl Strategy<Value = Group> {
-    select(vec![1, 2, 5, 14, 15, 16, 19, 20, 21]).prop_map(|number| Group::from_number(number).unwrap())
-}
-
-fn proposals() -> impl Strategy<Value = BTreeMap<u16, Proposal>> {
-    let encryption =
-        select(vec![Encryption::Des, Encryption::TripleDes, Encryption::Aes(128), Encryption::Aes(256)]);
-    let hash = select(vec![Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512]);
-    let authentication =
-        select(vec![Authentication::PreShared, Authentication::RsaSignature, Authentication::RsaEncryption]);
-    let one = (encryption, hash, authentication, group(), 60..=86400_u64);
-    prop::collection::btree_map(1..=10000_u16, one, 0..4).prop_map(|all| {
-        let proposal = |(priority, (encryption, hash, authentication, group, seconds))| {
-            let lifetime = Duration::from_secs(seconds);
-            (priority, Proposal { priority, encryption, hash, authentication, group, lifetime })
-        };
-        all.into_iter().map(proposal).collect()
-    })
-}
-
-fn keyrings() -> impl Strategy<Value = Vec<(Option<String>, Option<String>, Keys)>> {
-    prop::collection::vec((text(), maybe(&VRFS), keys()), RINGS.len())
-}
-
-fn identity() -> impl Strategy<Value = Identity> {
-    prop_oneof![
-        Just(Identity::Address),
-        "[a-z.]{1,9}".prop_map(Identity::Fqdn),
-        "[a-z@.]{1,9}".prop_map(Identity::UserFqdn),
-    ]
-}
-
-fn matches() -> impl Strategy<Value = Vec<Match>> {
-    let name = || prop_oneof![Just("domain".to_owned()), Just("d".to_owned()), "[a-z.@]{1,9}"];
-    let address = (prop_oneof![prefix4(), prefix6()], maybe(&VRFS));
-    let one = prop_oneof![
-        address.prop_map(|(prefix, vrf)| Match::Address { prefix, vrf }),
-        name().prop_map(Match::Host),
-        name().prop_map(Match::HostDomain),
-        name().prop_map(Match::User),
-        name().prop_map(Match::UserDomain),
-        name().prop_map(Match::Group),
-    ];
-    prop::collection::vec(one, 0..5).prop_map(|list| {
-        let mut unique: Vec<Match> = Vec::new();
-        list.into_iter().for_each(|found| {
-            if !unique.contains(&found) {
-                unique.push(found)
-            }
-        });
-        unique
-    })
-}
-
-fn profiles() -> impl Strategy<Value = Vec<Profile>> {
-    let one = (text(), maybe(&VRFS), some(&RINGS), matches(), prop::option::of(identity()));
-    prop::collection::vec(one, PROFILES.len()).prop_map(|all| {
-        let named = PROFILES.into_iter().map(str::to_owned).zip(all);
-        let profile = |(name, (description, vrf, keyrings, matches, self_identity))| Profile {
-            name,
-            description,
-            vrf,
-            keyrings,
-            matches,
-            self_identity,
-        };
-        named.map(profile).collect()
-    })
-}
-
 fn sets() -> impl Strategy<Value = BTreeMap<String, TransformSet>> {
-    use Integrity::{Md5, Sha1, Sha256, Sha384, Sha512};
-    let cipher =
-        select(vec![Cipher::Null, Cipher::Des, Cipher::TripleDes, Cipher::AesCbc(192), Cipher::AesGcm(128)]);
-    let one = (cipher, select(vec![Md5, Sha1, Sha256, Sha384, Sha512]));
-    prop::collection::vec(one, SETS.len()).prop_map(|all| {
+    use Integrity::{AesCmac, AesXcbc, Md5, Sha1, Sha256, Sha384, Sha512};
+    let cipher = select(vec![
+        Cipher::Null,
+        Cipher::Des,
+        Cipher::TripleDes,
+        Cipher::AesCbc(192),
+        Cipher::AesCtr(256),
+        Cipher::AesGcm(128),
+        Cipher::AesCcm(192),
+        Cipher::ChaCha20Poly1305,
+    ]);
+    let one = (cipher, select(vec![Md5, Sha1, Sha256, Sha384, Sha512, AesXcbc, AesCmac]));
+    // An entry may name several sets: they are all of one mode.
+    let mode = select(vec![Mode::Tunnel, Mode::Transport]);
+    (mode, prop::collection::vec(one, SETS.len())).prop_map(|(mode, all)| {
         let set = |(name, (cipher, integrity)): (String, (Cipher, Integrity))| {
             let integrity = if cipher.is_aead() { Integrity::None } else { integrity };
-            (name, TransformSet { suite: Suite { cipher, integrity } })
+            (name, TransformSet { suite: Suite { cipher, integrity }, mode })
         };
         SETS.into_iter().map(str::to_owned).zip(all).map(set).collect()
     })
 }
 
-fn replay() -> impl Strategy<Value = Replay> {
-    select(vec![0, 64, 128, 256, 512, 1024]).prop_map(|window| Replay { window, esn: false })
-}
-
-fn entry(ipv6: bool) -> impl Strategy<Value = MapEntry> {
-    let peer = match ipv6 {
-        false => any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits))).boxed(),
-        true => any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits))).boxed(),
-    };
-    let volume = prop_oneof![(2560..=u32::MAX).prop_map(Volume::Kilobytes), Just(Volume::Disable)];
-    let peers = prop::collection::btree_set(peer, 0..3).prop_map(|peers| peers.into_iter().collect());
-    let what = (text(), peers, some(&SETS), maybe(&PROFILES), maybe(&["101", "extended"]));
-    let how = (
-        prop::option::of(group()),
-        prop::option::of(120..=86400_u32),
-        prop::option::of(volume),
-        prop::option::of(replay()),
-    );
-    (what, how).prop_map(
-        |((description, peers, transform_sets, profile, access_list), (pfs, seconds, kilobytes, replay))| {
-            MapEntry {
-                description,
-                peers,
-                transform_sets,
-                profile,
-                access_list,
-                pfs,
-                seconds,
-                kilobytes,
-                replay,
-            }
-        },
-    )
-}
-
-fn map(ipv6: bool) -> impl Strategy<Value = CryptoMap> {
-    (maybe(&PROFILES), prop::collection::btree_map(1..=65535_u32, entry(ipv6), 1..4))
-        .prop_map(move |(profile, entries)| CryptoMap { ipv6, profile, entries })
+fn window() -> impl Strategy<Value = u16> {
+    select(vec![0, 64, 128, 256, 512, 1024])
 }
 
 fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
@@ -263,6 +199,7 @@ fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
                 df,
                 fragmentation,
                 shutdown,
+                tunnel: None,
             }
         };
         let ports = PORTS.into_iter().map(str::to_owned);
@@ -333,48 +270,61 @@ fn mpls() -> impl Strategy<Value = Mpls> {
 fn defaults() -> impl Strategy<Value = IpsecDefaults> {
     let df = select(vec![DfBit::Clear, DfBit::Set, DfBit::Copy]);
     let cut = select(vec![Fragmentation::BeforeEncryption, Fragmentation::AfterEncryption]);
-    (120..=86400_u64, prop::option::of(2560..=u32::MAX), replay(), df, cut).prop_map(
-        |(seconds, kilobytes, replay, df, fragmentation)| {
+    let replay = (window(), any::<bool>()).prop_map(|(window, esn)| Replay { window, esn });
+    (120..=86400_u64, prop::option::of(2560..=u32::MAX), replay, df, cut, seconds(60..=86400)).prop_map(
+        |(seconds, kilobytes, replay, df, fragmentation, idle)| {
             let lifetime = Lifetime { time: Duration::from_secs(seconds), kilobytes };
-            IpsecDefaults { lifetime, replay, df, fragmentation }
+            IpsecDefaults { lifetime, replay, df, fragmentation, idle }
+        },
+    )
+}
+
+fn seconds(range: RangeInclusive<u64>) -> impl Strategy<Value = Option<Duration>> {
+    prop::option::of(range.prop_map(Duration::from_secs))
+}
+
+fn names() -> impl Strategy<Value = Names> {
+    let address = prop_oneof![
+        any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits))),
+        any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits)))
+    ];
+    let server = (maybe(&VRFS), address.clone()).prop_map(|(vrf, address)| NameServer { vrf, address });
+    let name = (maybe(&VRFS), "[a-z]{1,3}(\\.[a-z]{1,3})?");
+    let addresses = prop::collection::btree_set(address, 1..4).prop_map(|set| set.into_iter().collect());
+    let hosts = prop::collection::btree_map(name, addresses, 0..3);
+    (any::<bool>(), prop::option::of("[a-z]{1,5}"), prop::collection::vec(server, 0..3), hosts).prop_map(
+        |(lookup, domain, servers, hosts)| {
+            let servers = unique(servers);
+            Names { lookup, domain, servers, hosts }
         },
     )
 }
 
 fn config() -> impl Strategy<Value = Shown> {
-    let host = (any::<bool>(), any::<bool>(), prop::option::of(5..=3600_u64));
-    let network = (vrfs(), interfaces(), routes(), mpls());
-    let phase1 = (host, proposals(), keys(), keyrings(), profiles());
-    let phase2 = (sets(), map(false), map(false), map(true), defaults());
-    (network, phase1, phase2).prop_map(|(network, phase1, phase2)| {
-        let (vrfs, interfaces, routes, mpls) = network;
-        let ((named, default_policy, keepalive), proposals, keys, keyrings, profiles) = phase1;
-        let (transform_sets, m, ipv6, six, ipsec) = phase2;
-        let named_rings = RINGS.into_iter().zip(keyrings).map(|(name, (description, vrf, keys))| Keyring {
-            name: name.to_owned(),
-            description,
-            vrf,
-            keys: secret(keys),
-        });
-        let identity = if named { Identity::Fqdn("pe1".to_owned()) } else { Identity::Address };
-        let maps = [("m", m), ("ipv6", ipv6), ("six", six)];
+    let host = (any::<bool>(), any::<bool>(), names());
+    let network = (host, vrfs(), interfaces(), routes(), mpls(), sets(), defaults());
+    let parts = (network, isakmp::part(), ikev2::part(), certificates::part(), map::part());
+    parts.prop_map(|(network, Hidden(one), Hidden(two), Hidden(certificates), Hidden(maps))| {
+        let ((named, password_encryption, names), vrfs, interfaces, routes, mpls, sets, ipsec) = network;
+        let is_named = one.identity == Identity::Fqdn("pe1".to_owned());
         Shown(families(Config {
-            hostname: named.then(|| "pe1".to_owned()),
+            hostname: (named || is_named).then(|| "pe1".to_owned()),
+            password_encryption,
+            names,
             vrfs,
-            interfaces,
+            interfaces: interfaces.into_iter().chain(maps.interfaces).collect(),
             routes,
-            proposals,
-            default_policy,
-            identity,
-            nat_keepalive: keepalive.map(Duration::from_secs),
-            keys: secret(keys),
-            keyrings: named_rings.collect(),
-            profiles,
-            transform_sets,
-            crypto_maps: maps.map(|(name, map)| (name.to_owned(), map)).into(),
-            ipsec,
             mpls,
-            ..Config::default()
+            transform_sets: sets,
+            ipsec,
+            ikev2: two.ikev2,
+            trustpoints: certificates.trustpoints,
+            certificate_maps: certificates.certificate_maps,
+            identities: certificates.identities,
+            crypto_maps: maps.crypto_maps,
+            dynamic_maps: maps.dynamic_maps,
+            ipsec_profiles: maps.ipsec_profiles,
+            ..one
         }))
     })
 }

@@ -1,0 +1,188 @@
+//! The lab ike-matrix: real peers by scenarios, each cell with its own configuration on both sides.
+
+mod algorithm;
+mod authority;
+mod cables;
+mod gateway;
+mod lane;
+mod libreswan;
+mod offers;
+mod onramp;
+mod place;
+mod proof;
+mod scan;
+mod scenario;
+mod strongswan;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Result, ensure};
+
+use super::capture::Capture;
+use super::report::Report;
+use super::topology::Topology;
+use super::{Lab, Wanted, joined};
+use cables::Window;
+use lane::Lane;
+pub(super) use scenario::Cell;
+use scenario::{Peer, Role};
+
+/// What became of a cell.
+enum Outcome {
+    Passed,
+    Failed,
+    /// The peer has it not, or it makes no sense: why.
+    Lacking(&'static str),
+}
+
+/// The cells that are wanted.
+pub(super) fn cells(wanted: Wanted<'_>) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for scenario in table::scenarios() {
+        for peer in Peer::ALL {
+            for role in Role::BOTH {
+                let number = cells.len();
+                cells.push(Cell { scenario: scenario.clone(), peer, role, number });
+            }
+        }
+    }
+    cells.retain(|cell| cell.title().contains(wanted.filter));
+    cells.retain(|cell| !wanted.quick || cell.scenario.quick.contains(&(cell.peer, cell.role)));
+    cells
+}
+
+/// Only the networks of peers that are wanted.
+pub(super) fn trim(topology: &mut Topology, cells: &[Cell]) -> Result<()> {
+    ensure!(!cells.is_empty(), "no cell has this in its name");
+    let peers: BTreeSet<&str> = cells.iter().map(|cell| cell.peer.word()).collect();
+    let wanted = |name: &str| peers.contains(name.rsplit('-').next().unwrap_or(name));
+    topology.nodes.retain(|name, _| wanted(name));
+    topology.links.retain(|ends| ends.iter().all(|end| wanted(&end.node)));
+    Ok(())
+}
+
+/// What the nodes find in `/srv` when they start.
+pub(super) fn prepare(out: &Path) -> Result<()> {
+    // Copies: user-mode Linux has a /tmp of its own, where the build directory may be.
+    copy(&crate::setup::libreswan()?, &out.join("libreswan"))?;
+    copy(&authority::directory()?, &out.join("pki"))?;
+    for peer in Peer::ALL {
+        std::fs::write(out.join(format!("pe-{}.conf", peer.word())), onramp::idle())?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").arg("-a").args([from, to]).status()?;
+    ensure!(status.success(), "cannot copy {}", from.display());
+    Ok(())
+}
+
+/// All networks at once, the cells of each one after the other; then what the cables carried.
+pub(super) fn run(lab: &Lab, cells: Vec<Cell>, report: &mut Report) -> Result<()> {
+    let (board, shared) = (Mutex::new(BTreeMap::new()), Mutex::new(report));
+    thread::scope(|scope| {
+        let peers = Peer::ALL.into_iter().filter(|peer| cells.iter().any(|cell| cell.peer == *peer));
+        let threads: Vec<_> = peers
+            .map(|peer| {
+                let own: Vec<&Cell> = cells.iter().filter(|cell| cell.peer == peer).collect();
+                let (board, shared) = (&board, &shared);
+                scope.spawn(move || network(lab, peer, &own, board, shared))
+            })
+            .collect();
+        threads.into_iter().try_for_each(joined)
+    })?;
+    let report = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tabulate(&cells, &board.into_inner().unwrap_or_else(PoisonError::into_inner), report);
+    Ok(())
+}
+
+type Board = BTreeMap<usize, Outcome>;
+
+fn network(
+    lab: &Lab,
+    peer: Peer,
+    cells: &[&Cell],
+    board: &Mutex<Board>,
+    report: &Mutex<&mut Report>,
+) -> Result<()> {
+    let lane = Lane::of(lab, peer)?;
+    let capture = Capture::start(lane.net, "eth1", &lab.out, "traffic")?;
+    let mut windows = Vec::new();
+    for cell in cells {
+        let outcome = match offers::lacking(cell) {
+            Some(why) => Outcome::Lacking(why),
+            None => one(&lane, cell, &mut windows, report),
+        };
+        board.lock().unwrap_or_else(PoisonError::into_inner).insert(cell.number, outcome);
+    }
+    if peer == Peer::Swan {
+        scan::run(&lane, report)?;
+    }
+    let file = capture.stop()?;
+    for (number, name, found) in cables::judge(&file, &windows)? {
+        if !report.lock().unwrap_or_else(PoisonError::into_inner).check(&name, || found) {
+            board.lock().unwrap_or_else(PoisonError::into_inner).insert(number, Outcome::Failed);
+        }
+    }
+    Ok(())
+}
+
+fn one(lane: &Lane<'_>, cell: &Cell, windows: &mut Vec<Window>, report: &Mutex<&mut Report>) -> Outcome {
+    let begun = cables::now();
+    let found = proof::prove(lane, cell);
+    if found.is_err() {
+        lane.save(cell);
+    }
+    let cleared = lane.clear(cell);
+    windows.push(Window { cell: cell.clone(), begun, ended: cables::now(), passed: found.is_ok() });
+    let found = found.and_then(|found| cleared.map(|()| found));
+    let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+    if report.check(&cell.title(), || found) { Outcome::Passed } else { Outcome::Failed }
+}
+
+/// Peer by scenario; why there is no cell stands below.
+fn tabulate(cells: &[Cell], board: &Board, report: &mut Report) {
+    let title = "Scenario by peer and by who opens: they, we";
+    let names = ["strongSwan", "", "strongSwan, kernel", "", "libreswan", ""];
+    report
+        .row(title, &[&["scenario"][..], &names].concat().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut scenarios: Vec<&str> = cells.iter().map(|cell| cell.scenario.name.as_str()).collect();
+    scenarios.dedup();
+    for scenario in scenarios {
+        let mut row = vec![scenario.to_owned()];
+        for (peer, role) in Peer::ALL.into_iter().flat_map(|peer| Role::BOTH.map(|role| (peer, role))) {
+            let cell = cells
+                .iter()
+                .find(|cell| (cell.scenario.name.as_str(), cell.peer, cell.role) == (scenario, peer, role));
+            row.push("·".to_owned());
+            if let Some(outcome) = cell.and_then(|cell| board.get(&cell.number)) {
+                *row.last_mut().unwrap_or(&mut String::new()) = word(outcome, &mut reasons);
+            }
+        }
+        report.row(title, &row);
+    }
+    for (number, reason) in reasons.iter().enumerate() {
+        report.row("Not offered", &[format!("({})", number + 1), (*reason).to_owned()]);
+    }
+}
+
+fn word(outcome: &Outcome, reasons: &mut Vec<&'static str>) -> String {
+    match outcome {
+        Outcome::Passed => "pass".to_owned(),
+        Outcome::Failed => "FAIL".to_owned(),
+        Outcome::Lacking(why) => {
+            let place = reasons.iter().position(|reason| reason == why).unwrap_or_else(|| {
+                reasons.push(why);
+                reasons.len() - 1
+            });
+            format!("({})", place + 1)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One of the networks: a peer, a router that may do NAT, ourselves and a host behind us.
+
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use api::{IpsecFlow, Response};
+
+use super::gateway::Gateway;
+use super::onramp;
+use super::place::IPV4;
+use super::scenario::{Cell, Peer, Role};
+use crate::lab::node::Node;
+use crate::lab::traffic::Pings;
+use crate::lab::{Lab, joined, ours, traffic, until};
+
+/// How long a tunnel may take to come up, in seconds.
+const PATIENCE: u64 = 15;
+
+pub(super) struct Lane<'a> {
+    pub(super) gateway: Gateway<'a>,
+    pub(super) pe: &'a Node,
+    pub(super) net: &'a Node,
+    far: &'a Node,
+    out: PathBuf,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn of(lab: &'a Lab, peer: Peer) -> Result<Self> {
+        let node = |what: &str| lab.node(&format!("{what}-{}", peer.word()));
+        let lane = Self {
+            gateway: Gateway::of(lab, peer)?,
+            pe: node("pe")?,
+            net: node("net")?,
+            far: node("far")?,
+            out: lab.out.clone(),
+        };
+        lane.gateway.ready()?;
+        Ok(lane)
+    }
+
+    /// Both sides get the cell's configuration.
+    pub(super) fn configure(&self, cell: &Cell) -> Result<()> {
+        let directory = self.directory(cell);
+        std::fs::create_dir_all(&directory)?;
+        self.gateway.write(cell, &directory)?;
+        let ours = onramp::configuration(cell)?;
+        std::fs::write(directory.join("onramp.conf"), &ours)?;
+        self.net.demand(&nat(cell))?;
+        self.gateway.load(cell)?;
+        self.reload(&ours)
+    }
+
+    /// Nothing of the cell is left on either side.
+    pub(super) fn clear(&self, cell: &Cell) -> Result<()> {
+        self.pe.run("onramp clear crypto session")?;
+        self.reload(&onramp::idle())?;
+        self.gateway.clear(cell)
+    }
+
+    pub(super) fn reload(&self, text: &str) -> Result<()> {
+        std::fs::write(self.out.join(format!("pe-{}.conf", self.gateway.peer.word())), text)?;
+        self.pe.demand("onramp reload").map(drop)
+    }
+
+    pub(super) fn directory(&self, cell: &Cell) -> PathBuf {
+        self.out.join(cell.directory().trim_start_matches("/srv/"))
+    }
+
+    /// Opens the tunnel from the side that the cell names.
+    pub(super) fn open(&self, cell: &Cell) -> Result<()> {
+        (0..cell.children()).try_for_each(|number| self.open_child(cell, number))
+    }
+
+    fn open_child(&self, cell: &Cell, number: usize) -> Result<()> {
+        match cell.role {
+            Role::They => {
+                let outcome = self.gateway.initiate(number)?;
+                let last = outcome.text.lines().next_back().unwrap_or_default().to_owned();
+                ensure!(outcome.success, "it does not come up: {last}");
+                Ok(())
+            }
+            Role::We => {
+                let answered = until(PATIENCE, || traffic::reaches(self.far, cell.place().near[number]));
+                answered.map(drop).context("our traffic does not bring it up")
+            }
+        }
+    }
+
+    /// Whether what we send gets an answer.
+    pub(super) fn reaches(&self, cell: &Cell) -> Result<bool> {
+        match cell.role {
+            Role::We => traffic::reaches(self.far, cell.place().near[0]),
+            Role::They => traffic::reaches(self.gateway.node, &self.from_peer(cell, 0)),
+        }
+    }
+
+    /// Pings both ways at once.
+    pub(super) fn ping(&self, cell: &Cell, number: usize, count: u32) -> Result<Pings> {
+        let (near, far) = thread::scope(|scope| {
+            let near =
+                scope.spawn(|| traffic::ping(self.gateway.node, &self.from_peer(cell, number), count, 0xaa));
+            let far = (!cell.scenario.transport)
+                .then(|| scope.spawn(|| traffic::ping(self.far, cell.place().near[number], count, 0xbb)));
+            (joined(near), far.map(joined))
+        });
+        let (near, far) = (near?, far.transpose()?);
+        let far = far.unwrap_or(Pings { sent: 0, received: 0, round_trip: 0 });
+        let sum = Pings {
+            sent: near.sent + far.sent,
+            received: near.received + far.received,
+            round_trip: near.round_trip,
+        };
+        Ok(sum)
+    }
+
+    /// The peer's ping says from where: its kernel would take the outer address.
+    fn from_peer(&self, cell: &Cell, number: usize) -> String {
+        let place = cell.place();
+        if cell.scenario.transport {
+            format!("-I {} {}", place.peer, place.pe)
+        } else {
+            format!("-I {} {}", place.near[number], place.far)
+        }
+    }
+
+    /// The peer fetches this many times what a host behind us sends: 300 kB each.
+    pub(super) fn fetch(&self, cell: &Cell, times: u32) -> Result<()> {
+        let place = cell.place();
+        let (near, far) = if cell.scenario.ipv6 {
+            (format!("[{}]", place.near[0]), format!("[{}]", place.far))
+        } else {
+            (place.near[0].to_owned(), place.far.to_owned())
+        };
+        let one = format!("socat -u TCP:{far}:7,connect-timeout=5,bind={near} STDOUT | wc -c");
+        let text = self.gateway.node.demand(&format!("for i in $(seq {times}); do {one}; done"))?;
+        ensure!(
+            text.lines().count() == times as usize && text.lines().all(|line| line == "300004"),
+            "TCP: {text} bytes"
+        );
+        Ok(())
+    }
+
+    /// Our flows with their SAs.
+    pub(super) fn flows(&self) -> Result<Vec<IpsecFlow>> {
+        let Response::IpsecSas(flows) = ours::ask(self.pe, "show crypto ipsec sa")? else {
+            bail!("not a list of SAs")
+        };
+        Ok(flows.into_iter().filter(|flow| !flow.inbound.is_empty()).collect())
+    }
+
+    /// Whether we have a session that is up.
+    pub(super) fn is_up(&self) -> Result<bool> {
+        let Response::Sessions(sessions) = ours::ask(self.pe, "show crypto session")? else {
+            bail!("not a list of sessions")
+        };
+        Ok(sessions.iter().any(|session| session.status.starts_with("UP")))
+    }
+
+    /// Why it failed, as the operator reads it.
+    pub(super) fn explanation(&self, cell: &Cell) -> Result<String> {
+        self.pe.demand(&format!("onramp show crypto session {} explain", cell.remote()))
+    }
+
+    /// What helps to find out why a cell failed.
+    pub(super) fn save(&self, cell: &Cell) {
+        let directory = self.directory(cell);
+        for (name, text) in [
+            ("explain.txt", self.explanation(cell)),
+            ("sessions.txt", self.pe.demand("onramp show crypto session detail")),
+            ("onrampd.log", self.pe.log().map(tail)),
+            ("peer.log", self.gateway.node.log().map(tail)),
+            ("peer-state.txt", self.gateway.state()),
+        ] {
+            let text = text.unwrap_or_else(|error| format!("{error:#}\n"));
+            let _ = std::fs::write(directory.join(name), text);
+        }
+    }
+
+    /// MOBIKE: the peer has another address from now on, or its own again.
+    pub(super) fn move_peer(&self, away: bool) -> Result<()> {
+        let (from, to) = if away { (IPV4.peer, IPV4.moved) } else { (IPV4.moved, IPV4.peer) };
+        self.gateway
+            .node
+            .demand(&format!(
+                "sysctl -qw net.ipv4.conf.all.promote_secondaries=1 net.ipv4.conf.eth1.promote_secondaries=1; \
+                 ip address add {to}/24 dev eth1; ip address del {from}/24 dev eth1; \
+                 ip route replace default via {}",
+                IPV4.router_by_peer
+            ))
+            .map(drop)
+    }
+}
+
+/// The end of a log that has grown long.
+fn tail(log: String) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(400)..].join("\n")
+}
+
+/// The router hides one side behind its own address and other ports; what it knew of earlier cells it forgets.
+fn nat(cell: &Cell) -> String {
+    let masquerade = |network: &str, port: &str| {
+        format!(
+            "nft add table ip nat; nft 'add chain ip nat post {{ type nat hook postrouting priority srcnat; }}'; \
+             nft add rule ip nat post ip saddr {network} oif {port} meta l4proto udp masquerade to :20000-60000; \
+             conntrack -F 2>&1"
+        )
+    };
+    let rules = match cell.nat() {
+        None => "true".to_owned(),
+        Some(Role::They) => masquerade("198.51.100.0/24", "eth1"),
+        Some(Role::We) => masquerade("192.0.2.0/24", "eth2"),
+    };
+    format!("nft flush ruleset; {rules}")
+}

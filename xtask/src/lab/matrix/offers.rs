@@ -1,0 +1,66 @@
+//! What a peer cannot do, and why: so that no cell is left out in silence.
+
+use super::algorithm::Suite;
+use super::scenario::{Auth, By, Cell, Exchange, Fault, Peer, Proof, Role};
+
+/// Why there is no such cell; `None`: there is.
+pub(super) fn lacking(cell: &Cell) -> Option<&'static str> {
+    lacking_path(cell).or_else(|| lacking_role(cell)).or_else(|| match cell.peer {
+        Peer::Swan => lacking_in_process(cell),
+        Peer::Kern => lacking_in_kernel(cell),
+        Peer::Libre => lacking_in_libreswan(cell),
+    })
+}
+
+fn lacking_path(cell: &Cell) -> Option<&'static str> {
+    let moves = cell.scenario.proof == Proof::Moves;
+    if moves && cell.role == Role::We && cell.scenario.nat {
+        return Some("behind the NAT are we: the peer's move is the row without NAT");
+    }
+    None
+}
+
+/// What has but one side to open it.
+fn lacking_role(cell: &Cell) -> Option<&'static str> {
+    let we = cell.role == Role::We;
+    match cell.scenario.proof {
+        Proof::Refused(Fault::Identity, _) if we && cell.scenario.exchange == Exchange::Main => {
+            Some("whom we open to by address we expect under that address")
+        }
+        Proof::Traffic if we && cell.scenario.transport => {
+            Some("nothing of the box itself is sent through a crypto map")
+        }
+        Proof::Traffic if we && cell.scenario.childless => Some("we open for traffic, with a child"),
+        _ => None,
+    }
+}
+
+fn lacking_in_process(cell: &Cell) -> Option<&'static str> {
+    if cell.scenario.transport || cell.scenario.esn {
+        return Some("strongSwan's ESP in a process has tunnel mode only, and no ESN");
+    }
+    None
+}
+
+fn lacking_in_kernel(cell: &Cell) -> Option<&'static str> {
+    let of_ike = ["v1 phase 1 ", "v2 IKE SA "].iter().any(|prefix| cell.scenario.name.starts_with(prefix));
+    of_ike.then_some("the same IKE as beside it: only the ESP is another")
+}
+
+fn lacking_in_libreswan(cell: &Cell) -> Option<&'static str> {
+    let scenario = &cell.scenario;
+    if scenario.is_v1() && matches!(scenario.proof, Proof::Rekey(_, By::Them)) {
+        return Some("libreswan rekeys version 1 at the end of a lifetime only, never on command");
+    }
+    if scenario.auth == Auth::Ed25519 {
+        return Some("libreswan 4.10 has no Ed25519");
+    }
+    if scenario.childless {
+        return Some("libreswan has no childless SAs");
+    }
+    let without = |text| Suite::read(text).is_ok_and(|suite| suite.libre_lacks());
+    if without(scenario.ike) || without(scenario.esp) {
+        return Some("not built into Debian's libreswan");
+    }
+    None
+}

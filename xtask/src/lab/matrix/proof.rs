@@ -1,0 +1,167 @@
+//! What each cell must show.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::algorithm::Suite;
+use super::gateway::Pair;
+use super::lane::Lane;
+use super::scenario::{By, Cell, Peer, Phase, Proof, Role};
+use crate::lab::{joined, until};
+
+/// Pings of a short series, and of one that lasts through a rekey.
+const FEW: u32 = 10;
+const MANY: u32 = 200;
+
+/// Runs the cell; what it found.
+pub(super) fn prove(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
+    lane.configure(cell)?;
+    if let Proof::Refused(_, words) = cell.scenario.proof {
+        return refused(lane, cell, words);
+    }
+    lane.open(cell)?;
+    let found = carries(lane, cell)?;
+    match cell.scenario.proof {
+        Proof::Traffic | Proof::Fragments | Proof::Children(_) | Proof::Refused(..) => Ok(found),
+        Proof::Rekey(phase, by) => rekey(lane, cell, phase, by),
+        Proof::Death(By::Them) => peer_dies(lane),
+        Proof::Death(By::Us) => we_die(lane),
+        Proof::Moves => moves(lane, cell),
+    }
+}
+
+/// Both ends agree, and traffic goes both ways through every child.
+fn carries(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
+    let pairs = agree(lane, cell)?;
+    let mut received = 0;
+    for number in 0..cell.children() {
+        let pings = lane.ping(cell, number, FEW)?;
+        ensure!(pings.received == pings.sent, "{} of {} pings came back", pings.received, pings.sent);
+        received += pings.received;
+    }
+    if !cell.scenario.transport {
+        lane.fetch(cell, 1)?;
+    }
+    Ok(format!("{} pairs of SAs, {received} pings", pairs.len()))
+}
+
+/// SPIs, algorithms and encapsulation are what both ends say.
+fn agree(lane: &Lane<'_>, cell: &Cell) -> Result<Vec<Pair>> {
+    let (theirs, ours) = (lane.gateway.pairs()?, lane.flows()?);
+    ensure!(theirs.len() == cell.children(), "the peer has {} pairs of SAs", theirs.len());
+    let transform = Suite::read(cell.scenario.esp)?.esp();
+    for pair in &theirs {
+        let holds = |flow: &&api::IpsecFlow| flow.inbound.iter().any(|sa| sa.spi == pair.spi_out);
+        let flow = ours.iter().find(holds).context("we have not the SA that the peer sends in")?;
+        let inbound = flow.inbound.iter().find(|sa| sa.spi == pair.spi_out).context("no SA")?;
+        let outbound = flow.outbound.iter().find(|sa| sa.spi == pair.spi_in);
+        ensure!(outbound.is_some(), "we do not send in the SA that the peer receives in");
+        ensure!(inbound.transform.trim() == transform, "we have {}", inbound.transform);
+        let udp = cell.peer == Peer::Swan || cell.scenario.nat;
+        ensure!(inbound.mode.contains("UDP") == udp, "encapsulation: {}", inbound.mode);
+        ensure!(pair.udp.is_none_or(|theirs| theirs == udp), "the peer says of UDP: {:?}", pair.udp);
+        ensure!(inbound.esn == cell.scenario.esn, "ESN: {}", inbound.esn);
+        ensure!(inbound.mode.contains("Transport") == cell.scenario.transport, "mode: {}", inbound.mode);
+    }
+    Ok(theirs)
+}
+
+/// Keys are replaced while pings go both ways: none is lost.
+fn rekey(lane: &Lane<'_>, cell: &Cell, phase: Phase, by: By) -> Result<String> {
+    let before = (lane.gateway.cookies()?, lane.gateway.pairs()?);
+    let pings = thread::scope(|scope| {
+        let pings = scope.spawn(|| lane.ping(cell, 0, MANY));
+        thread::sleep(Duration::from_millis(800));
+        let done = match by {
+            By::Them => lane.gateway.rekey(phase),
+            // The volume that one pair of SAs may carry is used up.
+            By::Us => lane.fetch(cell, 12),
+        };
+        let pings = joined(pings);
+        done.and(pings)
+    })?;
+    let after = (lane.gateway.cookies()?, lane.gateway.pairs()?);
+    match phase {
+        Phase::One => ensure!(before.0 != after.0, "the IKE SA is still the same"),
+        Phase::Two => {
+            ensure!(before.1.last().map(spis) != after.1.last().map(spis), "the SPIs are still the same")
+        }
+    }
+    ensure!(
+        pings.sent == pings.received,
+        "{} of {} pings were lost",
+        pings.sent - pings.received,
+        pings.sent
+    );
+    let again = lane.ping(cell, 0, FEW)?;
+    ensure!(
+        again.sent == again.received,
+        "afterwards {} of {} pings were lost",
+        again.sent - again.received,
+        again.sent
+    );
+    Ok(format!("{} of {} pings", pings.received, pings.sent))
+}
+
+const fn spis(pair: &Pair) -> (u32, u32) {
+    (pair.spi_in, pair.spi_out)
+}
+
+/// The peer crashes: our dead-peer detection, 10 seconds and retries of 2, says so.
+fn peer_dies(lane: &Lane<'_>) -> Result<String> {
+    lane.gateway.crash()?;
+    let took = until(45, || Ok(!lane.is_up()?));
+    lane.gateway.revive()?;
+    Ok(format!("noticed after {:.0} s", took.context("we do not notice")?.as_secs_f32()))
+}
+
+/// We crash: the peer's dead-peer detection needs our first answers, so it shows that we gave them.
+fn we_die(lane: &Lane<'_>) -> Result<String> {
+    thread::sleep(Duration::from_secs(5));
+    ensure!(!lane.gateway.pairs()?.is_empty(), "the peer took us for dead while we lived");
+    lane.pe.kill()?;
+    let took = until(45, || Ok(lane.gateway.pairs()?.is_empty()));
+    lane.pe.start()?;
+    until(10, || Ok(lane.pe.run("onramp show vrf")?.success)).context("we do not start")?;
+    Ok(format!("noticed after {:.0} s", took.context("the peer does not notice")?.as_secs_f32()))
+}
+
+/// The peer's address changes: the same SAs go on from there.
+fn moves(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
+    let before = lane.gateway.pairs()?;
+    lane.move_peer(true)?;
+    let moved = until(15, || lane.reaches(cell)).and_then(|took| {
+        let pings = lane.ping(cell, 0, FEW)?;
+        ensure!(
+            pings.sent == pings.received,
+            "then {} of {} pings were lost",
+            pings.sent - pings.received,
+            pings.sent
+        );
+        let after = lane.gateway.pairs()?;
+        ensure!(before.last().map(spis) == after.last().map(spis), "these are other SAs");
+        Ok(format!("after {:.1} s", took.as_secs_f32()))
+    });
+    lane.move_peer(false)?;
+    moved.context("after the move")
+}
+
+/// It does not come up, and the operator can read why.
+fn refused(lane: &Lane<'_>, cell: &Cell, words: [&'static str; 2]) -> Result<String> {
+    let word = words[usize::from(cell.role == Role::We)];
+    if cell.role == Role::They {
+        let outcome = lane.gateway.initiate(0)?;
+        ensure!(!outcome.success || cell.scenario.is_v1(), "it came up: {}", outcome.text);
+    }
+    ensure!(!lane.reaches(cell)?, "traffic gets through");
+    let mut said = String::new();
+    let explained = until(15, || {
+        said = lane.explanation(cell)?;
+        Ok(said.contains(word))
+    });
+    ensure!(explained.is_ok(), "explain does not say {word}: {said}");
+    let line = said.lines().rfind(|line| line.contains(word)).unwrap_or_default();
+    Ok(line.trim().to_owned())
+}
