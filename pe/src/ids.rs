@@ -10,14 +10,7 @@ use base::{PolicyId, PortId, VrfId};
 pub(crate) struct Ids {
     vrfs: Numbers<String>,
     ports: Numbers<PortName>,
-    policies: Numbers<PolicyName>,
-}
-
-/// What a policy stands for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum PolicyName {
-    Entry(EntryName),
-    Tunnel(String),
+    policies: Numbers<EntryName>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +21,7 @@ pub(crate) enum PortName {
     Host(VrfId),
 }
 
-/// A crypto-map entry as it stands on one interface.
+/// A crypto-map entry as it stands on one interface, or a tunnel interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct EntryName {
     pub(crate) interface: String,
@@ -49,17 +42,12 @@ impl Ids {
     }
 
     pub(crate) fn policy(&mut self, name: EntryName) -> PolicyId {
-        PolicyId(self.policies.number(PolicyName::Entry(name)))
+        PolicyId(self.policies.number(name))
     }
 
     /// A policy that has no name: it is gone for good once it is gone.
     pub(crate) fn nameless_policy(&mut self) -> PolicyId {
         PolicyId(self.policies.next())
-    }
-
-    /// The policy of a tunnel interface.
-    pub(crate) fn tunnel(&mut self, interface: &str) -> PolicyId {
-        PolicyId(self.policies.number(PolicyName::Tunnel(interface.to_owned())))
     }
 
     /// A VRF that exists already.
@@ -87,18 +75,7 @@ impl Ids {
     }
 
     pub(crate) fn entry(&self, id: PolicyId) -> Option<&EntryName> {
-        match self.policies.name(id.0)? {
-            PolicyName::Entry(name) => Some(name),
-            PolicyName::Tunnel(_) => None,
-        }
-    }
-
-    /// The tunnel interface whose policy it is.
-    pub(crate) fn tunnel_of(&self, id: PolicyId) -> Option<&str> {
-        match self.policies.name(id.0)? {
-            PolicyName::Tunnel(name) => Some(name),
-            PolicyName::Entry(_) => None,
-        }
+        self.policies.name(id.0)
     }
 }
 

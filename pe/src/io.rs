@@ -30,7 +30,8 @@ pub enum Input {
     Configure(Arc<Config>, Trustpoints),
     /// An IKE message, without non-ESP marker.
     Ike(ike::Datagram),
-    Answer(ike::AskId, ike::Answer),
+    /// Boxed: a certificate makes it large.
+    Answer(ike::AskId, Box<ike::Answer>),
     Event(Event),
     /// How busy this machine is, in percent; told while a limit is configured (CAC-03).
     Load(u8),
@@ -78,6 +79,8 @@ pub struct Host {
     pub routes: Vec<HostRoute>,
     /// By name; the global table has none.
     pub vrfs: BTreeMap<String, VrfId>,
+    /// Name servers, by the VRF in which they are reached; asked in order.
+    pub servers: BTreeMap<VrfId, Vec<IpAddr>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +93,10 @@ pub struct HostPort {
     /// What the device is to have, in bytes; packets may have a lower limit.
     pub mtu: u16,
     pub addresses: Vec<Address>,
-    /// Whether IKE listens here.
+    /// Whether IKE listens on these addresses.
     pub ike: bool,
+    /// Addresses of ours on other interfaces of the VRF where tunnels end: IKE listens on them here too.
+    pub ends: Vec<IpAddr>,
     /// Administratively down: guarded, without addresses, and no port of the dataplane.
     pub shutdown: bool,
 }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{Engine, Instant, PortId};
+use base::{Engine, Instant, PortId, VrfId};
 use config::Config;
 use dataplane::{Counters, Event, Op, Plan, SaCounters};
 use ike::{Answer, Ask, AskId, Command, Ike};
+use ipsec::Flow;
 
 use crate::ids::Ids;
 use crate::log::Log;
@@ -16,6 +18,7 @@ use crate::plan::Neighbours;
 use crate::problems::Problems;
 use crate::tables::Tables;
 use crate::wiring::config_to_ipsec::{self, Placed};
+use crate::wiring::config_to_names::{self, Known};
 use crate::wiring::ike_to_ipsec::Tunnels;
 use crate::wiring::link_to_all::{self, Links};
 use crate::wiring::{config_to_ike, dataplane_to_ike, ike_to_notice, vrf_to_host};
@@ -40,12 +43,17 @@ pub struct Pe {
     /// How often IKE refused a packet, by name.
     pub(crate) refusals: BTreeMap<&'static str, u64>,
     problems: Problems,
+    /// When tunnel interfaces are next asked whether they are up.
+    upkeep: Option<Instant>,
     host: Host,
     debug_ipsec: bool,
     outputs: VecDeque<Output>,
 }
 
 impl Pe {
+    /// Between two looks at the tunnel interfaces.
+    const UPKEEP: Duration = Duration::from_secs(10);
+
     /// An unconfigured box. All its randomness comes from `seed`, which must never be used twice.
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
@@ -64,6 +72,7 @@ impl Pe {
             log: Log::default(),
             refusals: BTreeMap::new(),
             problems: Problems::default(),
+            upkeep: None,
             host: Host::default(),
             debug_ipsec: false,
             outputs: VecDeque::new(),
@@ -81,7 +90,7 @@ impl Pe {
     }
 
     /// The VRF's name; `None` is the global table.
-    pub fn vrf_name(&self, id: base::VrfId) -> Option<&str> {
+    pub fn vrf_name(&self, id: VrfId) -> Option<&str> {
         self.ids.vrf_name(id)
     }
 }
@@ -94,7 +103,7 @@ impl Engine for Pe {
         match input {
             Input::Configure(config, trustpoints) => self.configure(now, config, trustpoints),
             Input::Ike(datagram) => self.tell_ike(now, ike::Input::Datagram(datagram)),
-            Input::Answer(id, answer) => self.answer(now, id, answer),
+            Input::Answer(id, answer) => self.answer(now, id, *answer),
             Input::Event(event) => self.event(now, event),
             Input::Load(percent) => self.command(now, Command::Load(percent)),
             Input::Counters(counters) => self.counters = counters,
@@ -116,6 +125,7 @@ impl Engine for Pe {
     fn tick(&mut self, now: Instant) {
         self.ike.tick(now);
         self.drain_ike(now);
+        self.keep_tunnels(now);
         let due = self.problems.take_due(now, &self.tables.problems);
         due.into_iter().for_each(|problem| self.notice(now, problem));
     }
@@ -125,7 +135,7 @@ impl Engine for Pe {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.ike.deadline(), self.problems.deadline()].into_iter().flatten().min()
+        [self.ike.deadline(), self.problems.deadline(), self.upkeep].into_iter().flatten().min()
     }
 }
 
@@ -180,7 +190,25 @@ impl Pe {
             self.outputs.push_back(Output::Host(host));
         }
         self.problems.watch(now, &self.tables.problems);
+        self.upkeep = (!self.tables.tunnels.is_empty()).then_some(now);
         count
+    }
+
+    /// A tunnel interface is up without traffic: where it is not, IKE is asked for it, and does nothing where
+    /// it is or tries already.
+    fn keep_tunnels(&mut self, now: Instant) {
+        if self.upkeep.is_none_or(|due| now < due) {
+            return;
+        }
+        self.upkeep = Some(now + Self::UPKEEP);
+        let tunnels = self.tables.tunnels.iter().filter_map(|id| self.tables.policies.get(id));
+        let wanted: Vec<_> =
+            tunnels.filter_map(|policy| Some((policy.id, policy.rules.first()?.selector))).collect();
+        for (policy, any) in wanted {
+            let (local, remote) = (any.local.address(), any.remote.address());
+            let flow = Flow { local, remote, protocol: 0, local_port: 0, remote_port: 0 };
+            self.command(now, Command::Acquire { policy, rule: 0, flow });
+        }
     }
 
     fn device(&mut self, now: Instant, device: Device) {
@@ -284,9 +312,10 @@ impl Pe {
         while let Some(output) = self.ike.poll() {
             match output {
                 ike::Output::Transmit(datagram) => self.outputs.push_back(Output::Ike(datagram)),
-                ike::Output::Ask(id, ask @ (Ask::Compute(_) | Ask::Validate(_) | Ask::Resolve { .. })) => {
+                ike::Output::Ask(id, ask @ (Ask::Compute(_) | Ask::Validate(_))) => {
                     self.outputs.push_back(Output::Ask(id, ask));
                 }
+                ike::Output::Ask(id, Ask::Resolve { front, name }) => self.resolve(now, id, front, &name),
                 ike::Output::Ask(id, Ask::Traffic(child)) => self.read_traffic(now, id, child),
                 ike::Output::Ask(id, Ask::Spi { random }) => {
                     let answer = Answer::Spi(self.tunnels.reserve(random));
@@ -294,11 +323,12 @@ impl Pe {
                 }
                 ike::Output::Ask(_, Ask::ReleaseSpi(spi)) => self.tunnels.release(spi),
                 ike::Output::ChildReady(child) => {
+                    let child = self.inside(child);
                     self.tunnels.ready(&child);
                     self.raise(child.id, None);
                 }
-                ike::Output::ChildUp(child) => self.child_up(now, None, &child),
-                ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), &new),
+                ike::Output::ChildUp(child) => self.child_up(now, None, child),
+                ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), new),
                 ike::Output::ChildMoved(id, endpoints) => {
                     self.tunnels.moved(id, endpoints);
                     self.raise(id, None);
@@ -309,6 +339,23 @@ impl Pe {
         }
     }
 
+    fn resolve(&mut self, now: Instant, id: AskId, front: VrfId, name: &str) {
+        match config_to_names::look_up(&self.config.names, self.ids.vrf_name(front), name) {
+            Known::Addresses(known) => self.ike.handle(now, ike::Input::Answer(id, Answer::Resolved(known))),
+            Known::Ask(name) => self.outputs.push_back(Output::Ask(id, Ask::Resolve { front, name })),
+        }
+    }
+
+    /// Under a tunnel interface the inside VRF is the interface's.
+    fn inside(&self, mut child: Box<ike::Child>) -> Box<ike::Child> {
+        if self.tables.tunnels.contains(&child.policy)
+            && let Some(policy) = self.tables.policies.get(&child.policy)
+        {
+            child.inside = policy.inside;
+        }
+        child
+    }
+
     /// The dataplane is asked for these two SAs alone: what one tunnel costs does not depend on the others.
     fn read_traffic(&mut self, now: Instant, id: AskId, child: ike::ChildId) {
         match self.tunnels.pair(child) {
@@ -317,7 +364,8 @@ impl Pe {
         }
     }
 
-    fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: &ike::Child) {
+    fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: Box<ike::Child>) {
+        let child = &*self.inside(child);
         let Self { tables, tunnels, ids, .. } = self;
         let mut leaf = || ids.nameless_policy();
         let is_dynamic = tables.dynamic.contains(&child.policy);

@@ -74,6 +74,7 @@ fn hop(way: &Way) -> Hop {
     match way {
         Way::Local => Hop::Local,
         Way::Discard => Hop::Drop,
+        Way::Protect(policy) => Hop::Protect(*policy),
         Way::Out { port, gateway, push } => Hop::Out { port: *port, gateway: *gateway, push: push.clone() },
     }
 }
@@ -95,5 +96,6 @@ fn policy(tables: &Tables, tunnels: &Tunnels, id: PolicyId) -> Option<Policy> {
 }
 
 fn present(tables: &Tables, id: PolicyId) -> Option<&Policy> {
-    tables.policies.get(&id).filter(|policy| tables.ports.contains_key(&policy.port))
+    let stands = |policy: &&Policy| tables.ports.contains_key(&policy.port) || tables.tunnels.contains(&id);
+    tables.policies.get(&id).filter(stands)
 }

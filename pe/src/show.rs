@@ -15,7 +15,6 @@ mod session;
 use api::{DebugTopic, Request, Response};
 use base::{Instant, VrfId};
 use ike::Command;
-use ike::config::Version;
 
 use crate::{Pe, trace};
 
@@ -35,8 +34,8 @@ fn respond(pe: &mut Pe, now: Instant, request: Request) -> Result<Response, Resp
         Request::ShowIkev2Proposals => Response::Ikev2Proposals(ikev2::proposals(pe)),
         Request::ShowIkev2Policies => Response::Ikev2Policies(ikev2::policies(pe)),
         Request::ShowIkev2Profiles => Response::Ikev2Profiles(ikev2::profiles(pe)),
-        Request::ShowIkev2Statistics => Response::Ikev2Statistics(admission::counted(pe, now, Version::V2)),
-        Request::ShowCallAdmission => Response::Admission(admission::counted(pe, now, Version::V1)),
+        Request::ShowIkev2Statistics => Response::Ikev2Statistics(admission::second(pe, now)),
+        Request::ShowCallAdmission => Response::Admission(admission::counted(pe)),
         Request::ShowIpsecSa(filter) => Response::IpsecSas(ipsec::flows(pe, now, &filter)?),
         Request::ShowSession => Response::Sessions(session::sessions(pe, now)),
         Request::Explain { remote, front } => {

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 
 use base::{Label, PolicyId, PortId, VrfId};
 use config::Config;
-use dataplane::{LabelAction, Port, TtlModel};
+use dataplane::{Address, LabelAction, Port, TtlModel};
 use ipsec::Policy;
 
 use crate::Notice;
 use crate::ids::Ids;
-use crate::wiring::config_to_vrf::Routing;
+use crate::wiring::config_to_ipsec::Placed;
+use crate::wiring::config_to_vrf::{Routing, WaysIn};
 use crate::wiring::link_to_all::{self, Links, Wire};
-use crate::wiring::{config_to_ipsec, config_to_mpls, config_to_vrf};
+use crate::wiring::{config_to_ipsec, config_to_mpls, config_to_names, config_to_vrf};
 
 /// Derived whole whenever the configuration or a wire changes; a tunnel changes nothing here.
 #[derive(Default)]
@@ -28,6 +29,16 @@ pub(crate) struct Tables {
     pub(crate) policies: BTreeMap<PolicyId, Policy>,
     /// Those of dynamic maps: what is negotiated under them has policies of its own.
     pub(crate) dynamic: BTreeSet<PolicyId>,
+    /// Those of tunnel interfaces: they stand on no port, routes lead to them.
+    pub(crate) tunnels: BTreeSet<PolicyId>,
+    /// Where tunnels end that end elsewhere than on the port they leave by, by front VRF.
+    pub(crate) ends: BTreeSet<(VrfId, IpAddr)>,
+    /// Our addresses on tunnel interfaces, by inside VRF.
+    pub(crate) inner: BTreeMap<VrfId, Vec<Address>>,
+    /// Name servers, by VRF.
+    pub(crate) servers: BTreeMap<VrfId, Vec<IpAddr>>,
+    /// Every VRF but the global table.
+    pub(crate) names: BTreeMap<String, VrfId>,
     /// Who may be talked to by IKE, by front VRF.
     pub(crate) peers: BTreeSet<(VrfId, IpAddr)>,
     pub(crate) labels: BTreeMap<Label, LabelAction>,
@@ -42,14 +53,19 @@ impl Tables {
         let vrfs = config.vrfs.keys().map(|name| ids.vrf(Some(name))).chain([VrfId::GLOBAL]).collect();
         let mut ports = link_to_all::ports(config, ids, links)?;
         let labels = config_to_mpls::labels(config, ids)?;
-        let routing = config_to_vrf::routing(config, ids, &ports);
-        ports.problems.extend(routing.problems(ids));
         let placed = config_to_ipsec::placed(config, ids);
-        let peers = placed.iter().flat_map(|entry| entry.entry.addresses().map(|peer| (entry.front, peer)));
+        let routing = config_to_vrf::routing(config, ids, &ports, &ways_in(&placed));
+        ports.problems.extend(routing.problems(ids));
+        let peers = placed.iter().flat_map(|entry| entry.addresses().map(|peer| (entry.front, peer)));
         Ok(Self {
             vrfs,
             ttl: if config.mpls.propagate_ttl { TtlModel::Uniform } else { TtlModel::Pipe },
             peers: peers.collect(),
+            inner: inner(&placed),
+            servers: config_to_names::servers(config, ids),
+            names: config.vrfs.keys().map(|name| (name.clone(), ids.vrf(Some(name)))).collect(),
+            ends: placed.iter().filter_map(|entry| Some((entry.front, entry.local?))).collect(),
+            tunnels: placed.iter().filter(|entry| entry.is_tunnel).map(|entry| entry.id).collect(),
             dynamic: placed.iter().filter(|entry| entry.is_dynamic()).map(|entry| entry.id).collect(),
             policies: placed
                 .iter()
@@ -70,4 +86,18 @@ impl Tables {
         policies.sort_by_key(|policy| policy.sequence);
         policies
     }
+}
+
+/// Tunnel interfaces by name, with what leads into them.
+fn ways_in(placed: &[Placed<'_>]) -> WaysIn {
+    let tunnels = placed.iter().filter(|entry| entry.is_tunnel);
+    tunnels.map(|entry| (entry.name.interface.clone(), entry.id)).collect()
+}
+
+fn inner(placed: &[Placed<'_>]) -> BTreeMap<VrfId, Vec<Address>> {
+    let mut inner: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for entry in placed.iter().filter(|entry| entry.is_tunnel) {
+        inner.entry(entry.inside).or_default().extend(link_to_all::addresses(entry.interface));
+    }
+    inner
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use api::{Response, TraceStep};
-use base::{Family, Label, PortId, VrfId};
+use base::{Family, Label, PolicyId, PortId, Prefix, VrfId};
 use dataplane::{Key, Link, Object, Port};
 use ipsec::{Flow, Policy, Sa, Verdict};
 
@@ -34,12 +34,33 @@ struct Exit<'a> {
 
 impl<'a> Walk<'a> {
     fn packet(&mut self, vrf: VrfId, request: &api::Trace) {
+        let leads = self.pe.tables.routing.lookup(vrf, request.destination);
+        if let Some((prefix, Way::Protect(policy))) = leads {
+            return self.tunnel(vrf, prefix, *policy, &flow(request));
+        }
         let Some(exit) = self.route(vrf, request.destination) else { return };
         let Some(policy) = self.policy(vrf, &exit, &flow(request)) else { return };
         match policy {
             None => self.leave(&exit, 0),
             Some((policy, sa)) => self.seal(policy, sa),
         }
+    }
+
+    /// A route into a tunnel interface: its policy protects whatever it permits.
+    fn tunnel(&mut self, vrf: VrfId, prefix: Prefix, id: PolicyId, flow: &Flow) {
+        let entry = self.pe.ids.entry(id);
+        let tunnel = entry.map_or_else(String::new, |entry| entry.interface.clone());
+        let name = self.vrf_name(vrf);
+        self.step("route", format!("{prefix} in vrf {name} leads into {tunnel}"));
+        let Some(Object::Policy(policy)) = self.pe.plan.get(&Key::Policy(id)) else { return };
+        let sealed = match policy.judge(flow) {
+            Verdict::Seal(sa) => self.sa(sa),
+            Verdict::Acquire(_) => {
+                self.die("sa", "no SA is up; IKE is asked for one".to_owned(), "no-sa-yet")
+            }
+            Verdict::Pass => self.die("policy", format!("{tunnel} does not carry it"), "outside-policy"),
+        };
+        sealed.into_iter().for_each(|sa| self.seal(policy, sa));
     }
 
     /// Where the destination leads; `None` where the packet's way ends in this box.
@@ -51,6 +72,9 @@ impl<'a> Walk<'a> {
         match way {
             Way::Local => self.local(vrf, &format!("{destination} in vrf {name} is this box")),
             Way::Discard => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
+            Way::Protect(_) => {
+                self.die("route", format!("{prefix} in vrf {name} leads into a tunnel again"), "no-route")
+            }
             Way::Out { port, gateway, push } => self.exit(
                 vrf,
                 &format!("{prefix} in vrf {name}"),
@@ -120,7 +144,10 @@ impl<'a> Walk<'a> {
 
     fn policies(&self, port: PortId) -> impl Iterator<Item = &'a Policy> + use<'a> {
         let plan = &self.pe.plan;
-        let ids = self.pe.tables.policies_of(port).into_iter().map(|policy| policy.id);
+        let tunnels = &self.pe.tunnels;
+        let entries = self.pe.tables.policies_of(port).into_iter().map(|policy| policy.id);
+        // What was negotiated under a dynamic entry stands right before it.
+        let ids = entries.flat_map(move |entry| tunnels.leaves_of(entry).chain([entry]));
         ids.filter_map(move |id| match plan.get(&Key::Policy(id)) {
             Some(Object::Policy(policy)) => Some(policy),
             _ => None,
@@ -189,7 +216,8 @@ impl<'a> Walk<'a> {
     }
 
     fn entry_name(&self, policy: &Policy) -> String {
-        let entry = self.pe.ids.entry(policy.id);
+        let id = self.pe.tunnels.entry_of(policy.id).map_or(policy.id, |(entry, _)| entry);
+        let entry = self.pe.ids.entry(id);
         entry.map_or_else(String::new, |entry| {
             format!("crypto map {} {} on {}", entry.map, entry.sequence, entry.interface)
         })

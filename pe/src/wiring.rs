@@ -3,6 +3,7 @@
 pub(crate) mod config_to_ike;
 pub(crate) mod config_to_ipsec;
 pub(crate) mod config_to_mpls;
+pub(crate) mod config_to_names;
 pub(crate) mod config_to_vrf;
 pub(crate) mod dataplane_to_ike;
 pub(crate) mod ike_to_ipsec;

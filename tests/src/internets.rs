@@ -1,5 +1,5 @@
 //! IKE of one box with two internets whose peers are equal in address, identity and cookies: only their
-//! keys differ. Whatever happens in one changes nothing in the other, or the world stops.
+//! keys differ. In either version of IKE. Whatever happens in one changes nothing in the other, or the world stops.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -10,6 +10,7 @@ use base::{Engine as _, Instant, PolicyId, Prefix, Secret, Spi, VrfId};
 use crypto::dh::Group;
 use ike::config::{
     Authentication, Config, Encryption, Entry, Hash, Keyring, Match, Peer, PresharedKey, Profile, Proposal,
+    Version, v2,
 };
 use ike::{Answer, Ask, Child, Command, Datagram, Ike, Input, Notice, Output, Path, Target};
 use ipsec::{Cipher, Flow, Integrity, Rule, Sad, Selector, Suite};
@@ -29,7 +30,8 @@ pub struct Internets {
     wires: [VecDeque<(bool, Vec<u8>)>; FRONTS],
     /// Everything ever sent, and where.
     pub captured: Vec<(usize, Vec<u8>)>,
-    /// Whether both internets share a profile and an inside VRF.
+    version: Version,
+    /// Whether both internets share an inside VRF, and in version 1 a profile.
     shared: bool,
 }
 
@@ -53,16 +55,21 @@ fn path(front: VrfId, local: &str, remote: &str) -> Path {
     Path { front, local: end(local), remote: end(remote), marker: false }
 }
 
+fn key(front: usize) -> Secret {
+    Secret::from(format!("key of internet {front}").into_bytes())
+}
+
 fn ring(front: usize, of: VrfId, peer: &str) -> Keyring {
-    let key = Secret::from(format!("key of internet {front}").into_bytes());
-    let keys = vec![PresharedKey { peer: Prefix::host(address(peer)), key }];
+    let keys = vec![PresharedKey { peer: Prefix::host(address(peer)), key: key(front) }];
     Keyring { keys, ..Keyring::new(format!("ring{front}"), of) }
 }
 
-fn entry(policy: usize, front: VrfId, inside: VrfId, local: &str, remote: &str) -> Entry {
+fn entry(policy: usize, version: Version, front: VrfId, inside: VrfId, ends: [&str; 2]) -> Entry {
     let any = Prefix::any(base::Family::V4);
     let policy = PolicyId(u32::try_from(policy).expect("few fronts"));
+    let [local, remote] = ends;
     Entry {
+        version,
         sequence: 10,
         peers: vec![Peer::Address(address(remote))],
         suites: vec![Suite { cipher: Cipher::AesGcm(128), integrity: Integrity::None }],
@@ -95,30 +102,95 @@ fn inside(shared: bool, front: usize) -> VrfId {
     VrfId(INSIDE + if shared { 0 } else { vrf(front).0 })
 }
 
-fn box_config(shared: bool) -> Config {
-    let name = |front: usize| if shared { "both".to_owned() } else { format!("profile{front}") };
-    let profiles = match shared {
+/// A profile of version 2, and its keyring.
+fn profile_v2(front: usize, of: VrfId, inside: VrfId, peer: &str) -> (v2::Profile, v2::Keyring) {
+    let peer = Prefix::host(address(peer));
+    let ring = v2::KeyringPeer {
+        name: "peer".to_owned(),
+        address: Some(peer),
+        hostname: None,
+        identity: None,
+        local_key: Some(key(front)),
+        remote_key: Some(key(front)),
+        ppk: None,
+    };
+    let profile = v2::Profile {
+        name: format!("profile{front}"),
+        front: v2::Front::Vrf(of),
+        local: Vec::new(),
+        remote: vec![v2::Remote::Address(peer)],
+        certificate_maps: Vec::new(),
+        inside: Some(inside),
+        identity: None,
+        local_authentication: v2::Authentication::PreShared(None),
+        remote_authentication: vec![v2::Authentication::PreShared(None)],
+        keyring: Some(format!("ring{front}")),
+        sign: Vec::new(),
+        verify: Vec::new(),
+        lifetime: Duration::from_secs(86_400),
+        reauthentication: false,
+        dpd: None,
+        nat_keepalive: None,
+        force_initial_contact: false,
+        mobike: false,
+        childless: false,
+    };
+    (profile, v2::Keyring { name: format!("ring{front}"), peers: vec![ring] })
+}
+
+fn config_v2(profiles: impl Iterator<Item = (v2::Profile, v2::Keyring)>) -> v2::Config {
+    let proposal = v2::Proposal {
+        name: "one".to_owned(),
+        encryption: vec![v2::Encryption::AesGcm(128)],
+        integrity: Vec::new(),
+        prf: vec![v2::Prf::Hmac(Hash::Sha256)],
+        groups: vec![Group::Modp1024],
+        additional: Vec::new(),
+    };
+    let (name, front, local) = ("one".to_owned(), v2::Front::Any, Vec::new());
+    let policy = v2::Policy { name, front, local, proposals: vec!["one".to_owned()] };
+    let (profiles, keyrings) = profiles.unzip();
+    v2::Config {
+        proposals: vec![proposal],
+        policies: vec![policy],
+        profiles,
+        keyrings,
+        fragmentation: Some(576),
+        window: 5,
+        ..v2::Config::default()
+    }
+}
+
+fn box_config(version: Version, shared: bool) -> Config {
+    let one = shared && version == Version::V1;
+    let name = |front: usize| if one { "both".to_owned() } else { format!("profile{front}") };
+    let profiles = match one {
         true => vec![profile("both", inside(true, 0), &[0, 1])],
         false => (0..FRONTS).map(|front| profile(&name(front), inside(false, front), &[front])).collect(),
     };
     let entries = (0..FRONTS).map(|front| Entry {
         profile: Some(name(front)),
-        ..entry(front, vrf(front), inside(shared, front), BOX, PEER)
+        ..entry(front, version, vrf(front), inside(shared, front), [BOX, PEER])
     });
+    let profiles_v2 = (0..FRONTS).map(|front| profile_v2(front, vrf(front), inside(shared, front), PEER));
     Config {
         proposals: proposals(),
         keyrings: (0..FRONTS).map(|front| ring(front, vrf(front), PEER)).collect(),
         profiles,
         entries: entries.collect(),
+        v2: config_v2(profiles_v2),
         ..Config::default()
     }
 }
 
-fn peer_config(front: usize) -> Config {
+fn peer_config(version: Version, front: usize) -> Config {
+    let profile = (version == Version::V2).then(|| format!("profile{front}"));
+    let (global, ends) = (VrfId::GLOBAL, [PEER, BOX]);
     Config {
         proposals: proposals(),
         keyrings: vec![ring(front, VrfId::GLOBAL, BOX)],
-        entries: vec![entry(0, VrfId::GLOBAL, VrfId::GLOBAL, PEER, BOX)],
+        entries: vec![Entry { profile, ..entry(0, version, global, global, ends) }],
+        v2: config_v2([profile_v2(front, global, global, BOX)].into_iter()),
         ..Config::default()
     }
 }
@@ -183,12 +255,18 @@ impl Station {
 }
 
 impl Internets {
+    /// In version 1.
     pub fn new(shared: bool) -> Self {
+        Self::of(Version::V1, shared)
+    }
+
+    pub fn of(version: Version, shared: bool) -> Self {
         Self {
             now: Instant::from_secs(1),
-            pe: Station::new(99, box_config(shared)),
+            pe: Station::new(99, box_config(version, shared)),
             // Equal seeds: equal cookies, nonces and Diffie-Hellman values.
-            peers: [0, 1].map(|front| Station::new(1, peer_config(front))),
+            peers: [0, 1].map(|front| Station::new(1, peer_config(version, front))),
+            version,
             restarts: [1; FRONTS],
             wires: [const { VecDeque::new() }; FRONTS],
             captured: Vec::new(),
@@ -290,7 +368,7 @@ impl Internets {
     /// A peer forgets everything.
     pub fn peer_restarts(&mut self, front: usize) {
         self.restarts[front] += 1;
-        self.peers[front] = Station::new(self.restarts[front], peer_config(front));
+        self.peers[front] = Station::new(self.restarts[front], peer_config(self.version, front));
     }
 
     /// An operator clears the peer of an internet.
@@ -301,6 +379,40 @@ impl Internets {
     /// The oldest datagram of an internet is lost.
     pub fn lose(&mut self, front: usize) {
         self.wires[front].pop_front();
+    }
+
+    /// The oldest datagram of an internet arrives with this bit turned over, besides itself.
+    pub fn corrupt(&mut self, front: usize, bit: usize) {
+        let Some((to_box, mut bytes)) = self.wires[front].front().cloned() else { return };
+        let bit = bit % (bytes.len() * 8).max(1);
+        if let Some(byte) = bytes.get_mut(bit / 8) {
+            *byte ^= 1 << (bit % 8);
+        }
+        self.wires[front].push_front((to_box, bytes));
+        self.deliver(front);
+    }
+
+    /// The oldest datagram of an internet arrives, and will once more after all others.
+    pub fn repeat(&mut self, front: usize) {
+        let first = self.wires[front].front().cloned();
+        self.deliver(front);
+        self.wires[front].extend(first);
+    }
+
+    /// Every child of the box in an internet is due for a successor.
+    pub fn rekey(&mut self, front: usize) {
+        let children: Vec<_> = self.pe.up.iter().filter(|child| child.front == vrf(front)).collect();
+        let children: Vec<_> = children.into_iter().map(|child| child.id).collect();
+        children.into_iter().for_each(|child| self.tell(front, Input::Command(Command::Rekey(child))));
+    }
+
+    /// And every child of a peer.
+    pub fn peer_rekeys(&mut self, front: usize) {
+        let children: Vec<_> = self.peers[front].up.iter().map(|child| child.id).collect();
+        for child in children {
+            let said = self.peers[front].handle(self.now, Input::Command(Command::Rekey(child)));
+            self.peer_said(front, said);
+        }
     }
 
     /// The cookies of the box's newest session, as they stand in a message.

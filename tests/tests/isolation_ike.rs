@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use ike::config::Version;
 use tests::internets::{FRONTS, Internets};
+
+const BOTH: [Version; 2] = [Version::V1, Version::V2];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -21,6 +24,11 @@ enum Step {
     PeerRestarts(usize),
     UnknownSpi(usize),
     Clear(usize),
+    Rekey(usize),
+    PeerRekeys(usize),
+    Repeat(usize),
+    /// The oldest datagram of an internet arrives changed, and then as it is.
+    Corrupt(usize, usize),
     Wait(u16),
 }
 
@@ -36,6 +44,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => front().prop_map(Step::PeerRestarts),
         1 => front().prop_map(Step::UnknownSpi),
         1 => front().prop_map(Step::Clear),
+        2 => front().prop_map(Step::Rekey),
+        2 => front().prop_map(Step::PeerRekeys),
+        2 => front().prop_map(Step::Repeat),
+        2 => (front(), any::<usize>()).prop_map(|(front, bit)| Step::Corrupt(front, bit)),
         2 => (0..8000_u16).prop_map(Step::Wait),
     ]
 }
@@ -51,33 +63,41 @@ fn act(world: &mut Internets, step: &Step) {
         Step::PeerRestarts(front) => world.peer_restarts(front),
         Step::UnknownSpi(front) => world.unknown_spi(front),
         Step::Clear(front) => world.clear(front),
+        Step::Rekey(front) => world.rekey(front),
+        Step::PeerRekeys(front) => world.peer_rekeys(front),
+        Step::Repeat(front) => world.repeat(front),
+        Step::Corrupt(front, bit) => world.corrupt(front, bit),
         Step::Wait(millis) => world.wait(Duration::from_millis(millis.into())),
     }
 }
 
 #[test]
 fn equal_peers_of_two_internets_are_served_each_with_its_own_key() {
-    Internets::new(false).everyone_is_served();
-    Internets::new(true).everyone_is_served();
+    for version in BOTH {
+        Internets::of(version, false).everyone_is_served();
+        Internets::of(version, true).everyone_is_served();
+    }
 }
 
 #[test]
 fn a_peer_that_restarts_takes_nothing_from_its_equal() {
-    let mut world = Internets::new(false);
-    (0..FRONTS).for_each(|front| world.peer_opens(front));
-    world.settle();
-    world.peer_restarts(0);
-    world.peer_opens(0);
-    world.settle();
-    (0..FRONTS).for_each(|front| assert!(world.is_connected(front), "{front}"));
+    for version in BOTH {
+        let mut world = Internets::of(version, false);
+        (0..FRONTS).for_each(|front| world.peer_opens(front));
+        world.settle();
+        world.peer_restarts(0);
+        world.peer_opens(0);
+        world.settle();
+        (0..FRONTS).for_each(|front| assert!(world.is_connected(front), "{version:?} {front}"));
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_message_reaches_into_another_front_vrf(shared: bool, steps in vec(step(), 1..60)) {
-        let mut world = Internets::new(shared);
+    fn no_message_reaches_into_another_front_vrf(second: bool, shared: bool, steps in vec(step(), 1..60)) {
+        let mut world = Internets::of(BOTH[usize::from(second)], shared);
         steps.iter().for_each(|step| act(&mut world, step));
         world.everyone_is_served();
     }

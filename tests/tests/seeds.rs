@@ -7,6 +7,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use ike::config::Version;
 use tests::internets::Internets;
 use tests::packet::{Mark, Shape, halves, labelled, marked};
 use tests::setup::{ATTACHED, BOX, FAR, NEAR, PEERS, PUBLIC, TRANSIT_IN, label_in};
@@ -39,6 +40,52 @@ fn every_message_of_a_negotiation_is_a_seed_of_ike_message() {
             let genuine = u8::try_from(at).unwrap();
             let seed = [&[role, genuine][..], &chunk(&[0], message), &chunk(&[3], message)].concat();
             write("ike_message", &format!("{way}-{at}"), &seed);
+        }
+    }
+}
+
+#[test]
+#[ignore = "it writes files"]
+fn payloads_of_a_negotiation_are_seeds_of_ike_v2_payloads_and_ike_v2_sealed() {
+    let mut world = Internets::of(Version::V2, false);
+    world.peer_opens(0);
+    world.deliver_all(0);
+    for (at, (_, message)) in world.captured.iter().enumerate() {
+        let (next, body) = (message[16], &message[28..]);
+        write("ike_v2_payloads", &format!("opening-{at}"), &[&[next], body].concat());
+        let which = u8::try_from(at).unwrap();
+        write("ike_v2_sealed", &format!("opening-{at}"), &[&[which, 0, which, 9], body].concat());
+    }
+    // TSi, D, N(REKEY_SA), AUTH with a signature scheme, CERTREQ.
+    let one = |kind: u8, body: &[u8]| {
+        let length = u8::try_from(body.len() + 4).unwrap();
+        [&[kind, 0, 0, 0, length], body].concat()
+    };
+    let selectors = b"\x01\0\0\0\x07\x11\0\x10\0\x35\0\x35\x0a\x01\0\0\x0a\x01\xff\xff";
+    let rekey = b"\x03\x04\x40\x09\0\0\x10\x01";
+    let proof = b"\x0e\0\0\0\x07\x30\x05\x06\x03\x2b\x65\x70signature";
+    let request = [&[4][..], &[7; 20]].concat();
+    let seeds: [(&str, u8, &[u8]); 5] = [
+        ("selectors", 44, selectors),
+        ("delete", 42, b"\x03\x04\0\x01\0\0\x10\x01"),
+        ("rekey", 41, rekey),
+        ("proof", 39, proof),
+        ("request", 38, &request),
+    ];
+    for (name, kind, body) in seeds {
+        write("ike_v2_payloads", name, &one(kind, body));
+    }
+}
+
+#[test]
+#[ignore = "it writes files"]
+fn courses_of_events_are_seeds_of_ike_sequence() {
+    for (name, version) in [("v1", 0), ("v2", 1)] {
+        let open = [version, 8, 0, 2, 0, 12, 0, 2, 0, 13, 0, 2, 0];
+        let cross = [version, 8, 0, 2, 0, 12, 0, 13, 0, 0, 0, 0, 0, 4, 0, 5, 77, 2, 0, 15, 100, 2, 0];
+        let lossy = [version, 7, 0, 0, 0, 3, 0, 15, 100, 0, 0, 14, 9, 15, 100, 2, 0, 11, 0, 6, 1, 10, 0, 2, 0];
+        for (kind, events) in [("open", &open[..]), ("cross", &cross), ("lossy", &lossy)] {
+            write("ike_sequence", &format!("{name}-{kind}"), events);
         }
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod fuzz;
 mod lab;
+mod load_tester;
 mod mutants;
 mod setup;
 mod test;
@@ -66,6 +67,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["mutants", word] => mutants::run(word),
         ["tidy"] => tidy::run(),
         ["inject"] => lab::inject().map(|()| true),
+        ["flood", rest @ ..] => lab::flood(rest).map(|()| true),
         _ => bail!("usage:\n{USAGE}"),
     }
 }

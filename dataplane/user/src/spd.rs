@@ -1,85 +1,115 @@
 //! The policies of one port and inside VRF as packets see them: which entry's permit line a flow hits
 //! first (RFC 4301 section 4.4.1), found by longest match on the remote address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{PolicyId, Prefix};
 use ipsec::{Flow, Policy, Selector};
 use vrf::Fib;
 
-#[derive(Default)]
+/// Kept up to date entry by entry: one more peer costs what its own lines cost.
+#[derive(Clone, Default)]
 pub(crate) struct Spd {
-    /// Every line of every entry, in the order they are tried.
-    lines: Vec<Line>,
-    /// For each remote prefix that a line names, the lines whose remote prefix covers it, in order.
+    /// The lines that name each remote prefix, in the order they are tried.
+    lines: BTreeMap<Prefix, Vec<Line>>,
+    /// For each of these prefixes, the lines whose remote prefix covers it, in order.
     by_remote: Fib<Candidates>,
+    /// Prefixes whose lines changed since `by_remote` was last brought up to date.
+    changed: BTreeSet<Prefix>,
 }
 
 /// Mostly there is one: it is at hand with the lookup.
+#[derive(Clone)]
 struct Candidates {
     first: Line,
-    /// The numbers of the others.
-    rest: Box<[u32]>,
+    rest: Box<[Line]>,
 }
 
 #[derive(Clone, Copy)]
 struct Line {
-    policy: PolicyId,
-    rule: usize,
+    /// The entry's place in the map, the entry, and the line's place in it: the order in which lines are tried.
+    place: (u32, PolicyId, usize),
     permit: bool,
     selector: Selector,
 }
 
 impl Spd {
-    /// `entries` in the order they are tried.
-    pub(crate) fn new(entries: &[&Policy]) -> Self {
-        let lines: Vec<Line> = entries.iter().flat_map(|policy| lines(policy)).collect();
-        let mut at: BTreeMap<Prefix, Vec<u32>> = BTreeMap::new();
-        for (number, line) in (0_u32..).zip(&lines) {
-            at.entry(line.selector.remote).or_default().push(number);
+    pub(crate) fn insert(&mut self, policy: &Policy) {
+        for line in lines(policy) {
+            let named = self.lines.entry(line.selector.remote).or_default();
+            let at = named.partition_point(|other| other.place < line.place);
+            named.insert(at, line);
+            self.changed.insert(line.selector.remote);
         }
-        let candidates = |prefix: &Prefix| {
-            let numbers = covering(&at, *prefix);
-            let (first, rest) = numbers.split_first()?;
-            Some((*prefix, Candidates { first: *lines.get(*first as usize)?, rest: rest.into() }))
+    }
+
+    pub(crate) fn remove(&mut self, policy: &Policy) {
+        for remote in policy.rules.iter().map(|line| line.selector.remote) {
+            let Some(named) = self.lines.get_mut(&remote) else { continue };
+            named.retain(|line| line.place.1 != policy.id);
+            if named.is_empty() {
+                self.lines.remove(&remote);
+            }
+            self.changed.insert(remote);
+        }
+    }
+
+    /// Due after changes, before the next lookup.
+    pub(crate) fn settle(&mut self) {
+        let changed = core::mem::take(&mut self.changed);
+        let within = |wide: Prefix| {
+            let from = self.lines.range(wide..).map(|(prefix, _)| *prefix);
+            from.take_while(move |prefix| wide.covers(*prefix))
         };
-        let by_remote = at.keys().filter_map(candidates).collect();
-        Self { lines, by_remote }
+        let affected: BTreeSet<Prefix> =
+            changed.iter().copied().chain(changed.iter().flat_map(|wide| within(*wide))).collect();
+        for prefix in affected {
+            match self.candidates(prefix) {
+                Some(candidates) => self.by_remote.insert(prefix, candidates),
+                None => self.by_remote.remove(prefix),
+            };
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// The first entry whose first matching line permits `flow`, and that line's index in it.
     pub(crate) fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
         let mut denied = None;
         let Candidates { first, rest } = self.by_remote.lookup(flow.remote)?;
-        let rest = rest.iter().filter_map(|number| self.lines.get(*number as usize));
         for line in core::iter::once(first).chain(rest) {
-            if denied == Some(line.policy) || !line.selector.matches(flow) {
+            let (_, policy, rule) = line.place;
+            if denied == Some(policy) || !line.selector.matches(flow) {
                 continue;
             }
             if line.permit {
-                return Some((line.policy, line.rule));
+                return Some((policy, rule));
             }
-            denied = Some(line.policy);
+            denied = Some(policy);
         }
         None
+    }
+
+    /// The lines of `prefix` and of every shorter prefix around it; `None` if no line names it.
+    fn candidates(&self, prefix: Prefix) -> Option<Candidates> {
+        self.lines.get(&prefix)?;
+        let around = (0..=prefix.length()).filter_map(|length| Prefix::new(prefix.address(), length).ok());
+        let mut lines: Vec<Line> =
+            around.filter_map(|wide| self.lines.get(&wide)).flatten().copied().collect();
+        lines.sort_unstable_by_key(|line| line.place);
+        let (first, rest) = lines.split_first()?;
+        Some(Candidates { first: *first, rest: rest.into() })
     }
 }
 
 fn lines(policy: &Policy) -> impl Iterator<Item = Line> {
     policy.rules.iter().enumerate().map(|(rule, line)| Line {
-        policy: policy.id,
-        rule,
+        place: (policy.sequence, policy.id, rule),
         permit: line.permit,
         selector: line.selector,
     })
-}
-
-/// The lines of `prefix` and of every shorter prefix around it, in order.
-fn covering(at: &BTreeMap<Prefix, Vec<u32>>, prefix: Prefix) -> Vec<u32> {
-    let around = (0..=prefix.length()).filter_map(|length| Prefix::new(prefix.address(), length).ok());
-    let mut numbers: Vec<u32> = around.filter_map(|wide| at.get(&wide)).flatten().copied().collect();
-    numbers.sort_unstable();
-    numbers
 }
 
 #[cfg(test)]
@@ -139,18 +169,25 @@ mod tests {
     }
 
     proptest! {
-        /// The quick answer is the slow one: each entry in order, its lines in order.
+        /// The quick answer is the slow one: each entry in order, its lines in order; also after some went.
         #[test]
         fn the_index_finds_what_a_walk_through_the_map_finds(
-            lists in prop::collection::vec(prop::collection::vec(rule(), 0..6), 0..6),
+            lists in prop::collection::vec((any::<bool>(), prop::collection::vec(rule(), 0..6)), 0..6),
             flows in prop::collection::vec(flow(), 20),
         ) {
-            let policies: Vec<Policy> = (0..).zip(lists).map(|(id, rules)| policy(id, rules)).collect();
-            let spd = Spd::new(&policies.iter().collect::<Vec<_>>());
+            let mut spd = Spd::default();
+            let policies: Vec<(bool, Policy)> =
+                (0..).zip(lists).map(|(id, (stays, rules))| (stays, policy(id, rules))).collect();
+            policies.iter().for_each(|(_, policy)| spd.insert(policy));
+            spd.settle();
+            policies.iter().filter(|(stays, _)| !stays).for_each(|(_, policy)| spd.remove(policy));
+            spd.settle();
+            let left = || policies.iter().filter(|(stays, _)| *stays).map(|(_, policy)| policy);
             for flow in flows {
-                let slow = policies.iter().find_map(|entry| Some((entry.id, entry.permitting(&flow)?)));
+                let slow = left().find_map(|entry| Some((entry.id, entry.permitting(&flow)?)));
                 prop_assert_eq!(spd.permitting(&flow), slow);
             }
+            prop_assert_eq!(spd.is_empty(), left().all(|policy| policy.rules.is_empty()));
         }
     }
 }

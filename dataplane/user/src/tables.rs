@@ -24,8 +24,8 @@ pub(crate) struct Tables {
     labels: Arc<Lfib<LabelAction>>,
     policies: Arc<ById<Entry>>,
     /// The policies of each port by inside VRF, ready for lookup.
-    spds: BTreeMap<(PortId, VrfId), Arc<Spd>>,
-    /// Which of them the ops of this apply made wrong.
+    spds: Arc<BTreeMap<(PortId, VrfId), Arc<Spd>>>,
+    /// Which of them the ops of this apply changed.
     stale: BTreeSet<(PortId, VrfId)>,
 }
 
@@ -184,8 +184,8 @@ impl Tables {
                 Op::Unset(key) => self.unset(*key),
             }
         }
-        for (port, inside) in core::mem::take(&mut self.stale) {
-            self.index(port, inside);
+        for place in core::mem::take(&mut self.stale) {
+            self.settle(place);
         }
     }
 
@@ -276,31 +276,34 @@ impl Tables {
 
     fn set_policy(&mut self, policy: &Policy) {
         let old = Arc::make_mut(&mut self.policies).insert(policy.id.0, Entry::of(policy));
-        match old {
-            // A rekey changes the bundles alone, which the index does not hold.
-            Some(Entry { policy: old, .. }) if same_rules(&old, policy) => {}
-            Some(Entry { policy: old, .. }) => {
-                self.stale.extend([(old.port, old.inside), (policy.port, policy.inside)])
-            }
-            None => self.stale.extend([(policy.port, policy.inside)]),
+        // A rekey changes the bundles alone, which the index does not hold.
+        if old.as_ref().is_some_and(|old| same_rules(&old.policy, policy)) {
+            return;
         }
+        old.into_iter().for_each(|old| self.spd(&old.policy).remove(&old.policy));
+        self.spd(policy).insert(policy);
     }
 
     fn unset_policy(&mut self, id: PolicyId) {
         if let Some(Entry { policy: old, .. }) = Arc::make_mut(&mut self.policies).remove(id.0) {
-            self.stale.insert((old.port, old.inside));
+            self.spd(&old).remove(&old);
         }
     }
 
-    fn index(&mut self, port: PortId, inside: VrfId) {
-        let mut entries: Vec<&Policy> = self.policies.values().map(|entry| entry.policy.as_ref()).collect();
-        entries.retain(|policy| policy.port == port && policy.inside == inside);
-        entries.sort_by_key(|policy| (policy.sequence, policy.id));
-        if entries.is_empty() {
-            self.spds.remove(&(port, inside));
-        } else {
-            let spd = Spd::new(&entries);
-            self.spds.insert((port, inside), Arc::new(spd));
+    /// Where a policy is looked for; to be settled.
+    fn spd(&mut self, policy: &Policy) -> &mut Spd {
+        let place = (policy.port, policy.inside);
+        self.stale.insert(place);
+        Arc::make_mut(Arc::make_mut(&mut self.spds).entry(place).or_default())
+    }
+
+    fn settle(&mut self, place: (PortId, VrfId)) {
+        let spds = Arc::make_mut(&mut self.spds);
+        let Some(spd) = spds.get_mut(&place) else { return };
+        let spd = Arc::make_mut(spd);
+        spd.settle();
+        if spd.is_empty() {
+            spds.remove(&place);
         }
     }
 }

@@ -37,9 +37,8 @@ pub struct Aead {
 
 #[allow(clippy::large_enum_variant, reason = "a pointer would be one more cache miss a packet")]
 enum Cipher {
-    Gcm(Gcm),
+    Provided(Provider),
     Ccm(Ccm),
-    ChaCha(ring::LessSafeKey),
 }
 
 impl Algorithm {
@@ -63,9 +62,9 @@ impl Aead {
         }
         let (key, end) = material.split_at(material.len() - salt_len);
         let cipher = match algorithm {
-            Algorithm::AesGcm(_) => Cipher::Gcm(Gcm::new(key)?),
+            Algorithm::AesGcm(_) => Cipher::Provided(Gcm::new(key)?.0),
             Algorithm::AesCcm(_) => Cipher::Ccm(Ccm::new(key)?),
-            Algorithm::ChaCha20Poly1305 => Cipher::ChaCha(chacha(key)?),
+            Algorithm::ChaCha20Poly1305 => Cipher::Provided(ring_key(&ring::CHACHA20_POLY1305, key)?),
         };
         let mut salt = [0; 4];
         salt[..salt_len].copy_from_slice(end);
@@ -74,38 +73,23 @@ impl Aead {
 
     /// Encrypts all of `packet` but its last [`TAG_LEN`] bytes, where the tag is written.
     /// `iv` must never be used twice with one key. Errs if there is no room for the tag.
+    #[inline]
     pub fn seal(&self, iv: [u8; IV_LEN], aad: &[u8], packet: &mut [u8]) -> Result<(), BadLength> {
         match &self.cipher {
-            Cipher::Gcm(key) => key.seal(nonce(self.salt, iv), aad, packet),
+            Cipher::Provided(key) => key.seal(nonce(self.salt, iv), aad, packet),
             Cipher::Ccm(key) => key.seal(short_nonce(self.salt, iv), aad, packet),
-            Cipher::ChaCha(key) => {
-                let (data, tag) = packet.split_last_chunk_mut::<TAG_LEN>().ok_or(BadLength)?;
-                let nonce = ring::Nonce::assume_unique_for_key(nonce(self.salt, iv));
-                let sealed = key.seal_in_place_separate_tag(nonce, ring::Aad::from(aad), data);
-                tag.copy_from_slice(sealed.map_err(|_| BadLength)?.as_ref());
-                Ok(())
-            }
         }
     }
 
     /// Checks the tag in the last [`TAG_LEN`] bytes of `packet` and decrypts the bytes before it;
     /// on error those are unspecified.
+    #[inline]
     pub fn open(&self, iv: [u8; IV_LEN], aad: &[u8], packet: &mut [u8]) -> Result<(), Unauthentic> {
         match &self.cipher {
-            Cipher::Gcm(key) => key.open(nonce(self.salt, iv), aad, packet),
+            Cipher::Provided(key) => key.open(nonce(self.salt, iv), aad, packet),
             Cipher::Ccm(key) => key.open(short_nonce(self.salt, iv), aad, packet),
-            Cipher::ChaCha(key) => {
-                let nonce = ring::Nonce::assume_unique_for_key(nonce(self.salt, iv));
-                key.open_in_place(nonce, ring::Aad::from(aad), packet).map_err(|_| Unauthentic)?;
-                Ok(())
-            }
         }
     }
-}
-
-fn chacha(key: &[u8]) -> Result<ring::LessSafeKey, BadLength> {
-    let key = ring::UnboundKey::new(&ring::CHACHA20_POLY1305, key).map_err(|_| BadLength)?;
-    Ok(ring::LessSafeKey::new(key))
 }
 
 const fn nonce(salt: [u8; 4], iv: [u8; IV_LEN]) -> [u8; 12] {
@@ -130,47 +114,25 @@ enum Provider {
 impl Gcm {
     /// The key's length chooses: 16, 24 or 32 bytes.
     pub fn new(key: &[u8]) -> Result<Self, BadLength> {
-        match key.len() {
+        let provider = match key.len() {
             16 => ring_key(&ring::AES_128_GCM, key),
             24 => aws_key(&aws::AES_192_GCM, key),
             32 => ring_key(&ring::AES_256_GCM, key),
             _ => Err(BadLength),
-        }
+        };
+        provider.map(Self)
     }
 
     /// Encrypts all of `packet` but its last [`TAG_LEN`] bytes, where the tag is written.
     /// `nonce` must never be used twice with one key. Errs if there is no room for the tag.
     pub fn seal(&self, nonce: [u8; 12], aad: &[u8], packet: &mut [u8]) -> Result<(), BadLength> {
-        let (data, tag) = packet.split_last_chunk_mut::<TAG_LEN>().ok_or(BadLength)?;
-        match &self.0 {
-            Provider::Ring(key) => {
-                let nonce = ring::Nonce::assume_unique_for_key(nonce);
-                let sealed = key.seal_in_place_separate_tag(nonce, ring::Aad::from(aad), data);
-                tag.copy_from_slice(sealed.map_err(|_| BadLength)?.as_ref());
-            }
-            Provider::Aws(key) => {
-                let nonce = aws::Nonce::assume_unique_for_key(nonce);
-                let sealed = key.seal_in_place_separate_tag(nonce, aws::Aad::from(aad), data);
-                tag.copy_from_slice(sealed.map_err(|_| BadLength)?.as_ref());
-            }
-        }
-        Ok(())
+        self.0.seal(nonce, aad, packet)
     }
 
     /// Checks the tag in the last [`TAG_LEN`] bytes of `packet` and decrypts the bytes before it;
     /// on error those are unspecified.
     pub fn open(&self, nonce: [u8; 12], aad: &[u8], packet: &mut [u8]) -> Result<(), Unauthentic> {
-        match &self.0 {
-            Provider::Ring(key) => {
-                let nonce = ring::Nonce::assume_unique_for_key(nonce);
-                key.open_in_place(nonce, ring::Aad::from(aad), packet).map_err(|_| Unauthentic)?;
-            }
-            Provider::Aws(key) => {
-                let nonce = aws::Nonce::assume_unique_for_key(nonce);
-                key.open_in_place(nonce, aws::Aad::from(aad), packet).map_err(|_| Unauthentic)?;
-            }
-        }
-        Ok(())
+        self.0.open(nonce, aad, packet)
     }
 
     /// Who computes, for benchmarks to name.
@@ -183,23 +145,59 @@ impl Gcm {
 
     /// A key held by aws-lc whatever its length, to compare providers.
     pub(crate) fn by_aws_lc(key: &[u8]) -> Result<Self, BadLength> {
-        match key.len() {
+        let provider = match key.len() {
             16 => aws_key(&aws::AES_128_GCM, key),
             24 => aws_key(&aws::AES_192_GCM, key),
             32 => aws_key(&aws::AES_256_GCM, key),
             _ => Err(BadLength),
-        }
+        };
+        provider.map(Self)
     }
 }
 
-fn ring_key(algorithm: &'static ring::Algorithm, key: &[u8]) -> Result<Gcm, BadLength> {
-    let key = ring::UnboundKey::new(algorithm, key).map_err(|_| BadLength)?;
-    Ok(Gcm(Provider::Ring(ring::LessSafeKey::new(key))))
+impl Provider {
+    #[inline]
+    fn seal(&self, nonce: [u8; 12], aad: &[u8], packet: &mut [u8]) -> Result<(), BadLength> {
+        let (data, tag) = packet.split_last_chunk_mut::<TAG_LEN>().ok_or(BadLength)?;
+        match self {
+            Self::Ring(key) => {
+                let nonce = ring::Nonce::assume_unique_for_key(nonce);
+                let sealed = key.seal_in_place_separate_tag(nonce, ring::Aad::from(aad), data);
+                tag.copy_from_slice(sealed.map_err(|_| BadLength)?.as_ref());
+            }
+            Self::Aws(key) => {
+                let nonce = aws::Nonce::assume_unique_for_key(nonce);
+                let sealed = key.seal_in_place_separate_tag(nonce, aws::Aad::from(aad), data);
+                tag.copy_from_slice(sealed.map_err(|_| BadLength)?.as_ref());
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn open(&self, nonce: [u8; 12], aad: &[u8], packet: &mut [u8]) -> Result<(), Unauthentic> {
+        match self {
+            Self::Ring(key) => {
+                let nonce = ring::Nonce::assume_unique_for_key(nonce);
+                key.open_in_place(nonce, ring::Aad::from(aad), packet).map_err(|_| Unauthentic)?;
+            }
+            Self::Aws(key) => {
+                let nonce = aws::Nonce::assume_unique_for_key(nonce);
+                key.open_in_place(nonce, aws::Aad::from(aad), packet).map_err(|_| Unauthentic)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn aws_key(algorithm: &'static aws::Algorithm, key: &[u8]) -> Result<Gcm, BadLength> {
+fn ring_key(algorithm: &'static ring::Algorithm, key: &[u8]) -> Result<Provider, BadLength> {
+    let key = ring::UnboundKey::new(algorithm, key).map_err(|_| BadLength)?;
+    Ok(Provider::Ring(ring::LessSafeKey::new(key)))
+}
+
+fn aws_key(algorithm: &'static aws::Algorithm, key: &[u8]) -> Result<Provider, BadLength> {
     let key = aws::UnboundKey::new(algorithm, key).map_err(|_| BadLength)?;
-    Ok(Gcm(Provider::Aws(aws::LessSafeKey::new(key))))
+    Ok(Provider::Aws(aws::LessSafeKey::new(key)))
 }
 
 #[cfg(test)]

@@ -130,13 +130,16 @@ impl PublicKey {
         if let Kind::Rsa(bits @ (..1024 | 8193..)) = kind {
             return Err(BadKey::Length(bits));
         }
-        Ok(Self { kind, key: Arc::new(key), spki: spki.into() })
+        // Written anew: the algorithm's parameters may be encoded in more than one way.
+        let spki = key.spki().ok_or(BadKey::Malformed)?.into();
+        Ok(Self { kind, key: Arc::new(key), spki })
     }
 
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
+    /// In DER, in its one canonical form.
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
@@ -203,8 +206,9 @@ impl Scheme {
         match (self, kind) {
             // Nobody ever signed so, and aws-lc will not.
             (Self::Ecdsa(Hash::Md5) | Self::EcdsaFixed(Hash::Md5), _) => None,
-            (Self::RsaRaw, Kind::Rsa(_))
-            | (Self::EcdsaRaw, Kind::EcP256 | Kind::EcP384 | Kind::EcP521) => Some(Method::Raw),
+            (Self::RsaRaw, Kind::Rsa(_)) | (Self::EcdsaRaw, Kind::EcP256 | Kind::EcP384 | Kind::EcP521) => {
+                Some(Method::Raw)
+            }
             (Self::RsaPkcs1(hash), Kind::Rsa(_)) => Some(Method::Pkcs1(hash)),
             (Self::RsaPss(hash), Kind::Rsa(_)) => Some(Method::Pss(hash)),
             (Self::Ecdsa(hash) | Self::EcdsaFixed(hash), Kind::EcP256 | Kind::EcP384 | Kind::EcP521) => {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use base::PolicyId;
 
+use crate::config::Version;
 use crate::engine::Ike;
 use crate::index::Index;
 use crate::policy;
-use crate::config::Version;
 use crate::session::Session;
 use crate::{ChildId, ChildState, Config, DownReason, SessionId, Target, v1};
 
@@ -37,7 +37,7 @@ impl Ike {
             | Target::Policy(_) => false,
         });
         if target == Target::All {
-            self.wants.retain(|_| false);
+            self.wants.clear();
         }
         self.remove(children, sessions, DownReason::Cleared);
     }

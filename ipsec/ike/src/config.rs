@@ -213,6 +213,8 @@ pub struct Entry {
     pub profile: Option<String>,
     /// From a dynamic map: it has no peers of its own and only answers.
     pub dynamic: bool,
+    /// A tunnel interface: its inside VRF is its own, whatever the peer's profile says.
+    pub tunnel: bool,
     /// Tried in order.
     pub peers: Vec<Peer>,
     /// The first peer is the preferred one: every new negotiation starts with it (PP-1).
@@ -305,6 +307,7 @@ impl Entry {
             version: Version::V1,
             profile: None,
             dynamic: false,
+            tunnel: false,
             peers: Vec::new(),
             prefers_first: false,
             identities: Vec::new(),

@@ -64,7 +64,9 @@ impl Demux {
     }
 
     pub(crate) fn unbind(&mut self, id: SessionId) {
-        let Some((peer @ (front, _, remote), (initiator, responder))) = self.bound.remove(&id) else { return };
+        let Some((peer @ (front, _, remote), (initiator, responder))) = self.bound.remove(&id) else {
+            return;
+        };
         let remove = |found: Option<&SessionId>| found == Some(&id);
         if remove(self.pairs.get(&(front, initiator, responder))) {
             self.pairs.remove(&(front, initiator, responder));

@@ -10,18 +10,18 @@ use base::{Engine, Instant, VrfId};
 use crate::admission::Admission;
 use crate::agenda::Agenda;
 use crate::child::{Children, Due};
+use crate::config::Version;
 use crate::core::{Asker, Core, Event};
 use crate::demux::{Demux, Peer};
 use crate::opening::HalfOpen;
+use crate::record::Outcome;
 use crate::record::Record;
 use crate::session::{Fate, Message, Session};
 use crate::status::{self, ChildState, SessionState};
-use crate::config::Version;
 use crate::v2;
 use crate::want::Wants;
 use crate::window;
 use crate::wire::header::{Header, LENGTH as HEADER};
-use crate::record::Outcome;
 use crate::{Answer, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, SessionId};
 
 /// How long the old session outlives its successor.
@@ -114,7 +114,8 @@ impl Ike {
     /// The stories of a peer: those that ended, then those of its sessions, oldest first.
     pub fn explain(&self, front: VrfId, remote: IpAddr) -> Vec<Record> {
         let ended = self.core.records.of(front, remote).cloned();
-        let is_of = |session: &&Session| (session.path().front, session.path().remote.ip()) == (front, remote);
+        let is_of =
+            |session: &&Session| (session.path().front, session.path().remote.ip()) == (front, remote);
         ended.chain(self.sessions.values().filter(is_of).map(Session::record)).collect()
     }
 
@@ -154,7 +155,9 @@ impl Ike {
             }
             (Asker::Idle(child), Answer::Traffic(traffic)) => return self.idled(child, *traffic),
             (Asker::Name(want), _) => {
-                return if let Answer::Resolved(addresses) = answer { self.resolved(want, addresses) };
+                return if let Answer::Resolved(addresses) = answer {
+                    self.resolved(want, addresses)
+                };
             }
             (Asker::Life(..) | Asker::Idle(_), _) => return,
         };
@@ -201,6 +204,9 @@ impl Ike {
         }
         if session.version() == Version::V2 {
             let children: Vec<ChildId> = self.children.of_session(&session).collect();
+            if reason == DownReason::PeerSilent {
+                self.hand_over(&children, session.path().remote.ip());
+            }
             children.into_iter().for_each(|child| self.drop_child(child, reason));
         }
         if reason.is_news_to_peer() && session.close(&mut self.core) {

@@ -11,6 +11,7 @@ use pki::Certificate;
 use crate::Config;
 use crate::config::{Entry, Keyring, Match, NamedKey, Peer as Target, PresharedKey, Profile};
 use crate::demux::Peer;
+use crate::v2::keyring::Rings;
 use crate::wire::id::Name;
 
 #[derive(Clone, Default)]
@@ -35,6 +36,8 @@ pub(crate) struct Index {
     named_keys: BTreeMap<(Where, Pool, String), (usize, usize)>,
     /// Of every prefix in `keys` and `matches`.
     lengths: BTreeSet<u8>,
+    /// Those of version 2.
+    rings: Arc<Rings>,
 }
 
 /// Where a ring is consulted: its front VRF, and the address of ours that it is bound to, if any.
@@ -51,7 +54,8 @@ pub(crate) enum Pool {
 
 impl Index {
     pub(crate) fn of(config: Arc<Config>) -> Self {
-        let mut index = Self { config: config.clone(), ..Self::default() };
+        let rings = Arc::new(Rings::of(&config.v2));
+        let mut index = Self { config: config.clone(), rings, ..Self::default() };
         for (place, entry) in config.entries.iter().enumerate() {
             index.by_policy.insert(entry.policy, place);
         }
@@ -67,6 +71,11 @@ impl Index {
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Keyrings of version 2.
+    pub(crate) fn rings(&self) -> &Rings {
+        &self.rings
     }
 
     pub(crate) fn entry(&self, policy: PolicyId) -> Option<&Entry> {

@@ -39,6 +39,7 @@ pub struct ChildId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskId(pub u64);
 
+#[allow(clippy::large_enum_variant, reason = "one at a time, and it is moved once")]
 pub enum Input {
     Datagram(Datagram),
     Command(Command),
@@ -107,6 +108,7 @@ pub enum Ask {
     Traffic(ChildId),
 }
 
+#[allow(clippy::large_enum_variant, reason = "one at a time, and it is moved once")]
 pub enum Answer {
     /// `None`: the SPI space is full.
     Spi(Option<Spi>),

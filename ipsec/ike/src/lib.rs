@@ -18,6 +18,8 @@ mod engine;
 pub use engine::Ike;
 
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod io;
 pub use io::{

@@ -65,10 +65,11 @@ impl Dialect {
         }
     }
 
-    const fn vendor(self) -> [u8; 16] {
+    /// Who knows one draft need not know the other: both go out.
+    const fn vendors(self) -> &'static [[u8; 16]] {
         match self {
-            Self::Rfc3947 => vendor::NAT_T,
-            Self::Draft => vendor::NAT_T_DRAFT_3,
+            Self::Rfc3947 => &[vendor::NAT_T],
+            Self::Draft => &[vendor::NAT_T_DRAFT_3, vendor::NAT_T_DRAFT_2[1], vendor::NAT_T_DRAFT_2[0]],
         }
     }
 
@@ -86,12 +87,10 @@ impl Dialect {
 
 /// Announces what we know: as initiator all of it, as responder what was picked.
 pub(crate) fn announce(chain: &mut Builder, picked: Option<Dialect>) {
-    match picked {
-        Some(dialect) => {
-            chain.push(payload::VENDOR, &dialect.vendor());
-        }
-        None => {
-            chain.push(payload::VENDOR, &vendor::NAT_T).push(payload::VENDOR, &vendor::NAT_T_DRAFT_3);
+    let dialects = [Dialect::Rfc3947, Dialect::Draft];
+    for dialect in dialects.into_iter().filter(|dialect| picked.is_none_or(|picked| picked == *dialect)) {
+        for vendor in dialect.vendors() {
+            chain.push(payload::VENDOR, vendor);
         }
     }
 }
@@ -169,5 +168,40 @@ impl Ike {
     pub(crate) fn session_relocated(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         self.children.relocate(&mut self.core, session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(builder: &Builder) -> Chain<'_> {
+        Chain::decode(builder.first(), builder.bytes()).unwrap()
+    }
+
+    #[test]
+    fn every_peer_is_answered_with_a_vendor_id_that_it_knows() {
+        let known =
+            [vendor::NAT_T, vendor::NAT_T_DRAFT_3, vendor::NAT_T_DRAFT_2[0], vendor::NAT_T_DRAFT_2[1]];
+        for id in known {
+            let mut theirs = Builder::default();
+            theirs.push(payload::VENDOR, b"something else").push(payload::VENDOR, &id);
+            let picked = Dialect::announced(&chain(&theirs));
+            assert_eq!(picked, Some(if id == vendor::NAT_T { Dialect::Rfc3947 } else { Dialect::Draft }));
+            let mut ours = Builder::default();
+            announce(&mut ours, picked);
+            assert!(chain(&ours).all(payload::VENDOR).any(|vendor| vendor == id));
+            assert_eq!(Dialect::announced(&chain(&ours)), picked);
+        }
+    }
+
+    #[test]
+    fn an_initiator_announces_all_and_prefers_the_rfc() {
+        let mut ours = Builder::default();
+        announce(&mut ours, None);
+        assert_eq!(chain(&ours).all(payload::VENDOR).count(), 4);
+        assert_eq!(Dialect::announced(&chain(&ours)), Some(Dialect::Rfc3947));
+        let numbers = [Dialect::Rfc3947, Dialect::Draft].map(|one| (one.tunnel_mode(), one.transport_mode()));
+        assert_eq!(numbers, [(3, 4), (61443, 61444)]);
     }
 }

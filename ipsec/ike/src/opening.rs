@@ -25,6 +25,10 @@ const MOST_HALF_OPEN: usize = 10_000;
 /// Half-open sessions of one address.
 const MOST_HALF_OPEN_EACH: usize = 32;
 
+/// With so many half-open sessions nobody opens aggressive mode: a message 1 that costs us a key exchange is
+/// easily forged.
+const MOST_AGGRESSIVE: usize = 1000;
+
 /// A peer that is refused before it has a session gets one line in the log for this long.
 const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
@@ -89,7 +93,12 @@ impl Ike {
                 Ok(()) => return,
                 Err(refusal) => refusal,
             },
-            _ => Refusal { blame: Blame::PeerIncompatible, ..Refusal::ignored("unknown-ike-version") },
+            version => {
+                if version > 2 {
+                    v2::sa_init::refuse_version(&mut self.core, message);
+                }
+                Refusal { blame: Blame::PeerIncompatible, ..Refusal::ignored("unknown-ike-version") }
+            }
         };
         self.core.refuse(None, path, &refusal);
     }
@@ -98,6 +107,11 @@ impl Ike {
     fn open_v1(&mut self, message: &Message<'_>) -> Result<(), Refusal> {
         if ![exchange::MAIN, exchange::AGGRESSIVE].contains(&message.header.exchange) {
             return Err(Refusal::ignored("unknown-exchange"));
+        }
+        if message.header.exchange == exchange::AGGRESSIVE
+            && self.half_open.of_front(message.path.front) >= MOST_AGGRESSIVE
+        {
+            return Err(Refusal::ignored("too-many-half-open"));
         }
         let mut story = Story::begin(self.core.now);
         if let Err(refusal) = self.admit(Direction::Incoming, &message.path) {

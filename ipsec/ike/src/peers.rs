@@ -71,7 +71,7 @@ impl Ike {
         };
         let left = entry.peers.len();
         let Some(from) = from else {
-            let heard = place_of(&|peer| self.session_for(entry, peer).is_some());
+            let heard = place_of(&|peer| self.session_for(entry, peer, None).is_some());
             let place = heard.unwrap_or_else(|| self.wants.current.get(&entry.policy).copied().unwrap_or(0));
             return Course { place: place.checked_rem(left).unwrap_or(0), left, ..Course::default() };
         };
@@ -108,7 +108,7 @@ impl Ike {
     /// A session that is there needs no new address.
     fn look_up(&mut self, id: WantId, entry: &Entry, name: &str) -> Whom {
         let known = self.core.index.addresses(entry.front, &Peer::Host(name.to_owned()));
-        if let Some(peer) = known.into_iter().find(|peer| self.session_for(entry, *peer).is_some()) {
+        if let Some(peer) = known.into_iter().find(|peer| self.session_for(entry, *peer, None).is_some()) {
             self.wants.steer(id, |course| course.addresses = vec![peer]);
             return Whom::Peer(peer);
         }

@@ -87,14 +87,15 @@ fn unfit(index: &Index, entry: &Entry, asker: Asker<'_>) -> Option<String> {
     if (entry.front, entry.local) != (asker.front, asker.local) {
         return Some("it stands on another interface".to_owned());
     }
-    if entry.inside != asker.inside {
+    if entry.inside != asker.inside && !entry.tunnel {
         return Some("it leads into another inside VRF than the peer's profile".to_owned());
     }
     if let Some(profile) = entry.profile.as_deref().filter(|profile| Some(*profile) != asker.profile) {
         return Some(format!("it is for peers of profile {profile}"));
     }
     let is_peer = index.peers(entry).any(|peer| peer == asker.remote);
-    if !is_peer && !(entry.dynamic && entry.peers.is_empty()) {
+    let takes_any = entry.dynamic && entry.peers.is_empty();
+    if !is_peer && !takes_any {
         return Some(format!("it does not have `set peer {}`", asker.remote));
     }
     let is_described = entry.identities.is_empty()

@@ -13,6 +13,7 @@ use crate::policy::{self, Asker, Place};
 use crate::record::Story;
 use crate::session::{Fate, Session};
 use crate::want::Plan;
+use crate::wire::id::Name;
 use crate::{Path, SessionId, v1, v2};
 
 /// After a failed attempt to replace a session.
@@ -96,13 +97,17 @@ impl Ike {
         Ok(Session::V1(Box::new(session)))
     }
 
-    /// The youngest established session over which an entry's children can be negotiated with `peer`.
-    pub(crate) fn session_for(&self, entry: &Entry, peer: IpAddr) -> Option<SessionId> {
+    /// The youngest established session over which an entry's children can be negotiated with `peer`: if there
+    /// is one, that of `whose` identity, for several peers may share an address.
+    pub(crate) fn session_for(&self, entry: &Entry, peer: IpAddr, whose: Option<&Name>) -> Option<SessionId> {
         let usable = self.sessions_between((entry.front, entry.local, peer)).filter(|session| {
             session.retire_at().is_none() && policy::serves(&self.core.index, entry, session.asker())
         });
-        let established = usable.filter_map(|session| Some((session.established()?.since, session.id())));
-        established.max().map(|(_, id)| id)
+        let established = usable.filter_map(|session| {
+            let sa = session.established()?;
+            Some((whose == Some(sa.identity), sa.since, session.id()))
+        });
+        established.max().map(|(_, _, id)| id)
     }
 
     /// Whether an opening of ours to `peer` is under way that the entry can use.

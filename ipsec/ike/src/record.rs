@@ -121,7 +121,7 @@ const FIRST_FACTS: usize = 12;
 const MOST_FACTS: usize = 28;
 
 /// Once a session is up: enough to see how it came about.
-const MOST_FACTS_UP: usize = 12;
+const MOST_FACTS_UP: usize = 8;
 
 impl Story {
     pub(crate) const fn begin(now: Instant) -> Self {
@@ -283,5 +283,59 @@ impl fmt::Display for Fact {
             Self::Established => f.write_str("established"),
             Self::Note(text) => f.write_str(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(number: u32) -> Path {
+        let remote = std::net::Ipv4Addr::from(0x0A00_0000 + number);
+        let local = "172.16.1.1:500".parse().unwrap();
+        Path { front: VrfId(0), local, remote: (remote, 500).into(), marker: false }
+    }
+
+    fn note(text: &str) -> Fact {
+        Fact::Note(text.into())
+    }
+
+    #[test]
+    fn of_a_long_story_the_beginning_and_the_end_stay() {
+        let mut story = Story::begin(Instant::START);
+        for number in 0..1000 {
+            story.tell(Instant::START, note(&number.to_string()));
+        }
+        let facts = story.record(None, Version::V2, &path(1), true).facts;
+        assert_eq!(facts.len(), MOST_FACTS);
+        assert_eq!((&facts[0].1, &facts[MOST_FACTS - 1].1), (&note("0"), &note("999")));
+    }
+
+    #[test]
+    fn of_how_a_session_came_up_the_outline_stays() {
+        let mut story = Story::begin(Instant::START);
+        story.tell(Instant::START, Fact::Received { message: "IKE_AUTH request" });
+        story.tell(Instant::START, Fact::passed(Kind::Profile, "other", "is not for it"));
+        story.tell(Instant::START, Fact::chosen(Kind::Profile, "site"));
+        story.establish(Instant::START);
+        let record = story.record(None, Version::V2, &path(1), true);
+        let facts: Vec<String> = record.facts.iter().map(|(_, fact)| fact.to_string()).collect();
+        assert_eq!(facts, ["profile site: taken", "established"]);
+        assert_eq!(record.outcome, Outcome::Up);
+    }
+
+    #[test]
+    fn two_stories_of_a_peer_are_kept_and_of_so_many_peers_and_no_more() {
+        let mut records = Records::default();
+        let story = Story::begin(Instant::START);
+        for number in 0..2000 {
+            for _ in 0..3 {
+                records.keep(story.record(None, Version::V1, &path(number), false));
+            }
+        }
+        assert_eq!(records.ended.len(), MOST_PEERS);
+        assert_eq!(records.of(VrfId(0), path(0).remote.ip()).count(), 0);
+        assert_eq!(records.of(VrfId(0), path(1999).remote.ip()).count(), 2);
+        assert_eq!(records.of(VrfId(1), path(1999).remote.ip()).count(), 0);
     }
 }

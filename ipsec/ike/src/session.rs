@@ -334,4 +334,3 @@ pub(crate) const fn number(version: Version) -> u8 {
         Version::V2 => 2,
     }
 }
-

@@ -9,9 +9,9 @@ use ipsec::{Encap, Lifetime, Mode, Replay, Selector, Suite};
 
 use crate::config::{Proposal, Version, v2};
 use crate::session::Session;
+use crate::v1;
 use crate::v2::session::state_word;
 use crate::v2::state::Established;
-use crate::v1;
 use crate::{ChildId, Path, SessionId};
 
 /// One phase 1 SA, from its first message on.

@@ -1,9 +1,11 @@
 //! What children carried, asked of the dataplane: whether a silent peer is alive, and whether a child still
 //! serves anybody (sections 7 and 8 of IOS's availability features: DPD and idle timers).
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use base::Instant;
+use base::{Instant, PolicyId};
 
 use crate::child::Installed;
 use crate::core::Asker;
@@ -70,13 +72,17 @@ impl Ike {
     /// The peer does not answer: session and children go, and traffic finds the next peer (DPD-3, DPD-4).
     pub(crate) fn peer_dead(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let remote = session.path().remote.ip();
-        for child in self.children_of(session) {
-            if let Some(gone) = self.children.remove(&mut self.core, child, DownReason::PeerSilent) {
-                self.pass_over(gone.state.policy, remote);
-            }
-        }
+        let (remote, children) = (session.path().remote.ip(), self.children_of(session));
+        self.hand_over(&children, remote);
+        children.into_iter().for_each(|child| self.drop_child(child, DownReason::PeerSilent));
         self.close(id, DownReason::PeerSilent);
+    }
+
+    /// The peer of these children is lost: their entries turn to another one.
+    pub(crate) fn hand_over(&mut self, children: &[ChildId], remote: IpAddr) {
+        let policies = children.iter().filter_map(|id| Some(self.children.find(*id)?.state.policy));
+        let policies: BTreeSet<PolicyId> = policies.collect();
+        policies.into_iter().for_each(|policy| self.pass_over(policy, remote));
     }
 
     /// It is time to ask a child whether it still carries anything.

@@ -8,6 +8,7 @@ pub(crate) mod create_child;
 pub(crate) mod delete;
 pub(crate) mod informational;
 pub(crate) mod intermediate;
+pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod liveness;
 pub(crate) mod mobike;

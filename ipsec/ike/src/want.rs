@@ -107,6 +107,13 @@ impl Wants {
         }
     }
 
+    /// Forgets what is wanted, but not which peer is in use.
+    pub(crate) fn clear(&mut self) {
+        let current = std::mem::take(&mut self.current);
+        self.retain(|_| false);
+        self.current = current;
+    }
+
     /// Forgets what is wanted for entries that are not as they were.
     pub(crate) fn retain(&mut self, still: impl Fn(PolicyId) -> bool) {
         self.wants.retain(|_, want| still(want.policy));
@@ -219,7 +226,10 @@ impl Ike {
                 Whom::Wait => return,
                 Whom::Nobody => return self.give_up(id),
             };
-            if let Some(session) = self.session_for(entry, peer) {
+            let replaces = self.wants.wants.get(&id).and_then(|want| want.replaces);
+            let replaced = replaces.and_then(|child| self.children.find(child));
+            let whose = replaced.map(|child| child.identity.clone());
+            if let Some(session) = self.session_for(entry, peer, whose.as_ref()) {
                 return self.negotiate(id, session, entry.clone());
             }
             if self.is_opening(entry, peer) {

@@ -104,8 +104,9 @@ impl Window {
 pub(crate) struct UsedIds(VecDeque<u32>);
 
 impl UsedIds {
-    /// More than a day of rekeys takes.
-    const MOST: usize = 1024;
+    /// Of the last hours. What is older may be replayed, and then is stale in itself: SPIs are gone, sequence
+    /// numbers passed, and a quick mode stays unconfirmed.
+    const MOST: usize = 256;
 
     pub(crate) fn contains(&self, id: u32) -> bool {
         self.0.contains(&id)
@@ -133,7 +134,7 @@ mod tests {
         for id in (1..2000).rev() {
             assert!(used.insert(id));
         }
-        assert!(!used.insert(1) && !used.insert(1000));
+        assert!(!used.insert(1) && !used.insert(250));
         assert!(used.insert(1999), "so long ago that it is forgotten");
     }
 

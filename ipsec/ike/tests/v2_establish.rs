@@ -445,7 +445,10 @@ fn both_may_open_at_once() {
         let mut world = pair();
         world.jitter = Duration::from_millis(jitter);
         world.acquire(0, 1);
-        world.command(1, Command::Acquire { policy: PolicyId(1), rule: 0, flow: world::flow("10.2.0.0", "10.1.0.0") });
+        world.command(
+            1,
+            Command::Acquire { policy: PolicyId(1), rule: 0, flow: world::flow("10.2.0.0", "10.1.0.0") },
+        );
         world.run_secs(300);
         assert!(world.connected(0, 1), "{}\n{}", world.told(0), world.told(1));
         assert!(world.nodes.iter().all(world::Node::leaks_no_spi));
@@ -470,7 +473,10 @@ fn the_same_peer_in_another_front_vrf_is_another_peer() {
     let mut other = second.v2.profiles[0].clone();
     (other.name, other.inside, other.keyring) = ("second".into(), Some(VrfId(7)), Some("second".into()));
     both.v2.profiles.push(other);
-    let ring = ike::config::v2::Keyring { name: "second".into(), peers: vec![ring_peer("peer", A, "second secret")] };
+    let ring = ike::config::v2::Keyring {
+        name: "second".into(),
+        peers: vec![ring_peer("peer", A, "second secret")],
+    };
     both.v2.keyrings.push(ring);
     let mut a2 = side_a();
     a2.v2.keyrings[0].peers[0] = ring_peer("peer", B, "second secret");
@@ -660,4 +666,61 @@ fn proposals_with_and_without_an_aead_stand_side_by_side() {
     let world = connected_in(pair_of(a, b));
     assert_eq!(up(&world)[0].suite.as_ref().unwrap().encryption, Encryption::AesCbc(128));
     assert_eq!(proposal().groups, [Group::Curve25519]);
+}
+
+#[test]
+fn a_session_that_is_made_anew_hands_its_child_over_without_a_gap() {
+    let mut world = connected_in(pair_with(|config| {
+        let profile = &mut config.v2.profiles[0];
+        (profile.reauthentication, profile.lifetime) = (true, Duration::from_secs(600));
+    }));
+    let before = up(&world)[0].cookies;
+    for _ in 0..70 {
+        world.run_secs(10);
+        assert!(world.connected(0, 1), "{}\n{}", world.told(0), world.told(1));
+    }
+    assert_ne!(up(&world)[0].cookies, before);
+    assert_eq!((world.sessions_up(0), world.sessions_up(1)), (1, 1));
+    assert!(world.nodes.iter().all(|node| node.up.len() == 1 && node.leaks_no_spi()));
+}
+
+#[test]
+fn a_peer_of_a_later_version_hears_which_one_we_speak() {
+    let mut world = connected();
+    let mut bytes = world.sent[0].1.bytes.clone();
+    (bytes[0], bytes[17]) = (bytes[0] ^ 1, 0x30);
+    let count = world.sent.len();
+    world.inject(1, path(0, B, A), bytes);
+    let (_, answer) = &world.sent[count];
+    assert_eq!((answer.bytes[17], answer.bytes[19] & 0x20), (0x20, 0x20));
+    assert_eq!(answer.bytes[34..], [0, 5, 2]);
+}
+
+#[test]
+fn a_session_that_is_cleared_takes_its_children_with_it_even_if_the_first_delete_is_lost() {
+    let mut world = connected();
+    world.loss = 100;
+    world.command(0, Command::Clear(ike::Target::All));
+    assert!(world.nodes[0].up.is_empty());
+    assert_eq!(world.nodes[0].ike.sessions(world.now)[0].state, "DELETE");
+    world.loss = 0;
+    world.run_secs(5);
+    assert!(world.nodes.iter().all(|node| node.up.is_empty() && node.ike.sessions(world.now).is_empty()));
+    reads(&world, 1, &["peer-deleted"]);
+}
+
+#[test]
+fn an_acquire_over_an_established_session_makes_one_more_child() {
+    let more = |config: &mut Config, ours: &str, theirs: &str| {
+        let (local, peer) = if ours.starts_with("10.1") { (A, B) } else { (B, A) };
+        config.entries.push(entry_v2(2, local, peer, ours, theirs));
+    };
+    let (mut a, mut b) = (side_a(), side_b());
+    more(&mut a, "10.1.0.0/16", "10.22.0.0/16");
+    more(&mut b, "10.22.0.0/16", "10.1.0.0/16");
+    let mut world = connected_in(pair_of(a, b));
+    let flow = world::flow("10.1.0.0", "10.22.0.0");
+    world.command(0, Command::Acquire { policy: PolicyId(2), rule: 0, flow });
+    world.run_secs(5);
+    assert_eq!((world.sessions_up(0), world.nodes[0].up.len(), world.nodes[1].up.len()), (1, 2, 2));
 }

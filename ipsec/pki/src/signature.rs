@@ -130,3 +130,40 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{oid as der_of, sequence, tlv};
+
+    const SHA256: &str = "2.16.840.1.101.3.4.2.1";
+    const SHA384: &str = "2.16.840.1.101.3.4.2.2";
+
+    /// RSASSA-PSS with this hash and a mask of that one.
+    fn pss(hash: &str, mask: &str) -> Result<Scheme, Fault> {
+        let mask = sequence(&[der_of("1.2.840.113549.1.1.8"), sequence(&[der_of(mask)])]);
+        let parameters = [tlv(0xa0, &sequence(&[der_of(hash)])), tlv(0xa1, &mask), tlv(0xa2, &tlv(2, &[32]))];
+        read("1.2.840.113549.1.1.10", &sequence(&parameters))
+    }
+
+    fn read(id: &str, parameters: &[u8]) -> Result<Scheme, Fault> {
+        let der = sequence(&[der_of(id), parameters.to_vec()]);
+        scheme(&asn1::decode("an algorithm", &der).unwrap())
+    }
+
+    #[test]
+    fn pss_takes_a_mask_of_its_own_hash_and_sha1_where_nothing_is_said() {
+        assert_eq!(pss(SHA256, SHA256), Ok(Scheme::RsaPss(Hash::Sha256)));
+        assert!(matches!(pss(SHA256, SHA384), Err(Fault::Unknown(_))));
+        assert!(matches!(pss(SHA256, "1.2.3"), Err(Fault::Unknown(_))));
+        assert_eq!(read("1.2.840.113549.1.1.10", &sequence(&[])), Ok(Scheme::RsaPss(Hash::Sha1)));
+        assert!(read("1.2.840.113549.1.1.10", &tlv(5, &[])).is_err());
+    }
+
+    #[test]
+    fn old_and_unknown_algorithms_are_told_apart() {
+        assert_eq!(read("1.2.840.113549.1.1.4", &tlv(5, &[])), Err(Fault::Weak));
+        assert_eq!(read("1.2.840.113549.1.1.11", &tlv(5, &[])), Ok(Scheme::RsaPkcs1(Hash::Sha256)));
+        assert_eq!(read("1.2.3.4", &[]), Err(Fault::Unknown("1.2.3.4".to_owned())));
+    }
+}

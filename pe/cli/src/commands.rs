@@ -234,8 +234,7 @@ fn address(matched: &Matched<Id>, name: &str) -> IpAddr {
 }
 
 fn topic(matched: &Matched<Id>) -> DebugTopic {
-    let topics =
-        [("isakmp", DebugTopic::Isakmp), ("ikev2", DebugTopic::Ikev2), ("ipsec", DebugTopic::Ipsec)];
+    let topics = [("isakmp", DebugTopic::Isakmp), ("ikev2", DebugTopic::Ikev2), ("ipsec", DebugTopic::Ipsec)];
     let named = topics.into_iter().find(|(word, _)| matched.has(word));
     named.map_or(DebugTopic::All, |(_, topic)| topic)
 }

@@ -71,9 +71,10 @@ fn run(options: &Options) -> ExitCode {
         Ok(matched) => match commands::action(&matched) {
             Action::Ask(request, look) => ask(options, &request, look),
             Action::Check(path) => check(&path, options.json),
-            Action::SetMasterKey(typed) => order(options, is_set(options).and_then(|is_set| {
-                master::set(&mut master::Terminal, is_set, typed)
-            })),
+            Action::SetMasterKey(typed) => order(
+                options,
+                is_set(options).and_then(|is_set| master::set(&mut master::Terminal, is_set, typed)),
+            ),
             Action::DropMasterKey => order(options, master::delete(&mut master::Terminal)),
         },
         Err(Fault::Help(text)) => {

@@ -17,7 +17,11 @@ const LEAST: usize = 8;
 
 /// The order to set a master key (T6-01): the old key is asked for where there is one, the new one where it
 /// was not typed with the command.
-pub(crate) fn set(console: &mut impl Console, is_set: bool, typed: Option<Hidden>) -> Result<Request, String> {
+pub(crate) fn set(
+    console: &mut impl Console,
+    is_set: bool,
+    typed: Option<Hidden>,
+) -> Result<Request, String> {
     let old = if is_set { Some(Hidden(console.secret("Old key: ")?)) } else { None };
     let new = match typed {
         Some(new) => new,

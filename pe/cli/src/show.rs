@@ -40,7 +40,7 @@ pub(crate) fn render(request: &Request, response: &Response, look: Look) -> Stri
         Response::Ikev2Policies(policies) => ikev2::policies(policies),
         Response::Ikev2Profiles(profiles) => ikev2::profiles(profiles),
         Response::Ikev2Statistics(counted) => admission::second(counted),
-        Response::Admission(counted) => admission::first(counted),
+        Response::Admission(counted) => admission::calls(counted),
         Response::Explained(explanation) => explain::explanation(explanation),
         Response::Maps(entries) => map::entries(entries),
         Response::Identities(identities) => map::identities(identities),

@@ -3,6 +3,7 @@
 use base::Secret;
 use config::{Config, Finding, MasterKey, Severity, Written};
 use config::{parse, parse_with, print, print_hidden, print_sealed, report, rewrite_keys};
+use ike::config::v2::Remote;
 
 const EXAMPLE: &str = include_str!("examples/ike.conf");
 
@@ -119,8 +120,19 @@ fn what_a_proposal_does_not_say_is_the_defaults() {
 }
 
 #[test]
+fn an_address_of_zeros_without_a_mask_is_every_address() {
+    let config = good(
+        "crypto isakmp key k address 0.0.0.0\ncrypto isakmp key k address 0.0.0.0 255.255.255.255\n\
+         crypto ikev2 profile P\n match identity remote address 0.0.0.0\n",
+    );
+    assert_eq!(config.keys.iter().map(|key| key.peer.length()).collect::<Vec<_>>(), [0, 32]);
+    assert!(matches!(config.ikev2.profiles[0].remote[0], Remote::Address(prefix) if prefix.length() == 0));
+}
+
+#[test]
 fn weak_algorithms_of_version_two_are_named_with_their_line() {
-    let text = "crypto ikev2 proposal P\n encryption des aes-gcm-256 3des\n integrity md5 sha256\n prf md5\n group 2 19 5\n";
+    let text = "crypto ikev2 policy Q\n proposal P\ncrypto ikev2 proposal P\n encryption des aes-gcm-256 3des\n \
+                integrity md5 sha256\n prf md5\n group 2 19 5\n";
     let warnings = parse(text).unwrap_or_else(|f| panic!("{}", report("t", text, &f))).warnings;
     let shown: Vec<_> = warnings.iter().map(|it| (&text[it.span.clone()], it.message.as_str())).collect();
     assert_eq!(
@@ -235,6 +247,14 @@ fn what_is_incomplete_is_accepted_with_a_doubt() {
         ("crypto ikev2 policy P\n", "it needs `proposal`"),
         ("crypto ikev2 keyring K\n peer p\n  pre-shared-key k\n", "the peer is nobody"),
         ("crypto ikev2 keyring K\n peer p\n  address 10.0.0.1\n", "the peer has no key"),
+        ("crypto ikev2 proposal P\n", "no policy names the proposal"),
+        ("crypto pki certificate map M 10\n", "every certificate passes"),
+        ("crypto identity I\n", "it describes nobody"),
+        (
+            "crypto pki certificate map M 10\n name co a\ncrypto isakmp profile P\n match certificate M\n\
+             crypto isakmp profile Q\n match certificate M\n",
+            "profile P has the same certificate map",
+        ),
         ("crypto pki trustpoint T\n", "verifies no peer"),
         ("crypto dynamic-map D 1\n", "`set transform-set`"),
         ("crypto ipsec profile P\n", "`set transform-set`"),

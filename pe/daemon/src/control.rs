@@ -15,6 +15,7 @@ use crate::file::{Loaded, Source};
 use crate::load::Load;
 use crate::log::{self, Tally};
 use crate::master::Secrets;
+use crate::names::Names;
 use crate::queue::{Arrival, Arrivals, Next};
 use crate::validate::Validator;
 use crate::worker::Workers;
@@ -31,14 +32,20 @@ pub(crate) enum Errand {
     Flush(oneshot::Sender<()>),
 }
 
+/// Who works beside the control thread.
+pub(crate) struct Beside {
+    pub(crate) workers: Workers,
+    pub(crate) validator: Arc<Validator>,
+    pub(crate) names: Arc<Names>,
+}
+
 pub(crate) struct Control<E, D> {
     engine: E,
     dataplane: D,
     source: Source,
     arrivals: Arrivals,
     errands: mpsc::Sender<Errand>,
-    workers: Workers,
-    validator: Arc<Validator>,
+    beside: Beside,
     in_force: Arc<config::Config>,
     /// `Some` while the configuration limits the load.
     load: Option<Load>,
@@ -70,8 +77,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         source: Source,
         arrivals: Arrivals,
         errands: mpsc::Sender<Errand>,
-        workers: Workers,
-        validator: Arc<Validator>,
+        beside: Beside,
     ) -> Self {
         Self {
             engine,
@@ -79,8 +85,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             source,
             arrivals,
             errands,
-            workers,
-            validator,
+            beside,
             in_force: Arc::default(),
             load: None,
             start: Instant::now(),
@@ -190,7 +195,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Ike(datagram) => self.datagrams.push(datagram),
-            Output::Ask(id, ask) => self.workers.ask(id, ask),
+            Output::Ask(id, ask) => self.beside.workers.ask(id, ask),
             Output::Apply(ops) => self.ops.extend(ops),
             Output::Read(question, sas) => {
                 self.flush();
@@ -198,7 +203,8 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             }
             Output::Host(host) => {
                 self.flush();
-                self.validator.host(&host);
+                self.beside.validator.host(&host);
+                self.beside.names.host(&host);
                 self.errand(Errand::Host(host));
             }
             Output::Configured(outcome) => {
@@ -262,10 +268,10 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             return Some(response);
         }
         if *request == api::Request::ShowCrls {
-            return Some(api::Response::Crls(self.validator.lists()));
+            return Some(api::Response::Crls(self.beside.validator.lists()));
         }
         let clears = *request == api::Request::Clear(api::ClearSa::Crls);
-        clears.then(|| api::Response::Done { count: self.validator.clear() })
+        clears.then(|| api::Response::Done { count: self.beside.validator.clear() })
     }
 
     fn expect_reply(&mut self, reply: oneshot::Sender<api::Response>) -> RequestId {

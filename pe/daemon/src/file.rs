@@ -50,7 +50,7 @@ fn load(path: &Path, text: &str, ports: &[(String, String)], master: &Master) ->
         interface.device = Some(device.clone());
     }
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let loaded = validate::load::load(&config.trustpoints, folder).map_err(|faults| {
+    let loaded = validate::files::load(&config.trustpoints, folder).map_err(|faults| {
         faults.iter().map(|fault| format!("{file}: {fault}")).collect::<Vec<_>>().join("\n")
     })?;
     let doubtful = loaded.warnings.iter().map(|warning| format!("\n{file}: {warning}")).collect::<String>();

@@ -114,6 +114,11 @@ impl Wanted {
     }
 
     fn tun(&mut self, port: &HostPort) {
+        // Without their networks: those are behind tunnels, and the VRF's routes lead there.
+        for on in &port.addresses {
+            let length = Family::of(on.address).bits();
+            self.addresses.insert(AddressOn { device: port.device.clone(), address: on.address, length });
+        }
         self.rule(MARK_RULE, &Selector::Mark(mark(port.vrf)), mark(port.vrf));
         for family in Family::BOTH {
             self.route(mark(port.vrf), Prefix::any(family), port, None);
@@ -149,6 +154,7 @@ pub(crate) mod tests {
             mtu: 1500,
             addresses: address.parse().map(|address| Address { address, length: 24 }).into_iter().collect(),
             ike: !address.is_empty(),
+            ends: Vec::new(),
             shutdown: false,
         }
     }

@@ -10,6 +10,7 @@ mod io;
 mod load;
 mod log;
 mod master;
+mod names;
 mod queue;
 mod validate;
 mod worker;
@@ -25,8 +26,9 @@ use tokio::task::LocalSet;
 use tracing::{error, info, warn};
 
 use args::{Args, Invocation};
-use control::Control;
+use control::{Beside, Control};
 use file::{Loaded, Source};
+use names::Names;
 use validate::Validator;
 use worker::Workers;
 
@@ -78,14 +80,16 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         let mut net = io::Net::open(&args.control).await?;
         let (queue, arrivals) = queue::queue();
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let validator = Arc::new(Validator::new(worker::resolve));
+        let names = Arc::new(Names::default());
+        let validator = Arc::new(Validator::new(names::resolve));
         let judge = Arc::clone(&validator);
         let validate = Arc::new(move |request: &pki::Request| judge.validate(request));
-        let workers = Workers::start(&queue, validate).context("the worker threads")?;
+        let workers = Workers::start(&queue, validate, Arc::clone(&names)).context("the worker threads")?;
+        let beside = Beside { workers, validator, names };
         let engine = pe::Pe::new(seed().context("/dev/urandom")?);
         let devices = std::mem::take(&mut net.devices);
         let dataplane = dp_user::User::start(dp_user::nic::open).context("the packet thread")?;
-        let box_itself = Control::new(engine, dataplane, source, arrivals, errands, workers, validator);
+        let box_itself = Control::new(engine, dataplane, source, arrivals, errands, beside);
         let control = Builder::new()
             .name("control".to_owned())
             .spawn(move || box_itself.run(devices, loaded))

@@ -13,7 +13,7 @@ pub(crate) enum Arrival {
     Ike(ike::Datagram),
     /// Devices and neighbours, as the kernel reports them.
     Kernel(pe::Input),
-    Answer(ike::AskId, ike::Answer),
+    Answer(ike::AskId, Box<ike::Answer>),
     Request(api::Request, oneshot::Sender<api::Response>),
     /// SIGHUP.
     Reload,

@@ -3,8 +3,8 @@
 
 mod cache;
 mod fetch;
+pub(crate) mod files;
 mod http;
-pub(crate) mod load;
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use pki::{Crl, Evidence, Refusal, Request, Validated};
 use tracing::warn;
 
 use cache::{Cache, Fetched};
-pub(crate) use fetch::{Network, PORTS, Resolve};
+pub(crate) use fetch::{Network, Origin, PORTS, Resolve, origin};
 use http::Question;
 
 /// A list that is larger is refused, in bytes.
@@ -75,7 +75,7 @@ impl Validator {
     fn fetch_list(&self, vrf: Option<&str>, url: &str, now: u64) -> Result<Fetched<Crl>, String> {
         let file = url.strip_prefix(FILE);
         let bytes = match file {
-            Some(path) => load::read(path, LARGEST_LIST)?,
+            Some(path) => files::read(path, LARGEST_LIST)?,
             None => self.network.fetch(vrf, url, Question::Get, LARGEST_LIST)?,
         };
         let list = Crl::read(&bytes).map_err(|error| error.to_string())?;

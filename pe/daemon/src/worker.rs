@@ -3,14 +3,15 @@
 //! never delays a key exchange.
 
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread::{Builder, available_parallelism};
 
+use base::VrfId;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ike::{Answer, Ask, AskId};
 use tracing::warn;
 
+use crate::names::Names;
 use crate::queue::{Arrival, Queue};
 
 /// Whether a chain of certificates is good today. May wait for the network.
@@ -27,19 +28,21 @@ const RESOLVERS: usize = 4;
 pub(crate) struct Workers {
     compute: Sender<(AskId, crypto::job::Job)>,
     validate: Sender<(AskId, pki::Request)>,
-    resolve: Sender<(AskId, String)>,
+    resolve: Sender<(AskId, (VrfId, String))>,
 }
 
 impl Workers {
     /// Starts every thread; they end when this is dropped. Answers go to `queue`.
-    pub(crate) fn start(queue: &Queue, validate: Arc<Validate>) -> io::Result<Self> {
+    pub(crate) fn start(queue: &Queue, validate: Arc<Validate>, names: Arc<Names>) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
         Ok(Self {
             compute: pool("compute", cores, queue, |job: crypto::job::Job| Answer::Computed(job.run()))?,
             validate: pool("validate", VALIDATORS, queue, move |request| {
                 Answer::Validated(validate(&request))
             })?,
-            resolve: pool("resolve", RESOLVERS, queue, |name: String| Answer::Resolved(resolve(&name)))?,
+            resolve: pool("resolve", RESOLVERS, queue, move |(front, name): (VrfId, String)| {
+                Answer::Resolved(names.resolve(front, &name))
+            })?,
         })
     }
 
@@ -49,7 +52,7 @@ impl Workers {
         match ask {
             Ask::Compute(job) => drop(self.compute.send((id, job))),
             Ask::Validate(request) => drop(self.validate.send((id, request))),
-            Ask::Resolve { front: _, name } => drop(self.resolve.send((id, name))),
+            Ask::Resolve { front, name } => drop(self.resolve.send((id, (front, name)))),
             Ask::Spi { .. } | Ask::ReleaseSpi(_) | Ask::Traffic(_) => {
                 warn!("a question for the box itself came to the workers");
             }
@@ -73,24 +76,13 @@ fn pool<J: Send + 'static>(
 
 fn serve<J>(waiting: &Receiver<(AskId, J)>, queue: &Queue, work: impl Fn(J) -> Answer) {
     for (id, job) in waiting {
-        queue.send_blocking(Arrival::Answer(id, work(job)));
+        queue.send_blocking(Arrival::Answer(id, Box::new(work(job))));
     }
-}
-
-/// By the resolver of this machine (`/etc/hosts`, `/etc/resolv.conf`), whatever the front VRF: it speaks
-/// for the box as a whole, from the global table. Each address once, in the resolver's order.
-pub(crate) fn resolve(name: &str) -> Vec<IpAddr> {
-    let mut addresses = Vec::new();
-    for found in (name, 0).to_socket_addrs().into_iter().flatten() {
-        if !addresses.contains(&found.ip()) {
-            addresses.push(found.ip());
-        }
-    }
-    addresses
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
@@ -109,10 +101,10 @@ mod tests {
     }
 
     fn answer(arrivals: &Arrivals) -> (AskId, Answer) {
-        match arrivals.next(Duration::from_secs(30)) {
-            Next::Arrived(Arrival::Answer(id, answer)) => (id, answer),
-            _ => panic!("no answer"),
-        }
+        let Next::Arrived(Arrival::Answer(id, answer)) = arrivals.next(Duration::from_secs(30)) else {
+            panic!("no answer")
+        };
+        (id, *answer)
     }
 
     fn nothing_to_validate() -> Ask {
@@ -122,7 +114,7 @@ mod tests {
     #[test]
     fn a_job_comes_back_under_its_own_number() {
         let (queue, arrivals) = queue();
-        let workers = Workers::start(&queue, Arc::new(refuse)).unwrap();
+        let workers = Workers::start(&queue, Arc::new(refuse), Arc::default()).unwrap();
         workers.ask(AskId(9), generate());
         let (id, Answer::Computed(Ok(job::Outcome::Exchanged(outcome)))) = answer(&arrivals) else {
             panic!("another kind of answer")
@@ -140,13 +132,13 @@ mod tests {
             let _ = held.lock().unwrap().recv();
             refuse(request)
         };
-        let workers = Workers::start(&queue, Arc::new(slow)).unwrap();
+        let workers = Workers::start(&queue, Arc::new(slow), Arc::default()).unwrap();
         for number in 0..20 {
             workers.ask(AskId(number), nothing_to_validate());
         }
         workers.ask(AskId(100), generate());
         assert!(matches!(answer(&arrivals), (AskId(100), Answer::Computed(Ok(_)))));
-        workers.ask(AskId(101), Ask::Resolve { front: base::VrfId::GLOBAL, name: "192.0.2.7".to_owned() });
+        workers.ask(AskId(101), Ask::Resolve { front: VrfId::GLOBAL, name: "192.0.2.7".to_owned() });
         let (AskId(101), Answer::Resolved(addresses)) = answer(&arrivals) else { panic!("not resolved") };
         assert_eq!(addresses, [IpAddr::from([192, 0, 2, 7])]);
         drop(release);
@@ -158,15 +150,10 @@ mod tests {
     #[test]
     fn every_job_of_a_burst_is_answered_once() {
         let (queue, arrivals) = queue();
-        let workers = Workers::start(&queue, Arc::new(refuse)).unwrap();
+        let workers = Workers::start(&queue, Arc::new(refuse), Arc::default()).unwrap();
         (0..200).for_each(|number| workers.ask(AskId(number), generate()));
         let mut ids: Vec<_> = (0..200).map(|_| answer(&arrivals).0.0).collect();
         ids.sort_unstable();
         assert!(ids.into_iter().eq(0..200));
-    }
-
-    #[test]
-    fn a_name_that_nobody_knows_has_no_addresses() {
-        assert_eq!(resolve("no such name"), Vec::<IpAddr>::new());
     }
 }

@@ -17,6 +17,10 @@ pub(super) fn clear(pe: &mut Pe, now: Instant, what: ClearSa) -> Result<Response
         pe.past.clear();
         return Ok(Response::Done { count: pe.cleared.len() });
     }
+    if what == ClearSa::CallAdmission {
+        pe.ike.clear_admission();
+        return Ok(Response::Done { count: 1 });
+    }
     let (targets, count) = targets(pe, now, &what)?;
     targets.into_iter().for_each(|target| pe.command(now, Command::Clear(target)));
     Ok(Response::Done { count })

@@ -33,7 +33,7 @@ fn known(pe: &Pe, now: Instant, remote: IpAddr, front: Option<VrfId>) -> Vec<Kno
     let mut known = Vec::new();
     for (placed, sessions) in session::places(pe, now) {
         let session = sessions.into_iter().find(|session| session.peer == remote);
-        let names_it = placed.entry.addresses().any(|address| address == remote);
+        let names_it = placed.addresses().any(|address| address == remote);
         if front.is_none_or(|front| front == placed.front) && (names_it || session.is_some()) {
             known.push(place(pe, &placed, session));
         }
@@ -45,7 +45,11 @@ fn place(pe: &Pe, placed: &Placed<'_>, session: Option<Session>) -> Known {
     let name = &placed.name;
     let dynamic = name.dynamic.map(|number| format!(" dynamic {number}")).unwrap_or_default();
     Known {
-        place: format!("crypto map {} {}{dynamic} on {}", name.map, name.sequence, name.interface),
+        place: if placed.is_tunnel {
+            format!("interface {}", name.interface)
+        } else {
+            format!("crypto map {} {}{dynamic} on {}", name.map, name.sequence, name.interface)
+        },
         version: number(placed.version()),
         front: vrf_name(pe, placed.front),
         inside: vrf_name(pe, placed.inside),

@@ -76,8 +76,7 @@ impl<'a> Overview<'a> {
     ) -> Option<IpsecFlow> {
         pairs.sort_by_key(|(pair, _)| std::cmp::Reverse(pair.outbound.id));
         let newest = pairs.first();
-        let peer =
-            newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.entry.addresses().next())?;
+        let peer = newest.map(|(pair, _)| pair.inbound.remote).or_else(|| placed.addresses().next())?;
         let of = |direction| (placed.id, *selector, direction);
         let sent = pairs.iter().map(|(pair, _)| pair.outbound.id);
         let received = pairs.iter().map(|(pair, _)| pair.inbound.id);
@@ -189,8 +188,7 @@ fn selectors(policy: &Policy, negotiated: impl Iterator<Item = Selector> + Clone
     let mut shown = BTreeSet::new();
     let mut selectors = Vec::new();
     for rule in policy.rules.iter().filter(|rule| rule.permit) {
-        let carried: Vec<_> =
-            negotiated.clone().filter(|selector| rule.selector.covers(selector)).collect();
+        let carried: Vec<_> = negotiated.clone().filter(|selector| rule.selector.covers(selector)).collect();
         let empty = carried.is_empty().then_some(rule.selector);
         selectors.extend(carried.into_iter().chain(empty).filter(|selector| shown.insert(*selector)));
     }

@@ -45,8 +45,7 @@ fn line(line: &PeerIdentity) -> String {
     match line {
         PeerIdentity::Fqdn(name) => format!("fqdn {name}"),
         PeerIdentity::Dn(attributes) => {
-            let pairs: Vec<_> =
-                attributes.iter().map(|one| format!("{}={}", one.kind, one.value)).collect();
+            let pairs: Vec<_> = attributes.iter().map(|one| format!("{}={}", one.kind, one.value)).collect();
             format!("dn {}", pairs.join(","))
         }
     }
@@ -59,7 +58,8 @@ fn known(name: Option<&str>, is_known: bool, what: &str) -> Result<(), Response>
 fn entries(pe: &Pe, name: &str, map: &CryptoMap) -> Vec<MapEntry> {
     let placed = pe.placed();
     let missing = |sequence: u32| {
-        let mut here = placed.iter().filter(|placed| placed.name.map == name && placed.name.sequence == sequence);
+        let mut here =
+            placed.iter().filter(|placed| placed.name.map == name && placed.name.sequence == sequence);
         here.find_map(|placed| config_to_ike::missing(&pe.config, placed))
     };
     let uses = |interface: &model::Interface| {
@@ -75,13 +75,7 @@ fn entries(pe: &Pe, name: &str, map: &CryptoMap) -> Vec<MapEntry> {
     map.entries.iter().map(entry).collect()
 }
 
-fn entry(
-    pe: &Pe,
-    map: &str,
-    sequence: u32,
-    of: &model::MapEntry,
-    default: Option<&String>,
-) -> MapEntry {
+fn entry(pe: &Pe, map: &str, sequence: u32, of: &model::MapEntry, default: Option<&String>) -> MapEntry {
     let defaults = &pe.config.ipsec;
     let lifetime = config_to_ike::lifetime(defaults.lifetime, of);
     let replay = of.replay(defaults.replay);

@@ -56,8 +56,9 @@ fn certificate(of: &pki::Certificate) -> Certificate {
     }
 }
 
+/// The most specific first, as IOS prints them.
 fn attributes(dn: &Dn) -> Vec<String> {
-    dn.attributes.iter().map(|one| format!("{}={}", one.kind, one.value)).collect()
+    dn.attributes.iter().rev().map(ToString::to_string).collect()
 }
 
 fn one_line(dn: &Dn) -> String {

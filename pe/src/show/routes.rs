@@ -37,6 +37,9 @@ fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: &Chosen) -> RouteEntry {
         Way::Out { port, gateway, push } => (*gateway, port_name(pe, *port), push.as_slice()),
         Way::Local => (None, local_port(pe, vrf, prefix), [].as_slice()),
         Way::Discard => (None, Some("Null0".to_owned()), [].as_slice()),
+        Way::Protect(policy) => {
+            (None, pe.ids.entry(*policy).map(|entry| entry.interface.clone()), [].as_slice())
+        }
     };
     let global = matches!(chosen.candidate.to, To::Gateway { vrf: VrfId::GLOBAL, .. } | To::Labelled { .. });
     RouteEntry {

@@ -62,7 +62,7 @@ fn by_peer(states: &[SessionState]) -> ByPeer<'_> {
 /// The phase 1 SAs under which the entry's flows stand, and others with its peers and profile.
 fn concerning<'a>(placed: &Placed<'_>, flows: &[IpsecFlow], by_peer: &ByPeer<'a>) -> Vec<&'a SessionState> {
     let profile = placed.profile_name();
-    let peers: BTreeSet<_> = placed.entry.addresses().chain(flows.iter().map(|flow| flow.peer)).collect();
+    let peers: BTreeSet<_> = placed.addresses().chain(flows.iter().map(|flow| flow.peer)).collect();
     let states = peers.into_iter().filter_map(|peer| by_peer.get(&(placed.front, peer))).flatten();
     let carries = |state: &SessionState| flows.iter().any(|flow| flow.connection == Some(state.id.0));
     let fits = |state: &SessionState| !state.established || state.profile.as_deref() == profile;
@@ -82,7 +82,7 @@ fn session(
     Some(Session {
         interface: placed.name.interface.clone(),
         status: status(active, states).to_owned(),
-        peer: peer.or_else(|| placed.entry.addresses().next())?,
+        peer: peer.or_else(|| placed.addresses().next())?,
         peer_port: leading.map_or(500, |state| state.path.remote.port()),
         front: vrf_name(pe, placed.front),
         inside: vrf_name(pe, placed.inside),

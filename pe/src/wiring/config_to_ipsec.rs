@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{Family, PolicyId, VrfId};
+use base::{Family, PolicyId, Prefix, VrfId};
 use config::Config;
-use config::model::{CryptoMap, Ikev2Profile, Interface, MapEntry, Profile};
-use ike::config::Version;
-use ipsec::{Policy, Rule};
+use config::model::{CryptoMap, Ikev2Profile, Interface, MapEntry, Profile, Tunnel, TunnelSource};
+use ike::config::{Peer, Version};
+use ipsec::{Policy, Rule, Selector};
 
 use crate::ids::{EntryName, Ids, PortName};
 
@@ -18,6 +18,10 @@ pub(crate) struct Placed<'a> {
     pub(crate) name: EntryName,
     pub(crate) interface: &'a Interface,
     pub(crate) entry: &'a MapEntry,
+    /// In order; of a tunnel interface its destination.
+    pub(crate) peers: &'a [Peer],
+    /// A tunnel interface with an IPsec profile: it protects everything that is routed into it.
+    pub(crate) is_tunnel: bool,
     pub(crate) family: Family,
     /// Where its tunnels end: on the interface, or where the map says.
     pub(crate) local: Option<IpAddr>,
@@ -64,9 +68,18 @@ impl Placed<'_> {
     pub(crate) const fn is_dynamic(&self) -> bool {
         self.name.dynamic.is_some()
     }
+
+    /// The peers that are named by address.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.peers.iter().filter_map(|peer| match peer {
+            Peer::Address(address) => Some(*address),
+            Peer::Host(_) => None,
+        })
+    }
 }
 
-/// Every entry on every interface, by interface and sequence number; those of a dynamic map by theirs.
+/// Every entry on every interface, by interface and sequence number, those of a dynamic map by theirs; then
+/// every tunnel interface.
 pub(crate) fn placed<'a>(config: &'a Config, ids: &mut Ids) -> Vec<Placed<'a>> {
     let profiles = Profiles::of(config);
     let mut all = Vec::new();
@@ -85,6 +98,7 @@ pub(crate) fn placed<'a>(config: &'a Config, ids: &mut Ids) -> Vec<Placed<'a>> {
             }
         }
     }
+    all.extend(tunnels(config, &profiles, ids));
     all
 }
 
@@ -97,7 +111,7 @@ pub(crate) fn policy(config: &Config, ids: &mut Ids, placed: &Placed<'_>) -> Pol
         sequence: place(&placed.name),
         front: placed.front,
         inside: placed.inside,
-        rules: rules(config, placed.entry),
+        rules: rules(config, placed),
         bundles: Vec::new(),
         df: placed.interface.df.unwrap_or(defaults.df),
         fragmentation: placed.interface.fragmentation.unwrap_or(defaults.fragmentation),
@@ -110,9 +124,14 @@ pub(crate) fn place(name: &EntryName) -> u32 {
     name.sequence << 16 | name.dynamic.unwrap_or(0)
 }
 
-/// The access list's lines in order. IKE and the dataplane name a line by its index here.
-pub(crate) fn rules(config: &Config, entry: &MapEntry) -> Vec<Rule> {
-    let list = entry.access_list.as_ref().and_then(|name| config.access_lists.get(name));
+/// The access list's lines in order; of a tunnel everything. IKE and the dataplane name a line by its index
+/// here.
+pub(crate) fn rules(config: &Config, placed: &Placed<'_>) -> Vec<Rule> {
+    if placed.is_tunnel {
+        let any = Prefix::any(placed.family);
+        return vec![Rule { permit: true, selector: Selector::between(any, any) }];
+    }
+    let list = placed.entry.access_list.as_ref().and_then(|name| config.access_lists.get(name));
     list.map(|list| list.rules.iter().flat_map(|line| line.rules.iter().copied()).collect())
         .unwrap_or_default()
 }
@@ -178,11 +197,46 @@ impl<'a> Stand<'a, '_> {
             name,
             interface: self.interface,
             entry,
+            peers: &entry.peers,
+            is_tunnel: false,
             family,
             local: ends_on.and_then(|interface| local_address(interface, family)),
             profile,
             front,
             inside,
         }
+    }
+}
+
+/// Tunnel interfaces that have mode and profile and are not shut: the others are down.
+fn tunnels<'a>(config: &'a Config, profiles: &Profiles<'a>, ids: &mut Ids) -> Vec<Placed<'a>> {
+    let tunnels = config.interfaces.iter().filter(|(_, interface)| !interface.shutdown);
+    let placed = tunnels.filter_map(|(name, interface)| {
+        let tunnel = interface.tunnel.as_ref()?;
+        let entry = config.ipsec_profiles.get(tunnel.profile.as_ref()?)?;
+        let family = tunnel.mode?;
+        let name =
+            EntryName { interface: name.clone(), map: format!("{name}-head-0"), sequence: 0, dynamic: None };
+        Some(Placed {
+            id: ids.policy(name.clone()),
+            name,
+            interface,
+            entry,
+            peers: tunnel.destination.as_slice(),
+            is_tunnel: true,
+            family,
+            local: source(config, tunnel, family),
+            profile: profiles.chosen(entry, None),
+            front: ids.vrf(tunnel.vrf.as_deref()),
+            inside: ids.vrf(interface.vrf.as_deref()),
+        })
+    });
+    placed.collect()
+}
+
+fn source(config: &Config, tunnel: &Tunnel, family: Family) -> Option<IpAddr> {
+    match tunnel.source.as_ref()? {
+        TunnelSource::Address(address) => Some(*address),
+        TunnelSource::Interface(name) => local_address(config.interfaces.get(name)?, family),
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{Family, Label, PortId, Prefix, VrfId};
+use base::{Family, Label, PolicyId, PortId, Prefix, VrfId};
 use config::Config;
 use config::model::{Binding, RouteHop, StaticBinding, StaticRoute};
-use dataplane::Port;
+use dataplane::Address;
 use vrf::{Candidate, Rib, Source, Via};
 
-use super::link_to_all::Ports;
+use super::link_to_all::{self, Ports};
 use crate::Notice;
 use crate::ids::Ids;
 
@@ -32,6 +32,8 @@ pub(crate) enum To {
     },
     /// `Null0`.
     Discard,
+    /// Into a tunnel interface.
+    Tunnel(PolicyId),
     Port {
         port: PortId,
         gateway: Option<IpAddr>,
@@ -48,6 +50,7 @@ pub(crate) enum To {
 pub(crate) enum Way {
     Local,
     Discard,
+    Protect(PolicyId),
     /// `push` is outermost first; no gateway: the destination itself is the next hop.
     Out {
         port: PortId,
@@ -71,17 +74,26 @@ pub(crate) struct Routing {
     unusable: Vec<(VrfId, Prefix, String)>,
 }
 
+/// The policies of tunnel interfaces, by name.
+pub(crate) type WaysIn = BTreeMap<String, PolicyId>;
+
 type Ribs = BTreeMap<VrfId, Rib<To>>;
 
 /// Routes over ports that are absent or down are left out; what depends on them falls back or goes.
-pub(crate) fn routing(config: &Config, ids: &mut Ids, ports: &Ports) -> Routing {
+pub(crate) fn routing(config: &Config, ids: &mut Ids, ports: &Ports, tunnels: &WaysIn) -> Routing {
     let mut draft = Draft { ribs: Ribs::new(), ports, configured: Vec::new(), unusable: Vec::new() };
     for port in ports.ports.values().filter(|port| ports.up.contains(&port.id)) {
-        connect(&mut draft.ribs, port);
+        let to = To::Port { port: port.id, gateway: None };
+        connect(draft.ribs.entry(port.vrf).or_default(), &port.addresses, &to);
+    }
+    for (name, policy) in tunnels {
+        let Some(interface) = config.interfaces.get(name) else { continue };
+        let rib = draft.ribs.entry(ids.vrf(interface.vrf.as_deref())).or_default();
+        connect(rib, &link_to_all::addresses(interface), &To::Tunnel(*policy));
     }
     for route in &config.routes {
         let vrf = ids.vrf(route.vrf.as_deref());
-        match static_candidate(route, vrf, ids, ports) {
+        match static_candidate(route, vrf, ids, ports, tunnels) {
             Some(candidate) => draft.add(vrf, route.prefix, candidate),
             None => draft.unusable.push((vrf, route.prefix, "its interface is absent or down".to_owned())),
         }
@@ -152,6 +164,11 @@ impl Draft<'_> {
             To::Local if candidate.to == To::Local => return Ok(Way::Local),
             To::Local => return Err("its next hop is this box itself".to_owned()),
             To::Discard => return Ok(Way::Discard),
+            // What goes into a tunnel carries no label.
+            To::Tunnel(_) if matches!(candidate.to, To::Labelled { push: Some(_), .. }) => {
+                return Err("its label cannot leave by a tunnel interface".to_owned());
+            }
+            To::Tunnel(policy) => return Ok(Way::Protect(*policy)),
             To::Port { port, gateway } => (*port, *gateway, None),
             To::Lsp { port, gateway, push } => (*port, *gateway, Some(*push)),
             To::Labelled { .. } | To::Gateway { .. } => {
@@ -160,7 +177,12 @@ impl Draft<'_> {
         };
         let inner = match candidate.to {
             To::Labelled { push, .. } => push,
-            To::Local | To::Lsp { .. } | To::Discard | To::Port { .. } | To::Gateway { .. } => None,
+            To::Local
+            | To::Lsp { .. }
+            | To::Discard
+            | To::Tunnel(_)
+            | To::Port { .. }
+            | To::Gateway { .. } => None,
         };
         self.out(port, gateway.or(end.gateway), outer.into_iter().chain(inner).collect())
     }
@@ -205,24 +227,32 @@ impl Routing {
     }
 }
 
-/// The prefixes of a port's addresses, and the addresses themselves.
-fn connect(ribs: &mut Ribs, port: &Port) {
-    let rib = ribs.entry(port.vrf).or_default();
-    for address in &port.addresses {
+/// The prefixes of an interface's addresses, and the addresses themselves.
+fn connect(rib: &mut Rib<To>, addresses: &[Address], to: &To) {
+    for address in addresses {
         rib.insert(Prefix::host(address.address), candidate(Source::Local, 0, To::Local));
         if let Ok(prefix) = Prefix::new(address.address, address.length)
             && !prefix.is_host()
         {
-            rib.insert(prefix, candidate(Source::Connected, 0, To::Port { port: port.id, gateway: None }));
+            rib.insert(prefix, candidate(Source::Connected, 0, to.clone()));
         }
     }
 }
 
 /// `None` where its interface is absent or down.
-fn static_candidate(route: &StaticRoute, vrf: VrfId, ids: &Ids, ports: &Ports) -> Option<Candidate<To>> {
+fn static_candidate(
+    route: &StaticRoute,
+    vrf: VrfId,
+    ids: &Ids,
+    ports: &Ports,
+    tunnels: &WaysIn,
+) -> Option<Candidate<To>> {
     let to = match &route.target {
         RouteHop::Gateway(gateway) => To::Gateway { vrf, gateway: *gateway },
         RouteHop::GlobalGateway(gateway) => To::Gateway { vrf: VrfId::GLOBAL, gateway: *gateway },
+        RouteHop::Interface { name, gateway: _ } if tunnels.contains_key(name) => {
+            To::Tunnel(*tunnels.get(name)?)
+        }
         RouteHop::Interface { name, gateway } => {
             let port = ids.known_port(name).filter(|port| ports.up.contains(port))?;
             To::Port { port, gateway: *gateway }
@@ -238,7 +268,7 @@ const fn candidate(source: Source, distance: u8, to: To) -> Candidate<To> {
 
 fn via(to: &To) -> Via {
     match to {
-        To::Local | To::Lsp { .. } | To::Discard | To::Port { .. } => Via::Direct,
+        To::Local | To::Lsp { .. } | To::Discard | To::Tunnel(_) | To::Port { .. } => Via::Direct,
         To::Labelled { gateway, .. } => Via::Gateway { vrf: VrfId::GLOBAL, gateway: *gateway },
         To::Gateway { vrf, gateway } => Via::Gateway { vrf: *vrf, gateway: *gateway },
     }

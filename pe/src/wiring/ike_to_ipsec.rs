@@ -157,12 +157,7 @@ impl Tunnels {
         SaId(self.last)
     }
 
-    fn leaf(
-        &mut self,
-        entry: PolicyId,
-        selector: Selector,
-        fresh: &mut dyn FnMut() -> PolicyId,
-    ) -> PolicyId {
+    fn leaf(&mut self, entry: PolicyId, selector: Selector, fresh: &mut dyn FnMut() -> PolicyId) -> PolicyId {
         let leaf = *self.leaves.entry(entry).or_default().entry(selector).or_insert_with(fresh);
         self.entries.insert(leaf, (entry, selector));
         leaf
@@ -189,5 +184,99 @@ fn sa(child: &Child, id: SaId, direction: Direction) -> Sa {
         replay: child.replay,
         selector: child.selector,
         kilobytes: child.lifetime.kilobytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use base::{Secret, VrfId};
+    use ike::SessionId;
+    use ipsec::{Cipher, Encap, Integrity, Keys, Lifetime, Mode, Replay, Suite};
+
+    use super::*;
+
+    const ENTRY: PolicyId = PolicyId(1);
+
+    fn child(id: u32, remote: u8) -> Child {
+        let keys = || Keys { cipher: Secret::from(vec![1; 36]), integrity: Secret::default() };
+        let network = |octet| format!("10.{octet}.0.0/16").parse().unwrap();
+        Child {
+            id: ChildId(id),
+            session: SessionId(1),
+            policy: ENTRY,
+            front: VrfId(1),
+            inside: VrfId(2),
+            local: IpAddr::from([192, 0, 2, 1]),
+            remote: IpAddr::from([198, 51, 100, remote]),
+            encap: Encap::Esp,
+            suite: Suite { cipher: Cipher::AesGcm(256), integrity: Integrity::None },
+            mode: Mode::Tunnel,
+            spi_in: Spi(id << 12),
+            spi_out: Spi(id),
+            keys_in: keys(),
+            keys_out: keys(),
+            selector: Selector::between(network(1), network(remote)),
+            lifetime: Lifetime::DEFAULT,
+            replay: Replay::DEFAULT,
+            initiator: false,
+        }
+    }
+
+    /// Brings a child of the dynamic entry up; the policy that sends through it.
+    fn up(tunnels: &mut Tunnels, child: &Child, next: &mut u32) -> PolicyId {
+        let mut fresh = || {
+            *next += 1;
+            PolicyId(*next)
+        };
+        tunnels.up(child, Some(&mut fresh));
+        tunnels.pair(child.id).unwrap().carrier
+    }
+
+    #[test]
+    fn a_peer_that_moved_takes_both_sas_along_and_nothing_else_changes() {
+        let mut tunnels = Tunnels::default();
+        tunnels.up(&child(1, 2), None);
+        tunnels.up(&child(2, 3), None);
+        let (before, other) =
+            (tunnels.pair(ChildId(1)).unwrap().clone(), tunnels.pair(ChildId(2)).unwrap().clone());
+        let to = Endpoints {
+            local: IpAddr::from([192, 0, 2, 9]),
+            remote: IpAddr::from([203, 0, 113, 7]),
+            encap: Encap::Udp { local: 4500, remote: 61_000 },
+        };
+        tunnels.moved(ChildId(1), to);
+        let after = tunnels.pair(ChildId(1)).unwrap();
+        for (sa, was) in [(&after.inbound, &before.inbound), (&after.outbound, &before.outbound)] {
+            assert_eq!((sa.local, sa.remote, sa.encap), (to.local, to.remote, to.encap));
+            assert!(*was == Sa { local: was.local, remote: was.remote, encap: was.encap, ..sa.clone() });
+        }
+        assert!(tunnels.pair(ChildId(2)).unwrap().outbound == other.outbound);
+    }
+
+    #[test]
+    fn what_is_negotiated_for_the_same_under_a_dynamic_entry_shares_a_policy_newest_first() {
+        let (mut tunnels, mut next) = (Tunnels::default(), 10);
+        let first = up(&mut tunnels, &child(1, 2), &mut next);
+        let again = up(&mut tunnels, &child(2, 2), &mut next);
+        let other = up(&mut tunnels, &child(3, 3), &mut next);
+        assert_eq!((first, first == other), (again, false));
+        let newest = tunnels.pair(ChildId(2)).unwrap().outbound.id;
+        assert_eq!(tunnels.bundles(first).first().map(|bundle| bundle.outbound), Some(newest));
+        assert!(tunnels.bundles(ENTRY).is_empty());
+        assert_eq!(tunnels.leaves_of(ENTRY).collect::<Vec<_>>(), [first, other]);
+    }
+
+    #[test]
+    fn a_policy_under_a_dynamic_entry_goes_with_its_last_child_and_never_comes_back() {
+        let (mut tunnels, mut next) = (Tunnels::default(), 10);
+        let first = up(&mut tunnels, &child(1, 2), &mut next);
+        up(&mut tunnels, &child(2, 2), &mut next);
+        tunnels.down(ChildId(2));
+        assert_eq!(tunnels.entry_of(first), Some((ENTRY, child(1, 2).selector)));
+        tunnels.down(ChildId(1));
+        assert_eq!((tunnels.entry_of(first), tunnels.leaves_of(ENTRY).count()), (None, 0));
+        assert_ne!(up(&mut tunnels, &child(3, 2), &mut next), first);
     }
 }

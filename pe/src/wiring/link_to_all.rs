@@ -72,7 +72,7 @@ impl Links {
 pub(crate) fn ports(config: &Config, ids: &mut Ids, links: &Links) -> Result<Ports, String> {
     devices_are_distinct(config)?;
     let mut ports = Ports::default();
-    for (name, interface) in &config.interfaces {
+    for (name, interface) in devices(config) {
         match ports.place(name, interface, ids, links) {
             Ok(problem) => ports.problems.extend(problem),
             Err(problem) => {
@@ -89,6 +89,11 @@ pub(crate) fn ports(config: &Config, ids: &mut Ids, links: &Links) -> Result<Por
 /// The Linux device of an interface.
 pub(crate) fn device_name<'a>(name: &'a str, interface: &'a Interface) -> &'a str {
     interface.device.as_deref().unwrap_or(name)
+}
+
+/// The interfaces that stand on a device; tunnel interfaces do not.
+fn devices(config: &Config) -> impl Iterator<Item = (&String, &Interface)> {
+    config.interfaces.iter().filter(|(_, interface)| interface.tunnel.is_none())
 }
 
 /// The host port's number for a VRF.
@@ -131,7 +136,7 @@ impl Ports {
 
 fn devices_are_distinct(config: &Config) -> Result<(), String> {
     let mut users = BTreeMap::new();
-    for (name, interface) in &config.interfaces {
+    for (name, interface) in devices(config) {
         let device = device_name(name, interface);
         if let Some(other) = users.insert(device, name) {
             return Err(format!("interfaces {other} and {name} both want the device {device}"));
@@ -198,7 +203,7 @@ fn vrfs_in_use(config: &Config, ids: &mut Ids) -> BTreeSet<VrfId> {
     names.map(|name| ids.vrf(name.as_deref())).collect()
 }
 
-fn addresses(interface: &Interface) -> Vec<Address> {
+pub(crate) fn addresses(interface: &Interface) -> Vec<Address> {
     let address = |of: &config::model::InterfaceAddress| Address { address: of.address, length: of.length };
     interface.addresses.iter().map(address).collect()
 }

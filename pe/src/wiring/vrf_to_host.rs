@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::{PortId, Prefix, VrfId};
-use dataplane::{Link, Port};
+use dataplane::{Address, Link, Port};
 
 use super::config_to_vrf::Way;
 use super::link_to_all::Wire;
@@ -27,7 +27,12 @@ pub(crate) fn host(tables: &Tables) -> Host {
     routes.extend(detours);
     routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
     let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };
-    Host { ports: ports(tables), routes: routes.into_iter().map(route).collect(), vrfs: BTreeMap::new() }
+    Host {
+        ports: ports(tables),
+        routes: routes.into_iter().map(route).collect(),
+        vrfs: tables.names.clone(),
+        servers: tables.servers.clone(),
+    }
 }
 
 type Exit = (PortId, Option<IpAddr>);
@@ -36,20 +41,30 @@ type Routes = BTreeMap<(VrfId, Prefix), Exit>;
 /// Those of the dataplane, and the devices of interfaces that are shut.
 fn ports(tables: &Tables) -> Vec<HostPort> {
     let shut = tables.wires.iter().filter(|(_, wire)| wire.shutdown).map(|(id, wire)| shut(*id, wire));
-    tables.ports.values().map(|of| port(of, tables.wires.get(&of.id))).chain(shut).collect()
+    tables.ports.values().map(|of| port(tables, of, tables.wires.get(&of.id))).chain(shut).collect()
 }
 
-fn port(port: &Port, wire: Option<&Wire>) -> HostPort {
+fn port(tables: &Tables, port: &Port, wire: Option<&Wire>) -> HostPort {
+    let host = port.link == Link::Host;
+    let is_own = |address: IpAddr| port.addresses.iter().any(|on| on.address == address);
+    let ends = tables.ends.iter().filter(|(front, _)| *front == port.vrf && !host).map(|(_, end)| *end);
+    let (own, others): (Vec<_>, Vec<_>) = ends.partition(|end| is_own(*end));
     HostPort {
         port: port.id,
         device: port.device.clone(),
         vrf: port.vrf,
-        host: port.link == Link::Host,
+        host,
         mtu: wire.map_or(port.mtu, |wire| wire.mtu),
-        addresses: port.addresses.clone(),
-        ike: port.crypto,
+        addresses: if host { inner(tables, port.vrf) } else { port.addresses.clone() },
+        ike: port.crypto || !own.is_empty(),
+        ends: others,
         shutdown: false,
     }
+}
+
+/// The box's own addresses on the tunnel interfaces of a VRF.
+fn inner(tables: &Tables, vrf: VrfId) -> Vec<Address> {
+    tables.inner.get(&vrf).cloned().unwrap_or_default()
 }
 
 fn shut(port: PortId, wire: &Wire) -> HostPort {
@@ -61,6 +76,7 @@ fn shut(port: PortId, wire: &Wire) -> HostPort {
         mtu: wire.mtu,
         addresses: Vec::new(),
         ike: false,
+        ends: Vec::new(),
         shutdown: true,
     }
 }
@@ -72,7 +88,9 @@ fn doors(tables: &Tables) -> BTreeMap<VrfId, PortId> {
 
 /// What the box itself must not send in clear: the far sides of tunnels whose inside VRF is their front.
 fn protected(tables: &Tables) -> BTreeSet<(VrfId, Prefix)> {
-    let policies = tables.policies.values().filter(|policy| policy.inside == policy.front);
+    // What goes into a tunnel interface is decided by routes.
+    let policies = tables.policies.values().filter(|policy| !tables.tunnels.contains(&policy.id));
+    let policies = policies.filter(|policy| policy.inside == policy.front);
     let rules = policies.flat_map(|policy| policy.rules.iter().map(|rule| (policy.inside, rule)));
     rules.filter(|(_, rule)| rule.permit).map(|(vrf, rule)| (vrf, rule.selector.remote)).collect()
 }

@@ -5,6 +5,7 @@
 mod configs;
 mod forwarding;
 mod front;
+mod ike;
 mod operator;
 mod tunnels;
 mod world;

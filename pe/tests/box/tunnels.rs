@@ -10,7 +10,7 @@ use ipsec::{Direction, Encap};
 use pe::{Input, Notice};
 
 use crate::configs::{CPE_A, CPE_B, PE};
-use crate::world::{Station, Wire, World};
+use crate::world::{Station, Wire, World, place};
 
 const PUBLIC: &str = "172.18.1.1";
 const A: &str = "172.16.1.1";
@@ -106,7 +106,7 @@ fn taking_one_customer_away_says_nothing_of_the_other() {
     for op in &ops {
         assert!(!kept.iter().any(|(id, ..)| op.key() == Key::Sa(*id)), "an SA of customer A is mentioned");
         assert!(
-            !matches!(op, Op::Set(Object::Policy(policy)) if policy.sequence == 1),
+            !matches!(op, Op::Set(Object::Policy(policy)) if place(policy) == 1),
             "A's policy is mentioned"
         );
     }
@@ -130,14 +130,14 @@ fn a_rekey_makes_before_it_breaks_and_touches_one_tunnel() {
     let ops = std::mem::take(&mut world.station(PUBLIC).ops);
     let position = |wanted: &dyn Fn(&Op) -> bool| ops.iter().position(wanted).expect("the op");
     let new_sa = position(&|op| matches!(op, Op::Set(Object::Sa(sa)) if sa.direction == Direction::Out));
-    let policy = position(&|op| matches!(op, Op::Set(Object::Policy(policy)) if policy.sequence == 1));
+    let policy = position(&|op| matches!(op, Op::Set(Object::Policy(policy)) if place(policy) == 1));
     assert!(new_sa < policy);
     assert!(
         matches!(&ops[policy], Op::Set(Object::Policy(policy)) if policy.bundles.len() == 1),
         "the old SA sends no more"
     );
     assert!(ops.len() <= 6, "{} ops for one rekey", ops.len());
-    assert!(!ops.iter().any(|op| matches!(op, Op::Set(Object::Policy(policy)) if policy.sequence == 3)));
+    assert!(!ops.iter().any(|op| matches!(op, Op::Set(Object::Policy(policy)) if place(policy) == 3)));
     let horizon = world.now + Duration::from_secs(120);
     world.run_to(horizon);
     assert_eq!(sas(&mut world, "vpn1").len(), 2, "the old pair is gone in the end");

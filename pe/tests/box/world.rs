@@ -86,11 +86,11 @@ impl Station {
             match output {
                 Output::Ike(datagram) => self.sent.push_back(datagram),
                 Output::Ask(id, ike::Ask::Compute(job)) => {
-                    self.pe.handle(now, Input::Answer(id, ike::Answer::Computed(job.run())));
+                    self.pe.handle(now, Input::Answer(id, Box::new(ike::Answer::Computed(job.run()))));
                 }
                 Output::Ask(id, ike::Ask::Resolve { name, .. }) => {
                     let known = self.names.get(&name).cloned().unwrap_or_default();
-                    self.pe.handle(now, Input::Answer(id, ike::Answer::Resolved(known)));
+                    self.pe.handle(now, Input::Answer(id, Box::new(ike::Answer::Resolved(known))));
                 }
                 Output::Ask(..) => panic!("nothing here has certificates"),
                 Output::Read(question, sas) => self.read(now, question, &sas),
@@ -141,12 +141,17 @@ impl Station {
                 has(Key::Vrf(sa.front));
                 has(Key::Vrf(sa.inside));
             }
+            // That of a tunnel interface stands on no port: routes lead to it.
+            Object::Policy(policy) if policy.sequence == 0 => {}
             Object::Policy(policy) => has(Key::Port(policy.port)),
             Object::Label { .. } => {}
             Object::Route(route) => {
                 has(Key::Vrf(route.vrf));
                 if let Hop::Out { port, .. } = &route.hop {
                     has(Key::Port(*port));
+                }
+                if let Hop::Protect(policy) = &route.hop {
+                    has(Key::Policy(*policy));
                 }
             }
         }
@@ -338,7 +343,7 @@ fn object_words(pe: &Pe, object: &Object) -> String {
                 policy.rules.iter().map(|rule| format!("{} {}", rule.permit, rule.selector)).collect();
             let (front, inside) = (vrf_words(pe, policy.front), vrf_words(pe, policy.inside));
             let bundles: Vec<_> = policy.bundles.iter().map(|bundle| bundle.outbound.0).collect();
-            format!("policy {} {front}/{inside} {} through {bundles:?}", policy.sequence, rules.join(", "))
+            format!("policy {} {front}/{inside} {} through {bundles:?}", place(policy), rules.join(", "))
         }
         Object::Label { label, action: dataplane::LabelAction::PopTo(vrf) } => {
             format!("label {label} pops to {}", vrf_words(pe, *vrf))
@@ -348,6 +353,11 @@ fn object_words(pe: &Pe, object: &Object) -> String {
             format!("route {} {} {}", vrf_words(pe, route.vrf), route.prefix, hop_words(pe, &route.hop))
         }
     }
+}
+
+/// The number of its entry in the map.
+pub(crate) fn place(policy: &ipsec::Policy) -> u32 {
+    policy.sequence >> 16
 }
 
 fn hop_words(pe: &Pe, hop: &Hop) -> String {

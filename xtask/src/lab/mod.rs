@@ -3,9 +3,11 @@
 mod capture;
 mod console;
 mod customer;
+mod flood;
 mod front_vrf;
 mod inject;
 mod isolation;
+mod load;
 mod matrix;
 mod node;
 mod one_box;
@@ -18,6 +20,7 @@ mod topology;
 mod traffic;
 mod wire;
 
+pub(crate) use flood::send as flood;
 pub(crate) use inject::run as inject;
 
 use std::collections::BTreeMap;
@@ -53,7 +56,8 @@ pub(crate) struct Wanted<'a> {
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
 pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
     crate::setup::packages()?;
-    let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(name))?;
+    let directory = if name == "ike-flood" { "ike-load" } else { name };
+    let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(directory))?;
     match name {
         "one-box" => stand(&topology, wanted, |_| Ok(()), one_box::run),
         "front-vrf" => stand(&topology, wanted, |_| Ok(()), front_vrf::run),
@@ -62,7 +66,11 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
             matrix::trim(&mut topology, &cells)?;
             stand(&topology, wanted, matrix::prepare, |lab, report| matrix::run(lab, cells, report))
         }
-        _ => bail!("no lab {name}; there are one-box, front-vrf and ike-matrix"),
+        "ike-flood" => {
+            crate::load_tester::home()?;
+            stand(&topology, wanted, |_| Ok(()), flood::run)
+        }
+        _ => bail!("no lab {name}; there are one-box, front-vrf, ike-matrix and ike-flood"),
     }
 }
 

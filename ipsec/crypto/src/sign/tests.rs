@@ -177,6 +177,27 @@ fn a_key_cut_or_lengthened_anywhere_is_malformed() {
 }
 
 #[test]
+fn a_changed_bit_in_a_key_or_a_signature_never_panics() {
+    for key in keys() {
+        let scheme = schemes().into_iter().find(|scheme| key.sign(*scheme, b"m").is_ok()).unwrap();
+        let (spki, signature) = (key.public().spki(), key.sign(scheme, b"m").unwrap());
+        for bit in 0..spki.len() * 8 {
+            let mut changed = spki.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(other) = PublicKey::from_spki(&changed) {
+                let same = other == *key.public();
+                assert_eq!(other.verify(scheme, b"m", &signature).is_ok(), same, "{bit}");
+            }
+        }
+        for bit in 0..signature.len() * 8 {
+            let mut changed = signature.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(key.public().verify(scheme, b"m", &changed), Err(Failed::BadSignature));
+        }
+    }
+}
+
+#[test]
 fn a_key_is_used_by_many_threads_at_once() {
     let key = PrivateKey::from_pem(RSA).unwrap();
     let work = || {

@@ -19,7 +19,8 @@ use crate::error::Refusal;
 pub(crate) mod initiator;
 pub(crate) mod responder;
 
-/// Where aggressive mode stands. Each name says what comes next.
+/// Where aggressive mode stands.
+#[allow(clippy::enum_variant_names, reason = "each name says what comes next")]
 pub(crate) enum State {
     /// As initiator: our key pair.
     ExpectKeyPair(initiator::Offered),

@@ -16,6 +16,8 @@ pub(crate) struct Dpd {
     /// Of the first question that is open, and of the last one.
     first: u32,
     last: u32,
+    /// Of the peer's newest question.
+    peer: Option<u32>,
 }
 
 impl Dpd {
@@ -31,7 +33,8 @@ pub(crate) fn start(session: &mut Session, core: &mut Core) {
     let Some(dpd) = dpd.filter(|_| session.announced.dpd) else { return };
     let first = core.drbg.u32() >> 1;
     core.debug(Some(session.id), &session.path, || "IKE_DPD is enabled, initializing timers".to_owned());
-    session.dpd = Some(Box::new(Dpd { liveness: Liveness::new(dpd, core.now), first, last: first }));
+    session.dpd =
+        Some(Box::new(Dpd { liveness: Liveness::new(dpd, core.now), first, last: first, peer: None }));
 }
 
 pub(crate) fn tick(session: &mut Session, core: &mut Core) -> Fate {
@@ -54,6 +57,17 @@ pub(crate) fn counted(session: &mut Session, core: &mut Core, more: crate::Traff
 /// An authentic message.
 pub(crate) fn heard(session: &mut Session, core: &Core) {
     if let Some(dpd) = &mut session.dpd {
+        dpd.liveness.heard(core.now);
+    }
+}
+
+/// The peer asks whether we are there. A question with an old number may be a replay, and proves nothing.
+pub(crate) fn asked(session: &mut Session, core: &Core, said: &Notify) {
+    let Ok(number) = <[u8; 4]>::try_from(said.data.as_slice()).map(u32::from_be_bytes) else { return };
+    if let Some(dpd) = &mut session.dpd
+        && dpd.peer.is_none_or(|newest| number > newest)
+    {
+        dpd.peer = Some(number);
         dpd.liveness.heard(core.now);
     }
 }
@@ -83,6 +97,7 @@ fn act(session: &mut Session, core: &mut Core, due: Due) -> Fate {
                 session.path.remote.ip()
             );
             let refusal = Refusal::because(Blame::PeerMisbehaved, "peer-dead", detail);
+            session.remember(core, &refusal);
             core.refuse(Some(session.id), &session.path, &refusal);
             core.events.push_back(Event::PeerDead(session.id));
             Fate::Live
@@ -96,8 +111,10 @@ fn ask(session: &mut Session, core: &mut Core) {
     if dpd.liveness.is_first_question() {
         dpd.first = dpd.last;
     }
-    let number = dpd.last;
+    let (number, times) = (dpd.last, dpd.last.wrapping_sub(dpd.first));
     core.debug(Some(session.id), &session.path, || format!("sending R_U_THERE, sequence number {number}"));
-    core.tell(Fact::Notified { ours: true, name: notify::name(notify::R_U_THERE) });
+    if times > 0 {
+        session.story.tell(core.now, Fact::Repeated { message: notify::name(notify::R_U_THERE), times });
+    }
     informational::notify(session, core, notify::R_U_THERE, number.to_be_bytes().to_vec());
 }

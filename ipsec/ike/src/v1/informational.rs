@@ -125,7 +125,7 @@ fn notified(session: &mut Session, core: &mut Core, said: &Notify) {
             }
         }
         notify::R_U_THERE => {
-            dpd::heard(session, core);
+            dpd::asked(session, core, said);
             notify(session, core, notify::R_U_THERE_ACK, said.data.clone());
         }
         notify::R_U_THERE_ACK if dpd::is_answer(session, said) => dpd::heard(session, core),

@@ -22,7 +22,8 @@ use crate::wire::payload::{self, Builder};
 pub(crate) mod initiator;
 pub(crate) mod responder;
 
-/// Where main mode stands. Each name says what comes next.
+/// Where main mode stands.
+#[allow(clippy::enum_variant_names, reason = "each name says what comes next")]
 pub(crate) enum State {
     /// As initiator, message 1 is out.
     ExpectSa(initiator::Offered),

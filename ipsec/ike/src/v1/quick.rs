@@ -15,6 +15,7 @@ use base::{Instant, Secret, Spi};
 use crypto::dh;
 use crypto::job::{Failed, Outcome};
 
+use super::dpd;
 use super::session::{Fate, Message, Session};
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
@@ -164,7 +165,7 @@ pub(crate) fn reserved(session: &mut Session, core: &mut Core, id: u32, spi: Opt
     };
     let result = match (&quick.state, spi) {
         (_, None) => {
-            let detail = "every inbound SPI is taken".to_owned();
+            let detail = "every inbound SPI is taken: fewer tunnels fit on this box".to_owned();
             Err(Refusal::because(Blame::Local, "no-spi-left", detail).fatal())
         }
         (State::ExpectSpi(plan), Some(spi)) => initiator::propose(session, core, id, plan, spi),
@@ -206,6 +207,7 @@ pub(crate) fn computed(
 /// As an answer has no sender, its refusal is reported here.
 fn finish(session: &mut Session, core: &mut Core, id: u32, result: Result<Step, Refusal>) -> Fate {
     if let Err(refusal) = conclude(session, core, id, None, result) {
+        session.remember(core, &refusal);
         core.refuse(Some(session.id), &session.path, &refusal);
     }
     Fate::Live
@@ -229,6 +231,7 @@ fn conclude(
     };
     if let Some(message) = message {
         session.follow(core, &message.path);
+        dpd::heard(session, core);
     }
     if let Some(bytes) = &step.send {
         session.transmit(core, bytes);
@@ -276,6 +279,7 @@ pub(crate) fn refused_by_peer(session: &mut Session, core: &mut Core, said: &Not
         notify::name(said.kind)
     );
     let refusal = Refusal::because(Blame::PeerIncompatible, notify::name(said.kind), detail);
+    session.remember(core, &refusal);
     core.refuse(Some(session.id), &session.path, &refusal);
     abandon(session, core, *id, false);
 }
@@ -317,8 +321,12 @@ pub(crate) fn tick(session: &mut Session, core: &mut Core) {
             Due::Nothing => {}
             Due::Retransmit(bytes) => session.transmit(core, &bytes),
             Due::GiveUp => {
-                let detail = format!("{} does not answer in quick mode", session.path.remote.ip());
+                let detail = format!(
+                    "{} does not answer in quick mode: it refuses our proposal in silence, or is down",
+                    session.path.remote.ip()
+                );
                 let refusal = Refusal::because(Blame::PeerMisbehaved, "quick-mode-unanswered", detail);
+                session.remember(core, &refusal);
                 core.refuse(Some(session.id), &session.path, &refusal);
                 abandon(session, core, id, true);
             }
@@ -342,9 +350,11 @@ const fn later(now: Instant) -> Instant {
 
 /// Routes an answer to where it was asked.
 pub(crate) fn answered(session: &mut Session, core: &mut Core, id: u32, answer: Answer) -> Fate {
-    match answer {
+    let fate = match answer {
         Answer::Spi(spi) => reserved(session, core, id, spi),
         Answer::Computed(outcome) => computed(session, core, id, outcome),
         Answer::Validated(_) | Answer::Resolved(_) | Answer::Traffic(_) => Fate::Live,
-    }
+    };
+    session.listen(core);
+    fate
 }

@@ -10,7 +10,7 @@ use super::dpd::Dpd;
 use super::fragments::{self, Assembly};
 use super::phase1::{self, Accepted, Established, State, Step};
 use super::quick::{self, Quick};
-use super::{aggressive, dpd, informational, main};
+use super::{dpd, informational};
 use crate::config::Version;
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
@@ -23,10 +23,12 @@ use crate::wire::fragment::Fragment;
 use crate::wire::header::{Cookie, FLAG_ENCRYPTED, Header, VERSION_1, exchange};
 use crate::wire::payload::{self, Builder, Chain};
 use crate::wire::vendor::{self, Announced};
-use crate::{Answer, Ask, Path, SessionId};
+use crate::{Answer, Path, SessionId};
 
 mod clock;
+mod open;
 mod words;
+pub(crate) use open::Opening;
 pub(crate) use words::state_word;
 
 impl Message<'_> {
@@ -73,83 +75,7 @@ pub(crate) struct Session {
     pub(crate) story: Story,
 }
 
-/// How phase 1 begins, as initiator.
-pub(crate) enum Opening {
-    Main(main::initiator::Offered),
-    /// With what message 1 needs before it can go out.
-    Aggressive(aggressive::initiator::Offered, Ask),
-}
-
 impl Session {
-    /// We open phase 1.
-    pub(crate) fn initiate(core: &mut Core, path: Path, place: Place, opening: Opening) -> Self {
-        let cookies = (core.drbg.bytes(), Cookie::default());
-        let (state, ask, mode) = match opening {
-            Opening::Main(offered) => (main::State::ExpectSa(offered).into(), None, "Main"),
-            Opening::Aggressive(offered, ask) => {
-                (aggressive::State::ExpectKeyPair(offered).into(), Some(ask), "Aggressive")
-            }
-        };
-        let mut session = Self::new(core, path, cookies, place, state);
-        session.initiator = true;
-        core.debug(Some(session.id), &path, || format!("beginning {mode} Mode exchange"));
-        if let Some(message) = session.first_message(core) {
-            session.send(core, message, true);
-        }
-        ask.into_iter().for_each(|ask| core.ask(Asker::Main(session.id), ask));
-        session.listen(core);
-        session
-    }
-
-    fn first_message(&self, core: &Core) -> Option<Vec<u8>> {
-        let State::Main(state) = &self.state else { return None };
-        let main::State::ExpectSa(offered) = state.as_ref() else { return None };
-        Some(main::initiator::first_message(self, core, offered))
-    }
-
-    /// Somebody opens phase 1 with us. What is found out on the way goes into `story`.
-    pub(crate) fn respond(
-        core: &mut Core,
-        message: &Message<'_>,
-        story: &mut Story,
-    ) -> Result<Self, Refusal> {
-        let aggressive = message.header.exchange == exchange::AGGRESSIVE;
-        let name = if aggressive { "aggressive mode 1" } else { "main mode 1" };
-        core.tell(Fact::Received { message: name });
-        let opened = if aggressive {
-            Self::answer_aggressive(core, message)
-        } else {
-            Self::answer_main(core, message)
-        };
-        story.listen(core);
-        let mut session = opened?;
-        session.hear_vendors(core, message);
-        story.listen(core);
-        Ok(session)
-    }
-
-    fn answer_main(core: &mut Core, message: &Message<'_>) -> Result<Self, Refusal> {
-        let agreed = main::responder::open(core, message)?;
-        let cookies = (message.header.initiator, core.drbg.bytes());
-        let place = Place { profile: None, inside: message.path.front };
-        let state = main::State::ExpectKey(agreed.clone()).into();
-        let mut session = Self::new(core, message.path, cookies, place, state);
-        let reply = main::responder::second_message(&session, core, &agreed);
-        session.window.accept(message.digest.clone());
-        session.send(core, reply, false);
-        Ok(session)
-    }
-
-    fn answer_aggressive(core: &mut Core, message: &Message<'_>) -> Result<Self, Refusal> {
-        let (place, opened, ask) = aggressive::responder::open(core, message)?;
-        let cookies = (message.header.initiator, core.drbg.bytes());
-        let state = aggressive::State::ExpectAgreement(opened).into();
-        let mut session = Self::new(core, message.path, cookies, place, state);
-        session.window.accept(message.digest.clone());
-        core.ask(Asker::Main(session.id), ask);
-        Ok(session)
-    }
-
     fn new(core: &mut Core, path: Path, cookies: (Cookie, Cookie), place: Place, state: State) -> Self {
         Self {
             id: core.session_id(),
@@ -341,6 +267,7 @@ impl Session {
     }
 
     fn completed(&mut self, core: &mut Core, initial_contact: bool) {
+        self.listen(core);
         self.story.establish(core.now);
         dpd::start(self, core);
         if self.nat().local {
@@ -364,10 +291,10 @@ impl Session {
 
     fn refused(&mut self, core: &mut Core, path: &Path, refusal: &Refusal) -> Fate {
         let loud = !refusal.detail.is_empty();
-        // Only main mode repeats itself: a quick mode that fails is gone.
         if loud {
-            self.story.fail(refusal);
+            self.remember(core, refusal);
         }
+        // Only phase 1 repeats itself: a quick mode that fails is gone.
         if loud && self.complained && self.established().is_none() {
             core.refuse(Some(self.id), path, &Refusal::ignored(refusal.what));
         } else {
@@ -381,6 +308,15 @@ impl Session {
             return Fate::Failed;
         }
         Fate::Live
+    }
+
+    /// A failure of phase 1 is the end of the story; one under a session that is up is part of it.
+    pub(crate) fn remember(&mut self, core: &mut Core, refusal: &Refusal) {
+        if self.established().is_some() {
+            core.tell(Fact::Note(format!("{}: {}", refusal.what, refusal.detail).into()));
+        } else {
+            self.story.fail(refusal);
+        }
     }
 
     pub(crate) fn nat(&self) -> Nat {
@@ -450,3 +386,15 @@ const fn header(cookies: (Cookie, Cookie), exchange: u8, flags: u8, message_id: 
 
 /// Where the exchange type stands in a message.
 const EXCHANGE_AT: usize = 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thousands are kept: what is only needed on the way is boxed.
+    #[test]
+    fn a_session_is_small() {
+        let size = size_of::<Session>();
+        assert!(size <= 800, "{size}");
+    }
+}

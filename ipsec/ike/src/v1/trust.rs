@@ -1,26 +1,31 @@
-//! What a peer of version 1 is to us: its pre-shared key, its profile, the trustpoints it must be good
-//! under, and who we are to it (VRF-05, VRF-10 to VRF-14, CMAP-01, LOC-01, LOC-02).
+//! What a peer of version 1 is to us: its pre-shared key and its profile (VRF-05, VRF-11, VRF-14, CMAP-01,
+//! LOC-01, LOC-02).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use base::{Secret, VrfId};
 use crypto::sign::Kind as KeyKind;
-use pki::{Certificate, Trustpoint};
+use pki::Certificate;
 
 use super::phase1::{Auth, Established, Secured};
 use super::session::Session;
 use crate::Path;
-use crate::auth::certificate;
-use crate::config::{Authentication, Hash, Identity, Profile};
+use crate::config::{Authentication, Hash, Profile};
 use crate::core::Core;
 use crate::error::Refusal;
 use crate::index::{Index, Pool};
 use crate::notice::Blame;
 use crate::policy::Place;
 use crate::record::{Fact, Kind};
-use crate::wire::id::{Id, Name};
+use crate::wire::id::Name;
 use crate::wire::notify::{AUTHENTICATION_FAILED, NO_PROPOSAL_CHOSEN};
+
+mod own;
+use own::kinds;
+pub(crate) use own::{first_signer, identify, identity_body, no_certificate, signer, suits, trustpoints};
+
+#[cfg(test)]
+mod tests;
 
 /// Keyrings that a story tells of when no key was found.
 const MOST_TOLD: usize = 6;
@@ -59,20 +64,6 @@ impl Means {
                 Err(Refusal::ignored("transform-not-offered"))
             }
         }
-    }
-}
-
-/// Whether a key signs by this method: RFC 4754 ties each curve to a hash.
-pub(crate) const fn suits(kind: KeyKind, authentication: Authentication, hash: Hash) -> bool {
-    match authentication {
-        Authentication::RsaSignature => matches!(kind, KeyKind::Rsa(_)),
-        Authentication::EcdsaSignature => matches!(
-            (kind, hash),
-            (KeyKind::EcP256, Hash::Sha256)
-                | (KeyKind::EcP384, Hash::Sha384)
-                | (KeyKind::EcP521, Hash::Sha512)
-        ),
-        Authentication::PreShared | Authentication::RsaEncryption => false,
     }
 }
 
@@ -250,87 +241,6 @@ fn expect(
     Err(Refusal::because(Blame::Refused, "no-profile-matches", detail).fatal())
 }
 
-/// Those of the profile; without any, all (VRF-12).
-pub(crate) fn trustpoints(index: &Index, profile: Option<&str>) -> Vec<Arc<Trustpoint>> {
-    let named = profile.and_then(|name| index.profile(name)).map(|profile| profile.trustpoints.as_slice());
-    let all = index.config().trustpoints.iter();
-    match named {
-        Some([]) | None => all.cloned().collect(),
-        Some(named) => all.filter(|trustpoint| named.contains(&trustpoint.name)).cloned().collect(),
-    }
-}
-
-/// Our certificate for a peer: one that it asks for, else the first (VRF-12).
-pub(crate) fn signer(index: &Index, profile: Option<&str>, secured: &Secured) -> Option<Arc<Trustpoint>> {
-    let proposal = &secured.agreed.chosen.proposal;
-    let mut ours = trustpoints(index, profile);
-    ours.retain(|trustpoint| {
-        let kind = trustpoint.credential.as_ref().map(|credential| credential.key.kind());
-        kind.is_some_and(|kind| suits(kind, proposal.authentication, proposal.hash))
-    });
-    let requests = &secured.values.requests;
-    let asked = ours.iter().find(|trustpoint| requests.iter().any(|ca| is_under(trustpoint, ca)));
-    asked.or_else(|| ours.first()).cloned()
-}
-
-/// Our certificate for a peer that has not asked for any yet.
-pub(crate) fn first_signer(index: &Index, profile: Option<&str>, means: &Means) -> Option<Arc<Trustpoint>> {
-    let first = super::offer::usable(&index.config().proposals, means).next()?;
-    let kind = |trustpoint: &Arc<Trustpoint>| Some(trustpoint.credential.as_ref()?.key.kind());
-    let is_suited = |kind| suits(kind, first.authentication, first.hash);
-    trustpoints(index, profile).into_iter().find(|trustpoint| kind(trustpoint).is_some_and(is_suited))
-}
-
-/// Whether our certificate there comes from the CA of this name.
-fn is_under(trustpoint: &Trustpoint, ca: &[u8]) -> bool {
-    let Ok(ca) = pki::Dn::from_der(ca) else { return false };
-    let chain = trustpoint.credential.iter().flat_map(|credential| &credential.chain);
-    chain.map(|certificate| &certificate.issuer).any(|issuer| *issuer == ca)
-        || trustpoint.anchors.iter().any(|anchor| anchor.subject == ca)
-}
-
-fn kinds(trustpoints: &[Arc<Trustpoint>]) -> Vec<KeyKind> {
-    let credentials = trustpoints.iter().filter_map(|trustpoint| trustpoint.credential.as_ref());
-    credentials.map(|credential| credential.key.kind()).collect()
-}
-
-/// The body of our ID payload. An address that our certificate does not hold would be refused, so its
-/// subject goes in its place.
-pub(crate) fn identify(
-    index: &Index,
-    profile: Option<&str>,
-    path: &Path,
-    trustpoint: Option<&Trustpoint>,
-) -> Vec<u8> {
-    let profile = profile.and_then(|name| index.profile(name));
-    let identity = profile.and_then(|profile| profile.self_identity.as_ref());
-    let own = trustpoint.and_then(|trustpoint| trustpoint.credential.as_ref()?.chain.first());
-    let name = named(identity.unwrap_or_else(|| &index.config().identity), path, own);
-    Id::any_port(name).encode()
-}
-
-fn named(identity: &Identity, path: &Path, own: Option<&Certificate>) -> Name {
-    let subject = || own.map(|own| Name::Dn(own.subject.clone()));
-    let address = |address| {
-        let name = Name::Address(address);
-        own.filter(|own| certificate::proves(own, &name).is_err()).and_then(|_| subject()).unwrap_or(name)
-    };
-    match identity {
-        Identity::Address => address(path.local.ip()),
-        Identity::Exactly(exactly) => address(*exactly),
-        Identity::Fqdn(name) => Name::Fqdn(name.clone()),
-        Identity::UserFqdn(name) => Name::UserFqdn(name.clone()),
-        Identity::KeyId(id) => Name::KeyId(id.clone()),
-        // Without a certificate there is no subject.
-        Identity::Dn => subject().unwrap_or(Name::Address(path.local.ip())),
-    }
-}
-
-/// The body of an ID payload for an identity that stands alone, such as that of `crypto isakmp peer`.
-pub(crate) fn identity_body(identity: &Identity, path: &Path) -> Vec<u8> {
-    Id::any_port(named(identity, path, None)).encode()
-}
-
 /// Whether phase 1 would come about as it did under another configuration too.
 pub(crate) fn is_same_under(session: &Session, old: &Index, new: &Index) -> bool {
     let Some(phase1) = session.established() else { return false };
@@ -411,14 +321,6 @@ fn no_key_for(name: &Name, path: &Path) -> Refusal {
         path.remote.ip()
     );
     Refusal::because(Blame::Refused, "no-pre-shared-key", detail).telling(NO_PROPOSAL_CHOSEN)
-}
-
-pub(crate) fn no_certificate(profile: Option<&str>) -> Refusal {
-    let detail = format!(
-        "no trustpoint of profile {} has a certificate of ours for the method agreed on: enrol one",
-        profile.unwrap_or("(none)")
-    );
-    Refusal::because(Blame::Refused, "no-certificate", detail).fatal()
 }
 
 impl Key {

@@ -17,12 +17,12 @@ use crate::config::{Config, Identity, v2 as config};
 use crate::core::Core;
 use crate::error::Refusal;
 use crate::notice::Blame;
-use crate::record::Fact;
 use crate::wire::id::Name;
 
 pub(crate) mod certificate;
 pub(crate) mod initiator;
 pub(crate) mod proof;
+pub(crate) mod refusal;
 pub(crate) mod responder;
 
 /// What we call ourselves: what the profile says, else the certificate's subject or the address.
@@ -76,7 +76,6 @@ fn establish(session: &mut Session, core: &mut Core, secured: Secured, proven: P
     let Proven { profile, identity, authentication, mut keys, ppk, mobike } = proven;
     // No IV is ever used twice.
     keys.sealed = keys.sealed.max(secured.keys.sealed);
-    session.tell(core, Fact::Identity { name: identity.to_string().into() });
     // Two peers of ours must not rekey at the same moment.
     let (low, high) = if session.initiator { (85, 90) } else { (91, 95) };
     let rekey_at = core.now + core.jitter(profile.lifetime, low, high);

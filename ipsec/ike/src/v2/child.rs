@@ -188,7 +188,8 @@ const fn encap(path: &Path, nat: bool) -> Encap {
 }
 
 fn agreed(entry: &Entry, choice: &Choice, selector: Selector, mode: Mode) -> Result<Agreed, Refusal> {
-    let terms = Terms::of(choice).ok_or(Refusal::ignored("bad-transforms").telling(NO_PROPOSAL_CHOSEN))?;
+    let terms =
+        Terms::of(choice).ok_or_else(|| Refusal::ignored("bad-transforms").telling(NO_PROPOSAL_CHOSEN))?;
     let spi_out = proposal::spi_of(choice)?;
     let (lifetime, window) = (entry.lifetime, entry.replay.window);
     Ok(Agreed { policy: entry.policy, terms, selector, mode, spi_out, lifetime, window })

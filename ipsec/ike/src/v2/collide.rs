@@ -5,6 +5,7 @@
 //! | make a child         | rekey or have rekeyed the IKE SA      | TEMPORARY_FAILURE                    |
 //! | rekey a child        | delete it, or the peer replaced it    | TEMPORARY_FAILURE                    |
 //! | rekey a child        | do not know it                        | CHILD_SA_NOT_FOUND                   |
+//! | rekey or delete one  | wait for the response that makes it   | TEMPORARY_FAILURE; it is gone then   |
 //! | rekey a child        | rekey it too                          | its child; then the nonces decide    |
 //! | make a child         | make one for the same selector        | its child; then the nonces decide    |
 //! | delete a child       | delete it too                         | a response without it                |
@@ -61,7 +62,11 @@ pub(crate) fn admit_child(session: &Session, rekeyed: Option<Spi>) -> Result<Opt
     }
     let Some(spi) = rekeyed else { return Ok(None) };
     let known = session.children.iter().find(|child| child.spi_out == spi);
-    let child = known.ok_or_else(|| unknown(spi))?;
+    let child = known.ok_or_else(|| match is_making_child(session) {
+        // It may be the one whose response has not come.
+        true => later("rekey-of-a-child-in-the-making"),
+        false => unknown(spi),
+    })?;
     match child.life {
         Life::Up => Ok(Some(*child)),
         Life::Replaced | Life::Leaving => Err(later("rekey-of-a-leaving-child")),
@@ -125,6 +130,18 @@ fn out(task: &mut Task) -> Option<&mut Aim> {
         | Task::Retire(_)
         | Task::Liveness
         | Task::Route(_) => None,
+    }
+}
+
+fn is_making_child(session: &Session) -> bool {
+    let is_child = |ours: &Initiator| matches!(ours.aim, Aim::Child(_)) && ours.is_out();
+    matches!(&session.task, Some(Task::Create(ours)) if is_child(ours))
+}
+
+/// The peer deletes what we do not know: it may be the child whose response has not come.
+pub(crate) fn unknown_deleted(session: &mut Session, spis: Vec<Spi>) {
+    if let Some(Aim::Child(aim)) = session.task.as_mut().and_then(out) {
+        aim.gone.extend(spis);
     }
 }
 

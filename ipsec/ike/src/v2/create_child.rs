@@ -67,6 +67,8 @@ pub(super) struct ChildAim {
     pub(super) spi: Option<Spi>,
     /// The peer's rekey of the same child, done while ours was on its way.
     pub(super) crossed: Option<Crossed<ChildId>>,
+    /// What the peer deleted meanwhile that we did not know.
+    pub(super) gone: Vec<Spi>,
 }
 
 /// Each name says what comes next.
@@ -125,6 +127,7 @@ impl Initiator {
             replaces: None,
             spi: None,
             crossed: None,
+            gone: Vec::new(),
         }))
     }
 
@@ -247,7 +250,9 @@ impl Initiator {
                         child::ask(&mut chain, entry, &aim.selector, Keying::Wanted(&keying), spi);
                 }
             }
-            Aim::Ike(_) => drop(chain.push(payload::SA, &self.offer.encode())),
+            Aim::Ike(_) => {
+                chain.push(payload::SA, &self.offer.encode());
+            }
         }
         chain.push(payload::NONCE, &self.nonce);
         if let (Some(group), Some(public)) = (self.group, public) {

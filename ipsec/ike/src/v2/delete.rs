@@ -2,7 +2,7 @@
 
 use base::Spi;
 
-use super::rekey_ike;
+use super::{collide, rekey_ike};
 use super::session::{ChildRef, Life, Session};
 use super::task::Step;
 use super::wire::delete::Delete;
@@ -44,6 +44,9 @@ pub(super) fn respond(session: &mut Session, core: &mut Core, wanted: &Delete, a
         }
         Delete::Children { spis, .. } => spis,
     };
+    let is_known = |spi: &u32| session.children.iter().any(|child| child.spi_out.0 == *spi);
+    let unknown: Vec<Spi> = theirs.iter().filter(|spi| !is_known(spi)).map(|spi| Spi(*spi)).collect();
+    collide::unknown_deleted(session, unknown);
     let is_theirs = |child: &ChildRef| theirs.contains(&child.spi_out.0);
     let gone: Vec<ChildRef> = session.children.iter().filter(|child| is_theirs(child)).copied().collect();
     session.children.retain(|child| !is_theirs(child));

@@ -59,7 +59,7 @@ pub(crate) fn receive_response(
     response: &Exchange<'_>,
 ) -> Result<Step, Refusal> {
     if let Some(said) = response.chain.error() {
-        return Err(auth::initiator::refused(session, &said));
+        return Err(auth::refusal::refused(session, &said));
     }
     let (group, peer) = theirs(session, response)?;
     cover(session, false, header, clear);
@@ -124,7 +124,8 @@ fn key_exchange(group: Group, public: &[u8]) -> Builder {
 }
 
 fn theirs(session: &Session, exchange: &Exchange<'_>) -> Result<(Group, Vec<u8>), Refusal> {
-    let group = session.secured().and_then(Secured::next_group).ok_or_else(|| bad("no key exchange is left"))?;
+    let group =
+        session.secured().and_then(Secured::next_group).ok_or_else(|| bad("no key exchange is left"))?;
     let body = exchange.chain.first(payload::KEY_EXCHANGE).map_err(|_| bad("it has no key exchange"))?;
     let theirs = KeyExchange::decode(body).map_err(|_| bad("its key exchange is malformed"))?;
     if theirs.method == group.number() {

@@ -231,13 +231,12 @@ impl Session {
     }
 
     pub(crate) fn take_init_request(&mut self) -> Option<sa_init::Request> {
-        match self.take_turn() {
-            Step::ExpectInit(request) => Some(request),
-            step => {
-                self.put_step(step);
-                None
-            }
+        let step = self.take_turn();
+        if let Step::ExpectInit(request) = step {
+            return Some(request);
         }
+        self.put_step(step);
+        None
     }
 
     fn put_step(&mut self, step: Step) {
@@ -258,11 +257,11 @@ impl Session {
 
     /// The peer's request that is being answered.
     fn open_request(&self) -> Option<(u8, u32)> {
-        match &self.opening()?.step {
-            Step::RoundAgreement(id) => Some((exchange::INTERMEDIATE, *id)),
-            Step::Judging(judging) => Some((exchange::AUTH, judging.message_id())),
-            _ => None,
+        let step = &self.opening()?.step;
+        if let Step::RoundAgreement(id) = step {
+            return Some((exchange::INTERMEDIATE, *id));
         }
+        if let Step::Judging(judging) = step { Some((exchange::AUTH, judging.message_id())) } else { None }
     }
 
     /// Goes on, or ends without result: a responder says so in its response and stays for a while to
@@ -330,8 +329,13 @@ pub(crate) fn abandon(session: &mut Session, core: &mut Core) {
 pub(crate) fn unanswered(session: &Session) -> Refusal {
     let peer = session.path.remote.ip();
     let (what, why) = match session.opening().map(|opening| &opening.step) {
-        Some(Step::ExpectInit(_)) => ("no-answer", "it is unreachable, does not know us, or does not speak IKEv2"),
-        Some(Step::Claiming(_)) => ("no-answer-to-identity", "IKE_SA_INIT was answered, IKE_AUTH is not: it may be too long for the path, see `crypto ikev2 fragmentation`, or UDP port 4500 is blocked"),
+        Some(Step::ExpectInit(_)) => {
+            ("no-answer", "it is unreachable, does not know us, or does not speak IKEv2")
+        }
+        Some(Step::Claiming(_)) => (
+            "no-answer-to-identity",
+            "IKE_SA_INIT was answered, IKE_AUTH is not: it may be too long for the path, see `crypto ikev2 fragmentation`, or UDP port 4500 is blocked",
+        ),
         _ => ("no-answer", "it fell silent in the middle of the negotiation"),
     };
     Refusal::because(Blame::PeerIncompatible, what, format!("{peer} does not answer: {why}"))

@@ -1,26 +1,25 @@
 //! Post-quantum pre-shared keys: RFC 8784. Whoever breaks the key exchange still lacks the key.
 
-use super::profile;
+use super::keyring;
 use super::sa_init;
 use super::session::Session;
 use super::wire::notify::Notify;
 use crate::Path;
-use crate::config::Config;
 use crate::config::v2::Ppk;
+use crate::index::Index;
 
 /// PPK_ID_FIXED.
 const FIXED: u8 = 2;
 
 /// Ours for the peer that we open to.
-pub(crate) fn for_initiator<'a>(config: &'a Config, session: &Session) -> Option<&'a Ppk> {
-    let profile = session.profile(config)?;
-    profile::peer_of_address(config, profile, session.path.remote.ip())?.ppk.as_ref()
+pub(crate) fn for_initiator<'a>(index: &'a Index, session: &Session) -> Option<&'a Ppk> {
+    let profile = session.profile(index.config())?;
+    keyring::peer_of_address(index, profile, session.path.remote.ip())?.ppk.as_ref()
 }
 
 /// Whether any peer that may come this way has one.
-pub(crate) fn is_known(config: &Config, path: &Path) -> bool {
-    let mut rings = sa_init::profiles(config, path).filter_map(|profile| profile::keyring(config, profile));
-    rings.any(|ring| ring.peers.iter().any(|peer| peer.ppk.is_some()))
+pub(crate) fn is_known(index: &Index, path: &Path) -> bool {
+    sa_init::profiles(index.config(), path).any(|profile| index.rings().have_ppk(profile))
 }
 
 /// The data of PPK_IDENTITY.

@@ -1,16 +1,17 @@
 //! Which profile and which keys a peer gets (`crypto ikev2 profile`, `crypto ikev2 keyring`). The front VRF
 //! is part of every question.
 
-use std::net::IpAddr;
-
 use base::Secret;
 
 use super::sa_init;
 use crate::Path;
 use crate::config::Config;
-use crate::config::v2::{Authentication, Keyring, KeyringPeer, Profile, Remote};
+use crate::config::v2::{Authentication, KeyringPeer, Profile, Remote};
 use crate::record::{Fact, Kind};
 use crate::wire::id::Name;
+
+/// Profiles that a story tells of.
+const MOST_TOLD: usize = 6;
 
 /// How precisely a line describes a name; `None`: not at all.
 pub(crate) fn precision(line: &Remote, name: &Name) -> Option<u16> {
@@ -24,9 +25,10 @@ pub(crate) fn precision(line: &Remote, name: &Name) -> Option<u16> {
     let fits = |fits: bool, value: u16| fits.then_some(value);
     match (line, name) {
         (Remote::Any, _) => Some(0),
-        (Remote::Address(prefix), Name::Address(address)) => {
-            fits(prefix.contains(*address), 1 + u16::from(prefix.length()) + if prefix.is_host() { WHOLE } else { 0 })
-        }
+        (Remote::Address(prefix), Name::Address(address)) => fits(
+            prefix.contains(*address),
+            1 + u16::from(prefix.length()) + if prefix.is_host() { WHOLE } else { 0 },
+        ),
         (Remote::Fqdn(ours), Name::Fqdn(theirs)) | (Remote::Email(ours), Name::UserFqdn(theirs)) => {
             fits(same(ours, theirs), WHOLE)
         }
@@ -63,14 +65,15 @@ pub(crate) fn choose<'a>(
     for profile in sa_init::profiles(config, path) {
         let precision = if mapped(profile) { Some(u16::MAX) } else { admits(profile, name) };
         match precision {
-            None => story.push(Fact::passed(Kind::Profile, &profile.name, format!("is not for {name}"))),
+            // One line in the story for each is too much where there are hundreds.
+            None if story.len() < MOST_TOLD => {
+                story.push(Fact::passed(Kind::Profile, &profile.name, format!("is not for {name}")));
+            }
             Some(precision) if best.is_none_or(|(most, _)| precision > most) => {
                 best = Some((precision, profile));
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
-        // One line in the story for each is too much where there are hundreds.
-        story.truncate(6);
     }
     if let Some((_, profile)) = best {
         story.push(Fact::chosen(Kind::Profile, &profile.name));
@@ -78,62 +81,14 @@ pub(crate) fn choose<'a>(
     best.map(|(_, profile)| profile)
 }
 
-pub(crate) fn keyring<'a>(config: &'a Config, profile: &Profile) -> Option<&'a Keyring> {
-    let name = profile.keyring.as_ref()?;
-    config.v2.keyrings.iter().find(|ring| ring.name == *name)
-}
-
-/// As responder: by who the peer says it is, else by its address.
-pub(crate) fn peer_of_name<'a>(
-    config: &'a Config,
-    profile: &Profile,
-    name: &Name,
-    address: IpAddr,
-) -> Option<&'a KeyringPeer> {
-    let ring = keyring(config, profile)?;
-    let by_name = ring.peers.iter().filter_map(|peer| {
-        let line = peer.identity.as_ref()?;
-        Some((precision(line, name)?, peer))
-    });
-    first_best(by_name).or_else(|| by_address(ring, address))
-}
-
-/// As initiator: by the peer's address.
-pub(crate) fn peer_of_address<'a>(
-    config: &'a Config,
-    profile: &Profile,
-    address: IpAddr,
-) -> Option<&'a KeyringPeer> {
-    by_address(keyring(config, profile)?, address)
-}
-
-/// The longest prefix, then configuration order.
-fn by_address(ring: &Keyring, address: IpAddr) -> Option<&KeyringPeer> {
-    let having = ring.peers.iter().filter_map(|peer| {
-        let prefix = peer.address.filter(|prefix| prefix.contains(address))?;
-        Some((u16::from(prefix.length()), peer))
-    });
-    first_best(having)
-}
-
-fn first_best<'a>(all: impl Iterator<Item = (u16, &'a KeyringPeer)>) -> Option<&'a KeyringPeer> {
-    let mut best: Option<(u16, &KeyringPeer)> = None;
-    for (precision, peer) in all {
-        if best.is_none_or(|(most, _)| precision > most) {
-            best = Some((precision, peer));
-        }
-    }
-    best.map(|(_, peer)| peer)
-}
-
 /// What we prove ourselves with, if that is a shared key.
 pub(crate) fn own_key(profile: &Profile, peer: Option<&KeyringPeer>) -> Option<Secret> {
     match &profile.local_authentication {
         Authentication::PreShared(Some(key)) => Some(key.clone()),
         Authentication::PreShared(None) => peer?.local_key.clone(),
-        Authentication::RsaSignature
-        | Authentication::EcdsaSignature
-        | Authentication::DigitalSignature => None,
+        Authentication::RsaSignature | Authentication::EcdsaSignature | Authentication::DigitalSignature => {
+            None
+        }
     }
 }
 
@@ -142,9 +97,9 @@ pub(crate) fn peer_key(profile: &Profile, peer: Option<&KeyringPeer>) -> Option<
     profile.remote_authentication.iter().find_map(|one| match one {
         Authentication::PreShared(Some(key)) => Some(key.clone()),
         Authentication::PreShared(None) => peer?.remote_key.clone(),
-        Authentication::RsaSignature
-        | Authentication::EcdsaSignature
-        | Authentication::DigitalSignature => None,
+        Authentication::RsaSignature | Authentication::EcdsaSignature | Authentication::DigitalSignature => {
+            None
+        }
     })
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn initiate(session: &Session, child: ChildId) -> Option<Initiator> {
         replaces: Some(child),
         spi: None,
         crossed: None,
+        gone: Vec::new(),
     })))
 }
 
@@ -56,6 +57,9 @@ pub(super) fn made(
     nonces: (&[u8], &[u8]),
     shared: &[Secret],
 ) {
+    if aim.gone.contains(&agreed.spi_out) {
+        return abandon(session, core, aim, false);
+    }
     let Some(spi) = aim.spi.take() else { return };
     let old = session.children.iter().find(|child| Some(child.id) == aim.replaces).map(|old| old.id);
     let crossed = aim.crossed.take();
@@ -70,6 +74,7 @@ pub(super) fn made(
     let child = child::make(session, core, agreed, spi, keys, true);
     install(session, core, child, old, aim.want.take());
     if let Some(theirs) = crossed {
+        mark(session, Some(theirs.made), Life::Replaced);
         core.events.push_back(Event::ChildRedundant(theirs.made));
     }
     if let Some(old) = mark(session, old, Life::Leaving) {
@@ -124,14 +129,13 @@ pub(super) fn refused(session: &mut Session, core: &mut Core, aim: &mut ChildAim
             // The peer has lost it: a new one takes its place.
             session.children.retain(|child| child.id != id);
             core.events.push_back(Event::ChildGone(id, DownReason::PeerDeleted));
-            let again = ChildAim { replaces: None, crossed: None, want: None, spi: None, ..*aim };
-            session.tasks.push_back(Task::Create(Box::new(Initiator::new(create_child::Aim::Child(again)))));
+            let again = again(aim, None);
+            session.tasks.push_back(again);
             aim.replaces = None;
         }
         (None, notify::TEMPORARY_FAILURE) if let Some(want) = aim.want.take() => {
-            let again = ChildAim { want: Some(want), replaces: None, crossed: None, spi: None, ..*aim };
-            let task = Task::Create(Box::new(Initiator::new(create_child::Aim::Child(again))));
-            session.upkeep.defer(core, task);
+            let again = again(aim, Some(want));
+            session.upkeep.defer(core, again);
         }
         _ => {}
     }
@@ -150,6 +154,14 @@ pub(super) fn abandon(session: &mut Session, core: &mut Core, aim: &mut ChildAim
     } else {
         core.events.push_back(Event::RekeyFailed(old));
     }
+}
+
+/// The same child from the beginning, in nobody's place.
+fn again(aim: &ChildAim, want: Option<WantId>) -> Task {
+    let ChildAim { policy, selector, .. } = *aim;
+    let (replaces, spi, crossed, gone) = (None, None, None, Vec::new());
+    let aim = ChildAim { policy, selector, want, replaces, spi, crossed, gone };
+    Task::Create(Box::new(Initiator::new(create_child::Aim::Child(aim))))
 }
 
 fn mark(session: &mut Session, id: Option<ChildId>, life: Life) -> Option<ChildRef> {

@@ -70,6 +70,18 @@ pub(crate) fn profiles<'a>(config: &'a Config, path: &Path) -> impl Iterator<Ite
     })
 }
 
+/// A request of a version above ours: the peer may try a lower one (RFC 7296 section 2.5).
+pub(crate) fn refuse_version(core: &mut Core, message: &Message<'_>) {
+    let Header { initiator, responder, exchange, message_id, .. } = message.header;
+    if message.header.is_response() {
+        return;
+    }
+    let mut chain = Builder::default();
+    push(&mut chain, notify::INVALID_MAJOR_VERSION, vec![2]);
+    let header = Header::v2((initiator, responder), exchange, FLAG_RESPONSE, message_id);
+    core.transmit(message.path, Header { next: chain.first(), ..header }.encode(chain.bytes()));
+}
+
 /// A response that leaves nothing behind.
 fn respond_without_state(core: &mut Core, message: &Message<'_>, kind: u16, data: Vec<u8>) {
     let mut chain = Builder::default();

@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{Instant, PolicyId, Spi};
 use ipsec::Selector;
 
-use super::rekey_ike;
-use super::sealed::{Clear, Opened, Reassembly};
 use super::opening;
+use super::sealed::Reassembly;
 use super::state::{Established, State};
 use super::task::{self, Task};
-use super::window::{Repeated, Window};
-use super::wire::header::{Header, exchange, name};
-use super::wire::payload::{Builder, Chain};
+use super::window::Window;
+use super::wire::header::{Header, exchange as kinds};
+use super::wire::payload::Chain;
 use crate::config::{Config, Version, v2 as config};
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
@@ -27,6 +26,8 @@ use crate::wire::header::Cookie;
 use crate::{Answer, Child, ChildId, Path, SessionId};
 
 mod clock;
+mod exchange;
+pub(crate) use exchange::{clear_of, exchange_of};
 
 /// What of a session waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,98 +212,13 @@ impl Session {
     /// A datagram with our SPIs.
     pub(crate) fn receive(&mut self, core: &mut Core, message: &Message<'_>) -> Fate {
         let result = match &self.state {
-            _ if message.header.from_initiator() == self.initiator => {
+            _ if message.header.is_of_initiator() == self.initiator => {
                 Err(Refusal::ignored("initiator-flag-wrong"))
             }
             State::Opening(_) => return opening::receive(self, core, message),
             State::Established(_) | State::Closing(_) => self.receive_sealed(core, message),
         };
         result.unwrap_or_else(|refusal| self.refused(core, &message.path, &refusal))
-    }
-
-    /// Once established.
-    fn receive_sealed(&mut self, core: &mut Core, message: &Message<'_>) -> Result<Fate, Refusal> {
-        let header = &message.header;
-        if self.repeat(core, message) {
-            return Ok(Fate::Live);
-        }
-        if header.is_response() { self.window.expects(header)? } else { self.window.admits(header)? }
-        let keys = self.keys().ok_or(Refusal::ignored("no-keys"))?;
-        let clear = match keys.open(header, message.body)? {
-            Opened::Whole(clear) => clear,
-            Opened::Fragment(fragment) => match self.reassembly.push(header, fragment)? {
-                Some(clear) => clear,
-                None => return Ok(Fate::Live),
-            },
-        };
-        self.heard = core.now;
-        if header.is_response() {
-            self.conclude(core, message, &clear)
-        } else {
-            self.respond(core, message, &clear)
-        }
-    }
-
-    /// Whether it is a request that came before; if it was answered, answers it with the same bytes.
-    pub(crate) fn repeat(&self, core: &mut Core, message: &Message<'_>) -> bool {
-        match self.window.repeated(message) {
-            Repeated::New => return false,
-            Repeated::Pending => {}
-            Repeated::Answered(datagrams) => {
-                datagrams.into_iter().for_each(|bytes| core.transmit(message.path, bytes));
-            }
-        }
-        true
-    }
-
-    /// A response to the request of ours that is open.
-    fn conclude(&mut self, core: &mut Core, message: &Message<'_>, clear: &Clear) -> Result<Fate, Refusal> {
-        let chain = clear.chain();
-        self.window.answered();
-        self.reassembly.forget(true, message.header.message_id + 1);
-        if let State::Closing(closing) = &self.state {
-            let told = closing.told;
-            self.tell_end(core);
-            return Ok(if told { Fate::Closed } else { Fate::Live });
-        }
-        let chain = chain.inspect_err(|_| self.give_up_task(core, false))?;
-        let Some(mut task) = self.task.take() else { return Ok(Fate::Live) };
-        let exchange = exchange_of(message, chain);
-        let step = task::conclude(self, core, &mut task, &exchange);
-        self.go_on(core, task, step);
-        Ok(Fate::Live)
-    }
-
-    /// A request of the peer.
-    fn respond(&mut self, core: &mut Core, message: &Message<'_>, clear: &Clear) -> Result<Fate, Refusal> {
-        let header = message.header;
-        if rekey_ike::is_called(self, core, clear) {
-            return Ok(Fate::Live);
-        }
-        self.window.accept(message);
-        self.reassembly.forget(false, header.message_id + 1);
-        let chain = match clear.chain() {
-            Ok(chain) => chain,
-            Err(refusal) => {
-                self.reply(core, &header, task::malformed());
-                return Err(refusal);
-            }
-        };
-        let reply = match chain.unsupported() {
-            Some(kind) => task::unsupported(kind),
-            None if self.established().is_none() => task::Reply::Response(Builder::default()),
-            None => task::respond(self, core, &exchange_of(message, chain)),
-        };
-        self.reply(core, &header, reply);
-        self.start(core);
-        Ok(Fate::Live)
-    }
-
-    fn reply(&mut self, core: &mut Core, header: &Header, reply: task::Reply) {
-        match reply {
-            task::Reply::Response(chain) => self.send_response(core, header.exchange, header.message_id, &chain),
-            task::Reply::Waits(pending) => drop(self.pending.insert(header.message_id, pending)),
-        }
     }
 
     /// The answer to a question of ours.
@@ -339,7 +255,7 @@ impl Session {
     pub(crate) fn start(&mut self, core: &mut Core) {
         while self.task.is_none()
             && !self.window.is_open()
-            && !self.upkeep.superseded
+            && self.upkeep.may_begin()
             && self.established().is_some()
             && let Some(mut task) = self.tasks.pop_front()
         {
@@ -369,64 +285,6 @@ impl Session {
         if let Some(task) = self.task.take() {
             task::abandon(self, core, task, silent);
         }
-    }
-
-    /// Sends a request, sealed, and again until the response comes.
-    pub(crate) fn send_request(&mut self, core: &mut Core, kind: u8, chain: &Builder) {
-        let id = self.window.next_request();
-        let header = Header::v2(self.cookies, kind, self.flags(false), id);
-        if let Some(datagrams) = self.seal(core, header, chain) {
-            self.told(core, name(kind, false));
-            datagrams.iter().for_each(|bytes| core.transmit(self.path, bytes.clone()));
-            self.window.ask(kind, datagrams, core.now, &core.config.timers);
-        }
-    }
-
-    /// Sends the response to a request of the peer, and again when that is repeated.
-    pub(crate) fn send_response(&mut self, core: &mut Core, kind: u8, message_id: u32, chain: &Builder) {
-        let header = Header::v2(self.cookies, kind, self.flags(true), message_id);
-        if let Some(datagrams) = self.seal(core, header, chain) {
-            self.told(core, name(kind, true));
-            datagrams.iter().for_each(|bytes| core.transmit(self.path, bytes.clone()));
-            self.window.answer(message_id, datagrams, core.now);
-        }
-    }
-
-    /// Only how a session comes up and why it fails makes a story.
-    fn told(&mut self, core: &Core, message: &'static str) {
-        if self.established().is_none() {
-            self.tell(core, Fact::Sent { message });
-        }
-    }
-
-    fn seal(&mut self, core: &mut Core, header: Header, chain: &Builder) -> Option<Vec<Vec<u8>>> {
-        let most = self.most_bytes(core);
-        let clear = clear_of(chain);
-        let keys = self.state.keys_mut()?;
-        match keys.seal_within(&mut core.drbg, header, &clear, most) {
-            Ok(datagrams) => Some(datagrams),
-            Err(refusal) => {
-                core.refuse(Some(self.id), &self.path, &refusal);
-                None
-            }
-        }
-    }
-
-    /// Of one datagram.
-    fn most_bytes(&self, core: &Core) -> usize {
-        match core.config.v2.fragmentation.filter(|_| self.state.fragments()) {
-            Some(mtu) => usize::from(mtu).saturating_sub(if self.path.marker { 4 } else { 0 }).max(256),
-            None => usize::MAX,
-        }
-    }
-
-    pub(crate) const fn flags(&self, response: bool) -> u8 {
-        use super::wire::header::{FLAG_INITIATOR, FLAG_RESPONSE};
-        (if self.initiator { FLAG_INITIATOR } else { 0 }) | (if response { FLAG_RESPONSE } else { 0 })
-    }
-
-    fn keys(&self) -> Option<&super::keys::Keys> {
-        self.state.keys()
     }
 
     pub(crate) fn refused(&mut self, core: &mut Core, path: &Path, refusal: &Refusal) -> Fate {
@@ -492,7 +350,7 @@ impl Session {
         if let State::Closing(closing) = &mut self.state
             && !std::mem::replace(&mut closing.told, true)
         {
-            self.send_request(core, exchange::INFORMATIONAL, &task::delete_ike());
+            self.send_request(core, kinds::INFORMATIONAL, &task::delete_ike());
         }
     }
 
@@ -533,15 +391,6 @@ pub(super) fn release(core: &mut Core, answer: &Answer) {
     }
 }
 
-pub(super) const fn exchange_of<'a>(message: &Message<'_>, chain: Chain<'a>) -> Exchange<'a> {
-    let header = &message.header;
-    Exchange { path: message.path, kind: header.exchange, message_id: header.message_id, chain }
-}
-
-pub(super) fn clear_of(chain: &Builder) -> Clear {
-    Clear { first: chain.first(), bytes: chain.bytes().to_vec() }
-}
-
 /// IOS's word for how far it is.
 pub(crate) const fn state_word(session: &Session) -> &'static str {
     match &session.state {
@@ -556,4 +405,3 @@ pub(crate) fn unanswered(path: &Path) -> Refusal {
     let detail = format!("{} does not answer any more", path.remote.ip());
     Refusal::because(Blame::PeerMisbehaved, "peer-silent", detail)
 }
-

@@ -141,7 +141,9 @@ impl State {
     /// Whether long messages go out in fragments.
     pub(crate) fn fragments(&self) -> bool {
         match self {
-            Self::Opening(opening) => opening.secured.as_ref().is_some_and(|secured| secured.peer.fragmentation),
+            Self::Opening(opening) => {
+                opening.secured.as_ref().is_some_and(|secured| secured.peer.fragmentation)
+            }
             Self::Established(sa) => sa.peer.fragmentation,
             Self::Closing(closing) => closing.fragmentation,
         }

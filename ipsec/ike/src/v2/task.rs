@@ -133,6 +133,11 @@ impl From<Malformed> for Denial {
 }
 
 impl Upkeep {
+    /// Neither of two that replace the same does anything before it is settled which one stays.
+    pub(crate) const fn may_begin(&self) -> bool {
+        !self.superseded && self.apart.is_none()
+    }
+
     /// Once more in a while.
     pub(super) fn defer(&mut self, core: &Core, task: Task) {
         self.deferred.push((core.now + DEFERRED, task));

@@ -4,3 +4,4 @@ mod collide;
 mod mobike;
 mod pair;
 mod rekey;
+mod storm;

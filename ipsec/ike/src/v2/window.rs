@@ -105,8 +105,7 @@ impl Window {
     pub(crate) fn ask(&mut self, exchange: u8, datagrams: Vec<Vec<u8>>, now: Instant, timers: &Timers) {
         let (interval, left) = (timers.retransmit, timers.tries);
         let id = self.next.saturating_sub(1);
-        self.open =
-            Some(Open { id, exchange, datagrams, at: now + interval, interval, left, times: 0 });
+        self.open = Some(Open { id, exchange, datagrams, at: now + interval, interval, left, times: 0 });
     }
 
     /// The response to our open request is in.

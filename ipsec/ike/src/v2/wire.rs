@@ -3,7 +3,6 @@
 
 pub(crate) mod auth;
 pub(crate) mod cert;
-pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod header;
 pub(crate) mod id;

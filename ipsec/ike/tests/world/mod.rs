@@ -23,6 +23,7 @@ use ike::{
 };
 use ipsec::{Cipher, Encap, Flow, Integrity, Rule, Sad, Selector, Suite};
 
+pub mod certificates;
 pub mod v2;
 
 pub struct Node {
@@ -139,6 +140,11 @@ impl World {
     pub fn acquire(&mut self, node: usize, policy: u32) {
         let flow = flow("10.1.0.0", "10.2.0.0");
         self.command(node, Command::Acquire { policy: PolicyId(policy), rule: 0, flow });
+    }
+
+    /// What is on its way never arrives.
+    pub fn lose_all(&mut self) {
+        self.wire.clear();
     }
 
     pub fn inject(&mut self, node: usize, path: Path, bytes: Vec<u8>) {

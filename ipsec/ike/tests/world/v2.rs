@@ -6,7 +6,8 @@ use std::time::Duration;
 use base::{Prefix, Secret, VrfId};
 use crypto::dh::Group;
 use ike::config::v2::{
-    Authentication, Encryption, Front, Integrity, Keyring, KeyringPeer, Policy, Ppk, Prf, Profile, Proposal, Remote,
+    Authentication, Encryption, Front, Integrity, Keyring, KeyringPeer, Policy, Ppk, Prf, Profile, Proposal,
+    Remote,
 };
 use ike::config::{Config, Entry, Hash, Identity, Version};
 use ipsec::{Cipher, Suite};
@@ -86,11 +87,7 @@ pub fn profile(peer: &str) -> Profile {
 }
 
 pub fn entry_v2(policy: u32, local: &str, peer: &str, ours: &str, theirs: &str) -> Entry {
-    Entry {
-        version: Version::V2,
-        suites: vec![GCM],
-        ..entry(policy, local, peer, selector(ours, theirs))
-    }
+    Entry { version: Version::V2, suites: vec![GCM], ..entry(policy, local, peer, selector(ours, theirs)) }
 }
 
 /// One side of a tunnel between 10.1/16 and 10.2/16.

@@ -110,6 +110,10 @@ fn what_is_malformed_is_refused() {
     assert!(Certificate::from_der(&twice.der(1)).unwrap_err().to_string().contains("twice"));
     let broken = Template::router("r", 1, "r").with(extension("2.5.29.19", true, &[4, 0]));
     assert!(Certificate::from_der(&broken.der(1)).unwrap_err().to_string().contains("2.5.29.19"));
+    let mut ambiguous = Template::router("r", 1, "r").der(1);
+    let outer = ambiguous.windows(5).rposition(|five| five == [6, 3, 0x2b, 0x65, 0x70]).unwrap();
+    ambiguous[outer + 4] = 0x71;
+    assert!(Certificate::from_der(&ambiguous).unwrap_err().to_string().contains("two signature algorithms"));
     let mut trailing = Template::router("r", 1, "r").der(1);
     trailing.push(0);
     assert!(Certificate::from_der(&trailing).is_err());

@@ -92,6 +92,17 @@ fn a_list_of_another_does_not_count() {
 }
 
 #[test]
+fn a_list_names_one_signature_algorithm_and_ends_where_it_ends() {
+    let mut list = List::of("ca").der(CA);
+    list.push(0);
+    assert!(Crl::read(&list).is_err());
+    list.pop();
+    let outer = list.windows(5).rposition(|five| five == [6, 3, 0x2b, 0x65, 0x70]).unwrap();
+    list[outer + 4] = 0x71;
+    assert!(Crl::read(&list).err().unwrap().to_string().contains("two signature algorithms"));
+}
+
+#[test]
 fn a_list_signed_for_one_ca_does_not_serve_its_namesake() {
     let list = Crl::read(&List::of("ca").der(CA)).unwrap();
     let (ca, namesake) = (Template::ca("ca", CA, "ca").issue(CA), Template::ca("ca", 9, "ca").issue(9));
@@ -177,4 +188,43 @@ fn a_list_of_openssl_revokes_one_and_not_the_other() {
     assert!(list.lookup(&pe1, &sub, NOW).is_ok_and(|revoked| revoked.is_none()));
     let revoked = list.lookup(&gone, &sub, NOW).ok().flatten().unwrap();
     assert_eq!((revoked.reason, Utc(revoked.at).to_string()), (1, "2026-11-20 22:56:50 UTC".to_owned()));
+}
+
+/// Answers nothing, but remembers in which VRFs it was asked.
+#[derive(Default)]
+struct Listener(std::cell::RefCell<Vec<String>>);
+
+impl crate::Evidence for Listener {
+    fn crl(&self, vrf: Option<&str>, url: &str) -> Result<std::sync::Arc<Crl>, String> {
+        self.0.borrow_mut().push(format!("{vrf:?} {url}"));
+        Err("silent".to_owned())
+    }
+
+    fn ocsp(
+        &self,
+        vrf: Option<&str>,
+        url: &str,
+        _: &crate::ocsp::CertId,
+    ) -> Result<std::sync::Arc<crate::ocsp::Response>, String> {
+        self.0.borrow_mut().push(format!("{vrf:?} {url}"));
+        Err("silent".to_owned())
+    }
+}
+
+#[test]
+fn lists_and_responders_are_asked_in_the_vrf_of_the_trustpoint() {
+    let mut point = strict();
+    point.revocation = vec![Revocation::Crl, Revocation::Ocsp];
+    (point.vrf, point.ocsp_url) = (Some("mgmt".to_owned()), Some("http://ocsp.example/".to_owned()));
+    let request = Request { chain: vec![router().der(CA)], trustpoints: vec![point.into()] };
+    let listener = Listener::default();
+    let refusal = verify(&request, NOW, &listener).unwrap_err();
+    assert_eq!(
+        *listener.0.borrow(),
+        [format!("Some(\"mgmt\") {URL}"), "Some(\"mgmt\") http://ocsp.example/".to_owned()]
+    );
+    assert!(
+        refusal.detail.contains("CRL http://crl.example/a.crl: silent; OCSP http://ocsp.example/: silent"),
+        "{refusal}"
+    );
 }

@@ -116,8 +116,6 @@ pub struct Admission {
     pub outgoing_rejected: u64,
     pub rejected_for_load: u64,
     pub rejected_for_limit: u64,
-    /// Of version 2: first messages that were answered with a cookie.
-    pub cookies: u64,
 }
 
 /// All that is known of a peer.

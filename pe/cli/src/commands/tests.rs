@@ -46,9 +46,7 @@ fn a_trace_is_a_ping_unless_it_says_otherwise() {
         panic!("no trace")
     };
     assert_eq!((tcp.protocol, tcp.source_port, tcp.destination_port, tcp.size), (TCP, 1024, 80, 1400));
-    let Request::Trace(gre) = ask("trace packet 10.0.0.1 10.0.0.2 protocol 47") else {
-        panic!("no trace")
-    };
+    let Request::Trace(gre) = ask("trace packet 10.0.0.1 10.0.0.2 protocol 47") else { panic!("no trace") };
     assert_eq!(gre.protocol, 47);
 }
 
@@ -75,9 +73,9 @@ fn the_usual_abbreviations_are_understood() {
 
 #[test]
 fn sas_of_version_2_are_cleared_by_what_names_them() {
-    let clear = |line: &str| match ask(line) {
-        Request::Clear(ClearSa::Ikev2(filter)) => filter,
-        other => panic!("{other:?}"),
+    let clear = |line: &str| {
+        let Request::Clear(ClearSa::Ikev2(filter)) = ask(line) else { panic!("{line}") };
+        filter
     };
     assert_eq!(clear("clear crypto ikev2 sa"), Ikev2Filter::All);
     assert_eq!(clear("clear crypto ikev2 sa remote 192.0.2.1"), Ikev2Filter::Remote([192, 0, 2, 1].into()));

@@ -6,15 +6,14 @@ use api::Admission;
 
 const RULE: &str = "---------------------------------------------------------------------";
 
-/// Version 1, in IOS's layout (CAC-05).
-pub(super) fn first(of: &Admission) -> String {
+/// In IOS's layout (CAC-05).
+pub(super) fn calls(of: &Admission) -> String {
     format!("{RULE}\n               Crypto Call Admission Control Statistics\n{RULE}\n{}", table(of, "IKE"))
 }
 
+/// The requests are those of both versions: admission does not tell them apart.
 pub(super) fn second(of: &Admission) -> String {
-    let mut text = format!("{RULE}\n                   Crypto IKEv2 SA Statistics\n{RULE}\n{}", table(of, "IKEv2"));
-    let _ = writeln!(text, "Incoming Cookie Challenged Requests: {}", of.cookies);
-    text
+    format!("{RULE}\n                   Crypto IKEv2 SA Statistics\n{RULE}\n{}", table(of, "IKEv2"))
 }
 
 fn table(of: &Admission, what: &str) -> String {
@@ -31,17 +30,17 @@ fn table(of: &Admission, what: &str) -> String {
             ("negotiating:".to_owned(), of.negotiating),
         ],
         [
-            (format!("Incoming {what} Requests:"), of.incoming_accepted + of.incoming_rejected),
+            ("Incoming IKE Requests:".to_owned(), of.incoming_accepted + of.incoming_rejected),
             ("accepted:".to_owned(), of.incoming_accepted),
             ("rejected:".to_owned(), of.incoming_rejected),
         ],
         [
-            (format!("Outgoing {what} Requests:"), of.outgoing_accepted + of.outgoing_rejected),
+            ("Outgoing IKE Requests:".to_owned(), of.outgoing_accepted + of.outgoing_rejected),
             ("accepted:".to_owned(), of.outgoing_accepted),
             ("rejected:".to_owned(), of.outgoing_rejected),
         ],
         [
-            (format!("Rejected {what} Requests:"), rejected),
+            ("Rejected IKE Requests:".to_owned(), rejected),
             ("rsrc low:".to_owned(), of.rejected_for_load),
             ("SA limit:".to_owned(), of.rejected_for_limit),
         ],

@@ -8,6 +8,8 @@ use super::none_or;
 
 /// Longer lines are hard to read on a console.
 const WIDTH: usize = 100;
+/// What a line that goes on begins with, at most.
+const INDENT: usize = 17;
 
 pub(super) fn explanation(of: &Explanation) -> String {
     let mut text = verdict(of);
@@ -38,8 +40,13 @@ fn verdict(of: &Explanation) -> String {
         ));
         return text;
     };
-    let when = ago(last.began);
-    let mut text = format!("{}: {} (begun {when})\n", of.remote, word(&last.outcome));
+    let mut text = String::new();
+    // An attempt may fail beside a session that stands.
+    let standing = of.stories.iter().rev().find(|story| story.outcome == Outcome::Up);
+    if let Some(standing) = standing.filter(|standing| *standing != last) {
+        let _ = writeln!(text, "{}: UP (begun {})", of.remote, ago(standing.began));
+    }
+    let _ = writeln!(text, "{}: {} (begun {})", of.remote, word(&last.outcome), ago(last.began));
     match &last.outcome {
         Outcome::Negotiating => text.push_str(&field("Now", last_step(last))),
         Outcome::Up => {}
@@ -106,12 +113,12 @@ fn story(text: &mut String, story: &Story) {
 }
 
 fn field(name: &str, text: &str) -> String {
-    wrapped(&format!("  {:<5}", format!("{name}:")), text)
+    wrapped(&format!("  {:<6}", format!("{name}:")), text)
 }
 
 /// `text` after `head`, in lines of at most [`WIDTH`] where its words allow it.
 fn wrapped(head: &str, text: &str) -> String {
-    let indent = " ".repeat(head.chars().count().min(WIDTH / 3));
+    let indent = " ".repeat(head.chars().count().min(INDENT));
     let mut lines = String::new();
     let mut line = head.to_owned();
     let mut is_empty = true;

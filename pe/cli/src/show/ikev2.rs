@@ -7,8 +7,7 @@ use api::{Ikev2Child, Ikev2Policy, Ikev2Profile, Ikev2Proposal, Ikev2Sa};
 
 use super::none_or;
 
-const COLUMNS: &str =
-    "Tunnel-id Local                 Remote                fvrf/ivrf            Status\n";
+const COLUMNS: &str = "Tunnel-id Local                 Remote                fvrf/ivrf            Status\n";
 
 pub(super) fn sas(sas: &[Ikev2Sa], detail: bool) -> String {
     let mut text = String::new();
@@ -57,7 +56,9 @@ pub(super) fn sessions(sas: &[Ikev2Sa], detail: bool) -> String {
     text
 }
 
-fn families() -> [(&'static str, fn(IpAddr) -> bool); 2] {
+type Family = (&'static str, fn(IpAddr) -> bool);
+
+fn families() -> [Family; 2] {
     [("IPv4", |address| address.is_ipv4()), ("IPv6", |address| address.is_ipv6())]
 }
 
@@ -165,9 +166,7 @@ pub(super) fn profiles(profiles: &[Ikev2Profile]) -> String {
 fn profile(of: &Ikev2Profile) -> String {
     let mut text = format!("\nIKEv2 profile: {}\n", of.name);
     if of.incomplete {
-        text.push_str(
-            " Incomplete: serves nobody until it has a match and both authentication methods\n",
-        );
+        text.push_str(" Incomplete: serves nobody until it has a match and both authentication methods\n");
     }
     let _ = writeln!(text, " Match criteria:\n  Fvrf: {}", of.front);
     let _ = writeln!(text, "  Local address/interface: {}\n  Identities:", addresses(&of.local, "none"));
@@ -185,7 +184,8 @@ fn profile(of: &Ikev2Profile) -> String {
     let _ = writeln!(text, " Lifetime: {} seconds{renewal}", of.lifetime);
     let _ = writeln!(text, " DPD: {}", dpd(of.dpd));
     let seconds = |every: u64| format!("{every} seconds");
-    let _ = writeln!(text, " NAT-keepalive: {}", of.nat_keepalive.map_or_else(|| "default".to_owned(), seconds));
+    let _ =
+        writeln!(text, " NAT-keepalive: {}", of.nat_keepalive.map_or_else(|| "default".to_owned(), seconds));
     let _ = writeln!(text, " Ivrf: {}", or_none(of.inside.as_ref()));
     let _ = writeln!(text, " MOBIKE: {}", if of.mobike { "enabled" } else { "disabled" });
     text

@@ -136,7 +136,10 @@ fn peer(peer: &IsakmpPeer) -> String {
     let vrf = peer.vrf.as_ref().map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
     let identity = none_or(peer.identity.as_ref());
     let password = if peer.password { "<hidden>" } else { "(none)" };
-    format!("Peer: {}{vrf}\n Aggressive mode: client-endpoint {identity}, password {password}\n", peer.address)
+    format!(
+        "Peer: {}{vrf}\n Aggressive mode: client-endpoint {identity}, password {password}\n",
+        peer.address
+    )
 }
 
 pub(super) fn policies(policies: &[IsakmpPolicy]) -> String {

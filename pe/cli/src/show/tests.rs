@@ -8,6 +8,8 @@ use api::*;
 
 use super::*;
 
+mod ike;
+
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/show/golden").join(format!("{name}.txt"));
     if std::env::var_os("UPDATE").is_some() {

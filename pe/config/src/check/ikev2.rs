@@ -1,20 +1,20 @@
 //! What is incomplete or contradicts itself in IKEv2's proposals, policies, keyrings and profiles.
 
-use ike::config::Identity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::Prefix;
-
+use ike::config::Identity;
 use ike::config::v2::{Authentication, Proposal};
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Config, Front, Ikev2Keyring, Ikev2Policy, Ikev2Profile, MapEntry, is_aead};
+use crate::model::{Config, Front, Ikev2, Ikev2Keyring, Ikev2Policy, Ikev2Profile, MapEntry, is_aead};
 
 pub(super) fn check(whole: &Config, report: &mut Report<'_>) {
     let config = &whole.ikev2;
     config.proposals.iter().for_each(|proposal| self::proposal(proposal, report));
+    unused(config, report);
     config.policies.iter().for_each(|policy| self::policy(policy, report));
     config.keyrings.iter().for_each(|ring| keyring(ring, report));
     config.profiles.iter().for_each(|profile| self::profile(profile, report));
@@ -32,6 +32,17 @@ fn proposal(proposal: &Proposal, report: &mut Report<'_>) {
     if proposal.additional.iter().any(Vec::is_empty) {
         let help = "number the lines from 1 on, without a gap";
         report.error(&place, "additional-ke", "an additional key exchange is missing before this one", help);
+    }
+}
+
+/// Proposals count only through a policy.
+fn unused(config: &Ikev2, report: &mut Report<'_>) {
+    let named: BTreeSet<_> = config.policies.iter().flat_map(|policy| &policy.proposals).collect();
+    let bare = config.proposals.iter().filter(|it| !named.contains(&it.name));
+    for proposal in bare.filter(|it| it.name != Ikev2::DEFAULT) {
+        let place = Place::at(Level::Ikev2Proposal, &proposal.name);
+        let help = format!("write `crypto ikev2 policy NAME` with `proposal {}`", proposal.name);
+        report.warning(&place, "", "no policy names the proposal: it is not used", help);
     }
 }
 

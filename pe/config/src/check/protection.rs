@@ -27,6 +27,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         has_sets(&place, profile, report);
         entry(config, &place, profile, report);
     }
+    certificate_maps(config, report);
     config.trustpoints.iter().for_each(|point| trustpoint(point, report));
     aggressive_peers(config, report);
     tunnels(config, report);
@@ -68,6 +69,21 @@ fn entry(config: &Config, place: &Place, entry: &MapEntry, report: &mut Report<'
         let help = "write `set peer A default`";
         let message = "no peer is the default one: `default` says nothing";
         report.warning(place, "set security-association idle-time", message, help);
+    }
+}
+
+/// Every line of a sequence must hold: one without any holds for everybody.
+fn certificate_maps(config: &Config, report: &mut Report<'_>) {
+    for (name, map) in &config.certificate_maps {
+        for (sequence, _) in map.sequences.iter().filter(|(_, criteria)| criteria.is_empty()) {
+            let place = Place::numbered(Level::CertificateMap, name, *sequence);
+            let help = "write a test such as `issuer-name co o = Example`";
+            report.warning(&place, "", "it has no test: every certificate passes it", help);
+        }
+    }
+    for (name, _) in config.identities.iter().filter(|(_, lines)| lines.is_empty()) {
+        let help = "write `dn` or `fqdn`";
+        report.warning(&Place::at(Level::Identity, name), "", "it describes nobody", help);
     }
 }
 

@@ -137,7 +137,7 @@ fn profiles(config: &Config, report: &mut Report<'_>) {
     let mut seen = BTreeMap::new();
     for profile in &config.profiles {
         let place = Place::at(Level::Profile, &profile.name);
-        if profile.matches.is_empty() {
+        if profile.matches.is_empty() && profile.certificate_maps.is_empty() {
             let help = "add `match identity address PEER`";
             report.warning(&place, "", "the profile matches no peer that opens a tunnel", help);
         }
@@ -146,6 +146,12 @@ fn profiles(config: &Config, report: &mut Report<'_>) {
             if let Some(first) = seen.insert(key, &profile.name) {
                 let message = format!("profile {first} matches the same identity, and comes first");
                 report.warning(&place, "match identity", message, "one peer belongs to one profile");
+            }
+        }
+        for map in &profile.certificate_maps {
+            if let Some(first) = seen.insert(format!("certificate {map}"), &profile.name) {
+                let message = format!("profile {first} has the same certificate map, and comes first");
+                report.warning(&place, "match certificate", message, "one peer belongs to one profile");
             }
         }
     }
@@ -199,7 +205,8 @@ fn maps_on_interfaces(config: &Config, report: &mut Report<'_>) {
                 report.error(&place, command, "the crypto map is of the other address family", help);
             }
             let family = if ipv6 { Family::V6 } else { Family::V4 };
-            if !interface.addresses.iter().any(|address| Family::of(address.address) == family) {
+            let ends = map.local.as_ref().and_then(|name| config.interfaces.get(name)).unwrap_or(interface);
+            if !ends.addresses.iter().any(|address| Family::of(address.address) == family) {
                 let help = format!("add `{}`", address_command(family));
                 report.warning(
                     &place,

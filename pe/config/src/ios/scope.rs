@@ -1,6 +1,6 @@
 //! What a setter may touch: a `Config`, seen from the place that is being configured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use base::Secret;
@@ -56,6 +56,8 @@ pub(crate) struct Memory {
     /// Sequence numbers of each access list's rules.
     pub(crate) sequences: BTreeMap<String, Vec<u32>>,
     pub(crate) warnings: Vec<Fault>,
+    /// Places whose things were made, be they there still or not.
+    pub(crate) made: BTreeSet<Place>,
 }
 
 /// What a setter may touch. Objects come into being when their commands are given.
@@ -112,12 +114,24 @@ impl Scope<'_> {
 
     pub(crate) fn keyring(&mut self) -> &mut Keyring {
         let name = &self.place.name;
-        find_or_add(&mut self.config.keyrings, |ring| &ring.name == name, || Keyring::new(name.clone()))
+        find_or_add(
+            &mut self.memory.made,
+            self.place,
+            &mut self.config.keyrings,
+            |ring| &ring.name == name,
+            || Keyring::new(name.clone()),
+        )
     }
 
     pub(crate) fn profile(&mut self) -> &mut Profile {
         let name = &self.place.name;
-        find_or_add(&mut self.config.profiles, |profile| &profile.name == name, || Profile::new(name.clone()))
+        find_or_add(
+            &mut self.memory.made,
+            self.place,
+            &mut self.config.profiles,
+            |profile| &profile.name == name,
+            || Profile::new(name.clone()),
+        )
     }
 
     pub(crate) fn map(&mut self, name: &str) -> &mut CryptoMap {
@@ -142,12 +156,20 @@ impl Scope<'_> {
         let vrf = vrf.map(str::to_owned);
         let peers = &mut self.config.isakmp.peers;
         let is = |peer: &AggressivePeer| peer.address == address && peer.vrf == vrf;
-        Ok(find_or_add(peers, is, || AggressivePeer::new(vrf.clone(), address)))
+        Ok(find_or_add(&mut self.memory.made, self.place, peers, is, || {
+            AggressivePeer::new(vrf.clone(), address)
+        }))
     }
 
     pub(crate) fn trustpoint(&mut self) -> &mut Trustpoint {
         let name = &self.place.name;
-        find_or_add(&mut self.config.trustpoints, |it| &it.name == name, || Trustpoint::new(name.clone()))
+        find_or_add(
+            &mut self.memory.made,
+            self.place,
+            &mut self.config.trustpoints,
+            |it| &it.name == name,
+            || Trustpoint::new(name.clone()),
+        )
     }
 
     pub(crate) fn certificate_map(&mut self) -> &mut CertificateMap {
@@ -161,29 +183,51 @@ impl Scope<'_> {
     pub(crate) fn ikev2_proposal(&mut self) -> &mut v2::Proposal {
         let name = &self.place.name;
         let list = &mut self.config.ikev2.proposals;
-        find_or_add(list, |it| &it.name == name, || blank_proposal(name.clone()))
+        find_or_add(
+            &mut self.memory.made,
+            self.place,
+            list,
+            |it| &it.name == name,
+            || blank_proposal(name.clone()),
+        )
     }
 
     pub(crate) fn ikev2_policy(&mut self) -> &mut Ikev2Policy {
         let name = &self.place.name;
-        find_or_add(&mut self.config.ikev2.policies, |it| &it.name == name, || Ikev2Policy::new(name.clone()))
+        find_or_add(
+            &mut self.memory.made,
+            self.place,
+            &mut self.config.ikev2.policies,
+            |it| &it.name == name,
+            || Ikev2Policy::new(name.clone()),
+        )
     }
 
     pub(crate) fn ikev2_keyring(&mut self) -> &mut Ikev2Keyring {
-        let name = self.place.names().0;
-        let new = || Ikev2Keyring { name: name.to_owned(), peers: Vec::new() };
-        find_or_add(&mut self.config.ikev2.keyrings, |it| it.name == name, new)
+        let place = Place::at(Level::Ikev2Keyring, self.place.names().0);
+        let new = || Ikev2Keyring { name: place.name.clone(), peers: Vec::new() };
+        let list = &mut self.config.ikev2.keyrings;
+        find_or_add(&mut self.memory.made, &place, list, |it| it.name == place.name, new)
     }
 
     pub(crate) fn ikev2_peer(&mut self) -> &mut Ikev2Peer {
-        let name = self.place.names().1.unwrap_or_default().to_owned();
-        let peers = &mut self.ikev2_keyring().peers;
-        find_or_add(peers, |it| it.peer.name == name, || Ikev2Peer::new(name.clone()))
+        let (ring, name) = self.place.names();
+        let name = name.unwrap_or_default();
+        let place = Place::at(Level::Ikev2Keyring, ring);
+        let new = || Ikev2Keyring { name: place.name.clone(), peers: Vec::new() };
+        let list = &mut self.config.ikev2.keyrings;
+        let ring = find_or_add(&mut self.memory.made, &place, list, |it| it.name == place.name, new);
+        let is = |it: &Ikev2Peer| it.peer.name == name;
+        find_or_add(&mut self.memory.made, self.place, &mut ring.peers, is, || {
+            Ikev2Peer::new(name.to_owned())
+        })
     }
 
     pub(crate) fn ikev2_profile(&mut self) -> &mut Ikev2Profile {
         let name = &self.place.name;
         find_or_add(
+            &mut self.memory.made,
+            self.place,
             &mut self.config.ikev2.profiles,
             |it| &it.name == name,
             || Ikev2Profile::new(name.clone()),
@@ -213,9 +257,20 @@ fn unopened(why: Unopened) -> Fault {
     Fault::new(message, help)
 }
 
-/// The last made is most often the one at hand.
-fn find_or_add<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> &mut T {
-    let index = list.iter().rposition(is).unwrap_or_else(|| {
+/// The last made is most often the one at hand; one that was never made need not be looked for.
+fn find_or_add<'l, T>(
+    made: &mut BTreeSet<Place>,
+    place: &Place,
+    list: &'l mut Vec<T>,
+    is: impl Fn(&T) -> bool,
+    new: impl FnOnce() -> T,
+) -> &'l mut T {
+    let is_new = !made.contains(place);
+    if is_new {
+        made.insert(place.clone());
+    }
+    let found = if is_new { None } else { list.iter().rposition(is) };
+    let index = found.unwrap_or_else(|| {
         list.push(new());
         list.len() - 1
     });

@@ -108,16 +108,12 @@ fn bench(path: &str, picky: bool) -> Bench {
     let (queue, arrivals) = queue();
     let (sender, errands) = mpsc::channel(64);
     let refuse = |_: &pki::Request| Err(pki::Refusal { what: "unknown-ca", detail: String::new() });
-    let workers = Workers::start(&queue, Arc::new(refuse)).unwrap();
+    let workers = Workers::start(&queue, Arc::new(refuse), Arc::default()).unwrap();
     let validator = Arc::new(Validator::new(|_| Vec::new()));
+    let beside = Beside { workers, validator, names: Arc::default() };
     let source = Source { path: path.into(), ports: Vec::new() };
     let (engine, dataplane) = (Scripted(Rc::clone(&seen)), Picky(Rc::clone(&seen), picky));
-    Bench {
-        seen,
-        control: Control::new(engine, dataplane, source, arrivals, sender, workers, validator),
-        queue,
-        errands,
-    }
+    Bench { seen, control: Control::new(engine, dataplane, source, arrivals, sender, beside), queue, errands }
 }
 
 fn config(hostname: &str) -> Loaded {

@@ -62,6 +62,7 @@ fn chain(port: &HostPort) -> String {
         for address in &port.addresses {
             local(&mut chain, port.ike, address.address);
         }
+        port.ends.iter().for_each(|end| local(&mut chain, true, *end));
     }
     chain.push_str("}\n");
     chain
@@ -87,7 +88,9 @@ fn local(chain: &mut String, ike: bool, address: IpAddr) {
         validate::PORTS.start(),
         validate::PORTS.end()
     );
-    let mut accepted = vec![icmp, &fetched];
+    // Answers of the name servers that we asked.
+    let named = format!("udp sport 53 udp dport {}-{}", validate::PORTS.start(), validate::PORTS.end());
+    let mut accepted = vec![icmp, &fetched, &named];
     if ike {
         // A fragment after the first has no UDP header; alone it reaches no socket.
         accepted.extend(["udp dport 500", "udp dport 4500 @th,64,32 0x0", later_fragment]);
@@ -124,7 +127,8 @@ mod tests {
     fn a_port_without_ike_accepts_no_udp() {
         let mut core = port(4, "core0", 0, "2001:db8::1");
         core.ike = false;
-        assert!(!script(&[&core]).contains("udp"));
+        let script = script(&[&core]);
+        assert!(!script.contains("udp dport 500") && !script.contains("udp dport 4500"));
     }
 
     #[test]

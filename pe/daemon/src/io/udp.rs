@@ -114,17 +114,17 @@ impl Sockets {
 }
 
 fn places(ports: &[&HostPort]) -> Vec<Place> {
-    let listening = ports.iter().filter(|port| port.ike);
     let place = |port: &HostPort, address: IpAddr, udp| Place {
         front: port.vrf,
         local: SocketAddr::new(address, udp),
         device: port.device.clone(),
     };
-    listening
-        .flat_map(|port| {
-            port.addresses.iter().flat_map(move |on| [IKE, IKE_NAT].map(|udp| place(port, on.address, udp)))
-        })
-        .collect()
+    let places = ports.iter().flat_map(|port| {
+        let own = port.addresses.iter().filter(|_| port.ike).map(|on| on.address);
+        let ends = own.chain(port.ends.iter().copied());
+        ends.flat_map(move |address| [IKE, IKE_NAT].map(|udp| place(port, address, udp)))
+    });
+    places.collect()
 }
 
 fn open(place: &Place) -> io::Result<UdpSocket> {

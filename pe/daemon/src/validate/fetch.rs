@@ -1,6 +1,7 @@
 //! Fetches from HTTP servers in the VRF of a trustpoint (VRF-13). A connection of a VRF carries the VRF's mark, by
 //! which the kernel hands it to the dataplane: routes, labels and crypto maps hold as for any other packet.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
@@ -38,15 +39,16 @@ pub(crate) struct Network {
 
 /// From where a connection is opened.
 #[derive(Debug, PartialEq, Eq)]
-struct Origin {
-    mark: Option<u32>,
+pub(crate) struct Origin {
+    pub(crate) mark: Option<u32>,
     /// `None`: the kernel chooses.
-    source: Option<IpAddr>,
+    pub(crate) source: Option<IpAddr>,
 }
 
 impl Network {
     pub(super) const fn new(resolve: Resolve) -> Self {
-        let host = Host { ports: Vec::new(), routes: Vec::new(), vrfs: std::collections::BTreeMap::new() };
+        let host =
+            Host { ports: Vec::new(), routes: Vec::new(), vrfs: BTreeMap::new(), servers: BTreeMap::new() };
         Self { resolve, host: Mutex::new(host), next_port: AtomicU16::new(0) }
     }
 
@@ -119,10 +121,8 @@ impl Network {
         for _ in 0..count {
             let port = PORTS.start() + self.next_port.fetch_add(1, Ordering::Relaxed) % count;
             outcome = socket.bind(&SocketAddr::new(source, port).into());
-            if outcome.as_ref().is_ok_and(|()| true)
-                || outcome.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AddrInUse)
-            {
-                return outcome;
+            if outcome.as_ref().map_err(io::Error::kind) != Err(io::ErrorKind::AddrInUse) {
+                break;
             }
         }
         outcome
@@ -131,7 +131,7 @@ impl Network {
 
 /// A connection of the global table is the kernel's to route, unless the way leads into the dataplane: then it needs
 /// an address of ours.
-fn origin(host: &Host, vrf: Option<&str>, remote: IpAddr) -> Result<Origin, String> {
+pub(crate) fn origin(host: &Host, vrf: Option<&str>, remote: IpAddr) -> Result<Origin, String> {
     let Some(name) = vrf else {
         let way = way(host, VrfId::GLOBAL, remote);
         return Ok(Origin {
@@ -316,6 +316,7 @@ mod tests {
                 ("void".to_owned(), VrfId(3)),
             ]
             .into(),
+            ..Host::default()
         }
     }
 

@@ -66,10 +66,9 @@ fn split_port(place: &str) -> Option<(String, u16)> {
         Some(rest) => rest.split_once(']')?,
         None => place.split_at(place.find(':').unwrap_or(place.len())),
     };
-    let port = match port.strip_prefix(':') {
-        Some("") | None if port.len() < 2 => 80,
-        Some(digits) => digits.parse().ok()?,
-        None => return None,
+    let port = match port {
+        "" | ":" => 80,
+        _ => port.strip_prefix(':')?.parse().ok()?,
     };
     (!host.is_empty() && !host.contains('@')).then(|| (host.to_owned(), port))
 }

@@ -36,14 +36,16 @@ pub(super) fn incomplete_notice(config: &Config, placed: &Placed<'_>) -> Option<
 pub(crate) fn missing(config: &Config, placed: &Placed<'_>) -> Option<&'static str> {
     let entry = placed.entry;
     let identity = entry.identity.as_ref().map(|name| config.identities.get(name));
-    if entry.peers.is_empty() && !placed.is_dynamic() {
+    if placed.peers.is_empty() && placed.is_tunnel {
+        Some("a destination (tunnel destination)")
+    } else if placed.peers.is_empty() && !placed.is_dynamic() {
         Some("a peer (set peer)")
     } else if entry.transform_sets.is_empty() {
         Some("a transform set (set transform-set)")
-    } else if entry.access_list.is_none() && !placed.is_dynamic() {
+    } else if entry.access_list.is_none() && !placed.is_dynamic() && !placed.is_tunnel {
         Some("an access list (match address)")
     } else if placed.local.is_none() {
-        Some("an address of its family on the interface")
+        Some("an address of its family where its tunnels end")
     } else if matches!(placed.profile, Some(AnyProfile::V2(profile)) if !profile.is_complete()) {
         Some("a whole IKEv2 profile (match identity remote, authentication local and remote)")
     } else if identity.is_some_and(|lines| lines.is_none_or(Vec::is_empty)) {
@@ -68,15 +70,16 @@ pub(super) fn entry(config: &Config, placed: &Placed<'_>) -> Option<Entry> {
         version: placed.version(),
         profile: placed.profile_name().map(str::to_owned),
         dynamic: placed.is_dynamic(),
-        peers: entry.peers.iter().filter(of_family).cloned().collect(),
+        tunnel: placed.is_tunnel,
+        peers: placed.peers.iter().filter(of_family).cloned().collect(),
         prefers_first: entry.prefers_first,
-        rules: config_to_ipsec::rules(config, entry),
+        rules: config_to_ipsec::rules(config, placed),
         ..of(config, entry, Entry::new(placed.id, placed.front, placed.inside, placed.local?))
     })
 }
 
 /// What an entry says of its SAs, put into `blank`.
-pub(super) fn of(config: &Config, entry: &MapEntry, blank: Entry) -> Entry {
+fn of(config: &Config, entry: &MapEntry, blank: Entry) -> Entry {
     let sets: Vec<_> =
         entry.transform_sets.iter().filter_map(|name| config.transform_sets.get(name)).collect();
     let identity = entry.identity.as_ref().and_then(|name| config.identities.get(name));

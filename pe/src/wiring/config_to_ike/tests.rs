@@ -2,7 +2,8 @@
 
 use super::*;
 use base::VrfId;
-use ike::config::Entry;
+use ike::config::{Entry, Version, v2};
+use ipsec::Mode;
 
 const BASE: &str = "\
 ip vrf red
@@ -114,4 +115,128 @@ fn global_keys_belong_to_the_global_table_and_an_entrys_limits_override_one_by_o
 fn the_rules_keep_their_order_denials_included() {
     let (config, ..) = derived(BASE);
     assert_eq!(config.entries[0].rules.iter().map(|rule| rule.permit).collect::<Vec<_>>(), [false, true]);
+}
+
+/// Rings, profiles and maps that are bound to addresses; a dynamic map; version 2 in front VRFs.
+const BOUND: &str = "\
+ip vrf red
+ip vrf blue
+crypto keyring ring
+ local-address Ethernet0
+ pre-shared-key address 192.0.2.2 key k
+ pre-shared-key address ipv6 2001:db8::2/128 key k6
+crypto keyring gone
+ local-address Ethernet9
+ pre-shared-key address 192.0.2.2 key k
+crypto isakmp profile bound
+ match identity address 192.0.2.2 255.255.255.255
+ local-address Ethernet0
+crypto isakmp profile gone
+ match identity address 192.0.2.2 255.255.255.255
+ local-address Ethernet9
+crypto isakmp policy 10
+ authentication rsa-sig
+crypto isakmp policy 20
+ authentication pre-share
+crypto ikev2 keyring v2
+ peer p
+  address 192.0.2.2
+  pre-shared-key k
+crypto ikev2 profile v2
+ match fvrf red
+ match identity remote address 192.0.2.2
+ ivrf blue
+ authentication local pre-share
+ authentication remote pre-share
+ keyring local v2
+crypto ikev2 profile incomplete
+ match identity remote any
+crypto ipsec transform-set t esp-gcm
+ mode transport
+crypto dynamic-map d 5
+ set transform-set t
+crypto dynamic-map d 7
+ set transform-set t
+ set ikev2-profile v2
+crypto map m local-address Ends0
+crypto map m 10 ipsec-isakmp
+ set peer 192.0.2.2
+ set transform-set t
+ set ikev2-profile v2
+ set security-association idle-time 90
+ match address 101
+crypto map m 99 ipsec-isakmp dynamic d
+interface Ethernet0
+ ip address 192.0.2.1 255.255.255.0
+ ipv6 address 2001:db8::1/64
+interface Ethernet1
+ ip vrf forwarding red
+ ip address 192.0.2.1 255.255.255.0
+ crypto map m
+interface Ethernet9
+interface Ends0
+ ip vrf forwarding red
+ ip address 203.0.113.1 255.255.255.255
+access-list 101 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255
+";
+
+#[test]
+fn a_ring_counts_for_each_address_of_its_interface_and_one_bound_to_none_is_out_of_use() {
+    let (config, ..) = derived(BOUND);
+    let rings: Vec<_> = config
+        .keyrings
+        .iter()
+        .map(|ring| (ring.name.as_str(), ring.local.map(|local| local.to_string()), ring.keys.len()))
+        .collect();
+    let at = |address: &str| Some(address.to_owned());
+    assert_eq!(rings, [("ring", at("192.0.2.1"), 1), ("ring", at("2001:db8::1"), 1)]);
+    let profiles: Vec<_> = config.profiles.iter().map(|profile| profile.name.as_str()).collect();
+    assert_eq!(profiles, ["bound"]);
+}
+
+#[test]
+fn entries_of_a_dynamic_map_stand_where_the_map_names_it_and_tunnels_end_where_the_map_says() {
+    let (config, _, ids) = derived(BOUND);
+    let facts: Vec<_> = config
+        .entries
+        .iter()
+        .map(|entry| (entry.sequence, entry.dynamic, entry.version, entry.inside, entry.local.to_string()))
+        .collect();
+    let (red, blue) = (ids.known_vrf(Some("red")).unwrap(), ids.known_vrf(Some("blue")).unwrap());
+    let loopback = || "203.0.113.1".to_owned();
+    assert_eq!(
+        facts,
+        [
+            (10, false, Version::V2, blue, loopback()),
+            (99, true, Version::V1, red, loopback()),
+            (99, true, Version::V2, blue, loopback()),
+        ]
+    );
+    assert!(config.entries.iter().all(|entry| entry.mode == Mode::Transport && entry.front == red));
+    assert_eq!(config.entries[0].idle, Some(std::time::Duration::from_secs(90)));
+    let policies: std::collections::BTreeSet<_> = config.entries.iter().map(|entry| entry.policy).collect();
+    assert_eq!(policies.len(), 3);
+}
+
+#[test]
+fn a_profile_of_version_2_has_its_front_vrf_and_an_incomplete_one_serves_nobody() {
+    let (config, _, ids) = derived(BOUND);
+    let profiles: Vec<_> = config.v2.profiles.iter().map(|of| (of.name.as_str(), of.front)).collect();
+    assert_eq!(profiles, [("v2", v2::Front::Vrf(ids.known_vrf(Some("red")).unwrap()))]);
+    assert_eq!(config.v2.keyrings[0].peers.len(), 1);
+    assert!(config.v2.policies.iter().any(|policy| policy.front == v2::Front::Any), "the default one");
+}
+
+#[test]
+fn rsa_signatures_without_a_key_of_ours_are_not_offered_and_the_line_says_what_is_missing() {
+    let (config, notices, _) = derived(BOUND);
+    assert_eq!(config.proposals.iter().map(|proposal| proposal.priority).collect::<Vec<_>>(), [20]);
+    let told = notices.iter().find(|notice| matches!(notice, Notice::ProposalLeftOut { priority: 10, .. }));
+    assert!(told.unwrap().to_string().contains("`private-key file`"));
+}
+
+#[test]
+fn without_version_1_nothing_is_offered() {
+    let (config, ..) = derived(&format!("{BOUND}no crypto isakmp enable\n"));
+    assert!(config.proposals.is_empty());
 }

@@ -53,7 +53,7 @@ impl<'a> Lane<'a> {
 
     /// Nothing of the cell is left on either side.
     pub(super) fn clear(&self, cell: &Cell) -> Result<()> {
-        self.pe.run("onramp clear crypto session")?;
+        // What no configuration names any more is closed, and nothing opens it again.
         self.reload(&onramp::idle())?;
         self.gateway.clear(cell)
     }
@@ -168,6 +168,7 @@ impl<'a> Lane<'a> {
         for (name, text) in [
             ("explain.txt", self.explanation(cell)),
             ("sessions.txt", self.pe.demand("onramp show crypto session detail")),
+            ("drops.txt", self.pe.demand("onramp show drops")),
             ("onrampd.log", self.pe.log().map(tail)),
             ("peer.log", self.gateway.node.log().map(tail)),
             ("peer-state.txt", self.gateway.state()),

@@ -14,8 +14,8 @@ pub(super) fn lacking(cell: &Cell) -> Option<&'static str> {
 
 fn lacking_path(cell: &Cell) -> Option<&'static str> {
     let moves = cell.scenario.proof == Proof::Moves;
-    if moves && cell.role == Role::We && cell.scenario.nat {
-        return Some("behind the NAT are we: the peer's move is the row without NAT");
+    if moves && cell.role == Role::We {
+        return Some("whoever opened decides the path (RFC 4555): here we, and a PE stays where it is");
     }
     None
 }
@@ -54,6 +54,9 @@ fn lacking_in_libreswan(cell: &Cell) -> Option<&'static str> {
     }
     if scenario.auth == Auth::Ed25519 {
         return Some("libreswan 4.10 has no Ed25519");
+    }
+    if scenario.ike.starts_with("ccm") {
+        return Some("libreswan has CCM for ESP only");
     }
     if scenario.childless {
         return Some("libreswan has no childless SAs");

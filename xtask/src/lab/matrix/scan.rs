@@ -107,7 +107,7 @@ const PROBES: [Probe; 16] = [
     Probe { name: "main mode, our policy", options: OURS, answer: HANDSHAKE },
     Probe {
         name: "main mode, our policy among others",
-        options: "--trans=5,2,1,2 --trans='(1=7,14=256,2=4,3=1,4=14)' --trans=1,1,1,1",
+        options: "--trans='(1=5,2=2,3=1,4=2)' --trans='(1=7,14=256,2=4,3=1,4=14)' --trans='(1=1,2=1,3=1,4=1)'",
         answer: HANDSHAKE,
     },
     Probe {
@@ -132,8 +132,8 @@ const PROBES: [Probe; 16] = [
         answer: &["Main Mode Handshake returned", "VID=afcad71368a1f1c96b8696fc77570100"],
     },
     Probe {
-        name: "main mode, a hundred transforms",
-        options: "$(for i in $(seq 99); do echo --trans=5,2,1,$i; done) --trans='(1=7,14=256,2=4,3=1,4=14)'",
+        name: "main mode, fifty transforms",
+        options: "$(for i in $(seq 49); do echo \"--trans=(1=5,2=2,3=1,4=$i)\"; done) --trans='(1=7,14=256,2=4,3=1,4=14)'",
         answer: HANDSHAKE,
     },
     Probe {

@@ -102,7 +102,14 @@ fn us(cell: &Cell) -> String {
 fn them(cell: &Cell) -> String {
     let name = if by_name(cell) { US } else { cell.place().pe };
     let anchor = if cell.scenario.auth == Auth::Psk { "" } else { "\n      cacerts = /srv/pki/ca.pem" };
-    format!("auth = {}\n      id = {name}{anchor}", method(cell))
+    // Of us any scheme of the kind will do: which of them we take is our choice.
+    let method = match cell.scenario.auth {
+        Auth::Psk => "psk",
+        Auth::Rsa | Auth::RsaPss | Auth::RsaChain => "rsa",
+        Auth::Ecdsa256 | Auth::Ecdsa384 => "ecdsa",
+        Auth::Ed25519 => "pubkey",
+    };
+    format!("auth = {method}\n      id = {name}{anchor}")
 }
 
 const fn method(cell: &Cell) -> &'static str {
@@ -113,7 +120,7 @@ const fn method(cell: &Cell) -> &'static str {
         (Auth::RsaPss, _) => "rsa/pss-sha256",
         (Auth::Ecdsa256, _) => "ecdsa-sha256",
         (Auth::Ecdsa384, _) => "ecdsa-sha384",
-        (Auth::Ed25519, _) => "ed25519",
+        (Auth::Ed25519, _) => "pubkey",
     }
 }
 

@@ -180,14 +180,26 @@ fn refusals() -> Vec<Scenario> {
     vec![
         refused("v1, wrong key", Main, Auth::Psk, Key, ["pre-shared-key-mismatch", "no-answer"]),
         refused("v1 aggressive, wrong key", Aggressive, Auth::Psk, Key, ["pre-shared-key-mismatch"; 2]),
-        refused("v2, wrong key", V2, Auth::Psk, Key, ["authentication-failed"; 2])
+        refused("v2, wrong key", V2, Auth::Psk, Key, ["pre-shared-key-mismatch", "authentication-failed"])
             .quick(&[(Peer::Swan, Role::They)]),
         refused("v1, wrong identity", Main, Auth::Psk, Identity, ["no-profile-matches"; 2]),
-        refused("v2, wrong identity", V2, Auth::Psk, Identity, ["no-profile-matches"; 2]),
+        refused(
+            "v2, wrong identity",
+            V2,
+            Auth::Psk,
+            Identity,
+            ["no-profile-matches", "identity-not-matched"],
+        ),
         refused("v1, no phase 1 proposal", Main, Auth::Psk, IkeAlgorithms, ["no-proposal-chosen"; 2]),
         refused("v2, no IKE proposal", V2, Auth::Psk, IkeAlgorithms, ["no-proposal-chosen"; 2]),
         refused("v1, no phase 2 proposal", Main, Auth::Psk, EspAlgorithms, ["no-proposal-chosen"; 2]),
-        refused("v2, no child proposal", V2, Auth::Psk, EspAlgorithms, ["no-proposal-chosen"; 2]),
+        refused(
+            "v2, no child proposal",
+            V2,
+            Auth::Psk,
+            EspAlgorithms,
+            ["theirs AES-CBC-192, ours AES-CBC-128", "refuses the child: NO_PROPOSAL_CHOSEN"],
+        ),
         refused(
             "v1, other selectors",
             Main,
@@ -195,7 +207,13 @@ fn refusals() -> Vec<Scenario> {
             Selectors,
             ["no-entry-matches", "invalid-id-information"],
         ),
-        refused("v2, other selectors", V2, Auth::Psk, Selectors, ["ts-unacceptable"; 2]),
+        refused(
+            "v2, other selectors",
+            V2,
+            Auth::Psk,
+            Selectors,
+            ["no access list of the peer's", "refuses the child: TS_UNACCEPTABLE"],
+        ),
         refused("v2, certificate on the CRL", V2, Auth::Rsa, RevokedByCrl, ["certificate-revoked"; 2])
             .quick(&[(Peer::Swan, Role::They)]),
         refused("v2, OCSP says revoked", V2, Auth::Rsa, RevokedByOcsp, ["certificate-revoked"; 2]),

@@ -124,13 +124,16 @@ pub(crate) fn complete(core: &mut Core, secured: &Secured, proved: Proved) -> St
     Step { path: Some(proved.path), ..Step::to(state).with(proved) }
 }
 
-/// Some initiators describe the path of message 3, others that of message 1. Who comes by the NAT port has
-/// found one.
+/// Some initiators describe the path of message 3, others that of message 1. Who found a NAT comes by the NAT
+/// port, and who comes by it has found one; nothing else in this payload is authenticated.
 fn nat(session: &Session, core: &mut Core, agreed: &Agreed, chain: &Chain<'_>, path: &Path) -> Nat {
+    if !path.marker {
+        return Nat::default();
+    }
     let here = agreed.detect_nat(core, chain, session.cookies, path);
     let there = agreed.detect_nat(core, chain, session.cookies, &session.path);
     let nat = Nat { local: here.local && there.local, remote: here.remote && there.remote };
-    Nat { remote: nat.remote || (path.marker && !nat.local), ..nat }
+    Nat { remote: nat.remote || !nat.local, ..nat }
 }
 
 fn disabled(path: &Path) -> Refusal {

@@ -101,6 +101,10 @@ pub(super) fn receive_claim(
     let chain = Chain::decode(message.header.next, &clear).map_err(|_| prove::mismatch(session, state))?;
     let mut secured = Secured { iv, ..state.clone() };
     secured.values.requests.extend(phase1::requests(&chain));
+    // Who found a NAT comes by the NAT port. What told us of one was not authenticated.
+    if !message.path.marker {
+        secured.values.nat = Nat::default();
+    }
     let before = Before::Secured(state.clone());
     prove::examine(session, core, secured, &chain, (&message.path, &message.digest), before)
 }

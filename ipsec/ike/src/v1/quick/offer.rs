@@ -92,27 +92,49 @@ pub(crate) fn asks_transport(offered: &Sa) -> bool {
     transforms.filter_map(|transform| transform.number_of(MODE)).any(|mode| [2, 4, 61444].contains(&mode))
 }
 
+/// A transform of the peer against an entry of ours.
+pub(crate) struct Compared {
+    pub(crate) number: u8,
+    /// The suite, if we know it.
+    pub(crate) offer: String,
+    pub(crate) mismatch: Option<&'static str>,
+}
+
+impl Compared {
+    fn new(proposal: &sa::Proposal, transform: Option<&Transform>, mismatch: Option<&'static str>) -> Self {
+        let suite = transform.and_then(|transform| decode_suite(transform).ok());
+        Self {
+            number: transform.map_or(proposal.number, |transform| transform.number),
+            offer: suite.map_or_else(|| "ESP".to_owned(), |suite| suite.to_string()),
+            mismatch,
+        }
+    }
+}
+
+impl std::fmt::Display for Compared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verdict = self.mismatch.unwrap_or("atts are acceptable.");
+        write!(f, "Checking IPSec proposal, transform {} ({}): {verdict}", self.number, self.offer)
+    }
+}
+
 /// As responder: the first offer that the entry has (VRF-26), the peer's SPI, and the SA payload that
-/// says so, still with the peer's SPI. Each comparison leaves a line in `trace`.
+/// says so, still with the peer's SPI. Each comparison leaves a line in `trace`, for debugging and for the story.
 pub(crate) fn choose(
     entry: &Entry,
     offered: &Sa,
     travel: Travel,
-    trace: &mut Vec<String>,
+    trace: &mut Vec<Compared>,
 ) -> Result<(Terms, Spi, Sa), Refusal> {
     for proposal in &offered.proposals {
         let alone = offered.proposals.iter().filter(|other| other.number == proposal.number).count() == 1;
         let Some(spi) = spi(proposal).filter(|_| alone && proposal.protocol == sa::PROTOCOL_ESP) else {
-            trace.push(format!("proposal {} is not ESP alone", proposal.number));
+            trace.push(Compared::new(proposal, None, Some("not ESP alone")));
             continue;
         };
         for transform in &proposal.transforms {
             let verdict = decode(transform).and_then(|theirs| theirs.settle(entry, travel));
-            let word = verdict.as_ref().map_or_else(|why| *why, |_| "atts are acceptable.");
-            trace.push(format!(
-                "Checking IPSec proposal {}, transform {}: {word}",
-                proposal.number, transform.number
-            ));
+            trace.push(Compared::new(proposal, Some(transform), verdict.as_ref().err().copied()));
             let Ok(terms) = verdict else { continue };
             let answer = sa::Proposal { transforms: vec![transform.clone()], ..proposal.clone() };
             return Ok((terms, spi, Sa { proposals: vec![answer] }));
@@ -121,7 +143,7 @@ pub(crate) fn choose(
     let detail = format!(
         "none of the peer's phase 2 offers is one of this crypto-map entry ({}): {}",
         entry.suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        trace.join("; ")
+        trace.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     );
     Err(Refusal::because(Blame::PeerIncompatible, "no-proposal-chosen", detail).telling(NO_PROPOSAL_CHOSEN))
 }

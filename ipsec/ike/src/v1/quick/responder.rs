@@ -12,6 +12,7 @@ use crate::core::{Core, Event};
 use crate::error::Refusal;
 use crate::index::Index;
 use crate::notice::Blame;
+use crate::record::Fact;
 use crate::v1::session::{Message, Session};
 use crate::wire::header::exchange;
 use crate::wire::id::{Id, Name};
@@ -126,7 +127,9 @@ fn judge(session: &Session, core: &mut Core, chain: &Chain<'_>, iv: Vec<u8>) -> 
     let mut trace = Vec::new();
     let chosen = offer::choose(entry, &offered, travel(session, phase1, entry, &selector), &mut trace);
     for line in trace {
-        core.debug(Some(session.id), &session.path, || line);
+        core.debug(Some(session.id), &session.path, || line.to_string());
+        let mismatch = line.mismatch.map(Into::into);
+        core.tell(Fact::Offered { number: line.number, offer: line.offer.into(), mismatch });
     }
     let (terms, peer_spi, answer) = chosen?;
     let pfs = key_exchange(terms.group, chain)?;

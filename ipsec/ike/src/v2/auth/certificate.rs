@@ -1,13 +1,20 @@
 //! Certificates in IKE_AUTH (RFC 7296 sections 3.6 and 3.7): which we send, and which we ask for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crypto::sign::PublicKey;
 use pki::{Certificate, Credential, Dn, Trustpoint};
 
-use crate::config::v2::{self as config, Authentication};
+use super::{proof, refusal};
+use crate::auth::certificate::proves;
 use crate::config::Config;
+use crate::config::v2::{self as config, Authentication};
+use crate::error::Refusal;
 use crate::v2::wire::cert::{self, AUTHORITY};
+use crate::v2::wire::notify::AUTHENTICATION_FAILED;
 use crate::v2::wire::payload::{self, Chain};
+use crate::wire::id::Name;
 
 /// Longer chains than any peer has are cut.
 const MOST_CERTIFICATES: usize = 16;
@@ -46,18 +53,21 @@ pub(super) fn subject(config: &Config, profile: &config::Profile) -> Option<Dn> 
 
 /// The request for certificates of peers of these profiles; `None`: none of them takes any.
 pub(crate) fn request<'a>(
-    config: &Config,
+    config: &'a Config,
     profiles: impl Iterator<Item = &'a config::Profile>,
 ) -> Option<Vec<u8>> {
-    let mut authorities: Vec<[u8; AUTHORITY]> = Vec::new();
+    let mut asked: Vec<&Arc<Trustpoint>> = Vec::new();
     for profile in profiles.filter(|profile| takes_certificates(profile)) {
-        let anchors = trustpoints(config, &profile.verify).into_iter().flat_map(|one| &one.anchors);
-        for hash in anchors.filter_map(|anchor| <[u8; AUTHORITY]>::try_from(anchor.key_hash()).ok()) {
-            if !authorities.contains(&hash) {
-                authorities.push(hash);
+        for trustpoint in trustpoints(config, &profile.verify) {
+            if !asked.iter().any(|known| Arc::ptr_eq(known, trustpoint)) {
+                asked.push(trustpoint);
             }
         }
     }
+    let anchors = asked.iter().flat_map(|trustpoint| &trustpoint.anchors);
+    let hashes: BTreeSet<[u8; AUTHORITY]> =
+        anchors.filter_map(|anchor| anchor.key_hash().try_into().ok()).collect();
+    let authorities = hashes.into_iter().collect();
     let request = cert::Request { encoding: cert::X509_SIGNATURE, authorities };
     (!request.authorities.is_empty()).then(|| request.encode())
 }
@@ -77,4 +87,22 @@ pub(super) fn chain_of(chain: &Chain<'_>) -> Vec<Vec<u8>> {
 pub(super) fn is_mapped(config: &Config, profile: &config::Profile, certificate: &Certificate) -> bool {
     let mut maps = profile.certificate_maps.iter().filter_map(|name| config.certificate_maps.get(name));
     maps.any(|map| map.holds(certificate))
+}
+
+/// The key that a peer signs with, if the certificate is of who it says it is (RFC 4945 section 3.1; a
+/// certificate map that describes it says so too) and the profile takes such keys.
+pub(super) fn key_of(
+    profile: &config::Profile,
+    certificate: &Certificate,
+    name: &Name,
+    is_mapped: bool,
+) -> Result<PublicKey, Refusal> {
+    if !is_mapped {
+        proves(certificate, name).map_err(|refusal| refusal.telling(AUTHENTICATION_FAILED))?;
+    }
+    let key = certificate.public_key().ok_or_else(refusal::bad_key)?;
+    if profile.remote_authentication.iter().any(|one| proof::suits(one, key.kind())) {
+        return Ok(key);
+    }
+    Err(refusal::wrong_kind(profile, name, key.kind()))
 }

@@ -1,12 +1,11 @@
 //! The initiator's side of IKE_AUTH.
 
 use base::Spi;
-use crypto::job::{Failed, Job, Outcome};
-use crypto::sign::Scheme;
+use crypto::job::{Job, Outcome};
 
-use super::proof::{self, Means, Signer};
+use super::proof::{self, Means, Signer, Verification};
+use super::refusal::{self, cannot_sign, no_ppk, no_proof, no_spi, reconfigured, refused};
 use super::{Proven, certificate, establish, own_name, push, push_abilities, unauthenticated};
-use crate::auth::certificate::proves;
 use crate::config::v2::{self as config, Ppk};
 use crate::core::{Asker, Core, Event, WantId};
 use crate::error::Refusal;
@@ -16,14 +15,14 @@ use crate::v2::keys::Keys;
 use crate::v2::proposal::Keying;
 use crate::v2::sealed::Clear;
 use crate::v2::session::{Exchange, Session, Waiting};
-use crate::v2::state::{Secured, Step};
+use crate::v2::state::Step;
 use crate::v2::wire::auth::{Auth, method};
 use crate::v2::wire::header::exchange;
-use crate::v2::wire::notify::{self, Notify};
+use crate::v2::wire::notify;
 use crate::v2::wire::payload::{self, Builder, Chain};
 use crate::v2::wire::sa::Sa;
 use crate::v2::wire::{cert, id};
-use crate::v2::{child, ppk, profile};
+use crate::v2::{child, keyring, ppk, profile};
 use crate::wire::id::Name;
 use crate::{Answer, Ask};
 
@@ -49,7 +48,7 @@ enum Waits {
     SecondSignature,
     Response,
     Validation(Box<Response>),
-    Verification(Box<Response>, Vec<Scheme>),
+    Verification(Box<Response>, Verification),
 }
 
 /// A response whose sender has not proved yet who it is.
@@ -62,7 +61,6 @@ struct Response {
     keys: Keys,
     /// The post-quantum key is in them.
     ppk: bool,
-    verified: Option<crypto::sign::PublicKey>,
 }
 
 /// The key exchanges are done.
@@ -70,7 +68,7 @@ pub(crate) fn begin(session: &mut Session, core: &mut Core) -> Result<Step, Refu
     let config = core.config.clone();
     let profile = session.profile(&config).ok_or_else(reconfigured)?.clone();
     let secured = session.secured().ok_or_else(reconfigured)?;
-    let ppk = ppk::for_initiator(&config, session).cloned();
+    let ppk = ppk::for_initiator(&core.index, session).cloned();
     if let Some(ppk) = ppk.as_ref().filter(|ppk| ppk.required && !secured.peer.ppk) {
         return Err(no_ppk(ppk));
     }
@@ -100,7 +98,7 @@ fn means(session: &mut Session, core: &Core, profile: &config::Profile) -> Resul
         let secured = session.secured().ok_or_else(reconfigured)?;
         return Signer::of(&core.config, profile, secured).map(Means::Signature);
     }
-    let peer = profile::peer_of_address(&core.config, profile, address);
+    let peer = keyring::peer_of_address(&core.index, profile, address);
     if let Some(peer) = peer {
         session.tell(core, Fact::chosen(Kind::Key, &peer.name));
     }
@@ -174,8 +172,11 @@ pub(crate) fn answered(
         (Waits::Validation(response), Answer::Validated(result)) => {
             validated(session, core, claiming, response, result)
         }
-        (Waits::Verification(response, schemes), Answer::Computed(result)) => {
-            verified(session, core, claiming, response, schemes, result)
+        (Waits::Verification(response, verification), Answer::Computed(Ok(Outcome::Verified))) => {
+            conclude(session, core, &claiming, *response, proof::word(verification.key.kind()))
+        }
+        (Waits::Verification(response, verification), Answer::Computed(_)) => {
+            verify(session, core, claiming, response, verification)
         }
         (waits, _) => {
             claiming.waits = waits;
@@ -250,7 +251,7 @@ pub(crate) fn receive(
     let auth = Auth::decode(auth)?;
     let (keys, ppk) = keys(session, &claiming, chain)?;
     let id = body.to_vec();
-    let response = Response { clear, id, name, auth, keys, ppk, verified: None };
+    let response = Response { clear, id, name, auth, keys, ppk };
     if response.auth.method == method::SHARED_KEY {
         return by_secret(session, core, claiming, response);
     }
@@ -285,18 +286,24 @@ fn by_secret(
 ) -> Result<Step, Refusal> {
     let (profile, name) = (&claiming.profile, &response.name);
     is_admitted(profile, name, false)?;
-    let peer = profile::peer_of_name(&core.config, profile, name, session.path.remote.ip());
+    let peer = keyring::peer_of_name(&core.index, profile, name, session.path.remote.ip());
     if !profile::takes_keys(profile) {
-        let detail = format!("{name} proves itself with a pre-shared key, which profile {} does not take", profile.name);
+        let detail = format!(
+            "{name} proves itself with a pre-shared key, which profile {} does not take",
+            profile.name
+        );
         return Err(unauthenticated("authentication-not-allowed", Blame::Refused, detail));
     }
     let key = profile::peer_key(profile, peer).ok_or_else(|| {
-        let detail = format!("no remote pre-shared key for {name} in the keyring of profile {}", profile.name);
+        let detail =
+            format!("no remote pre-shared key for {name} in the keyring of profile {}", profile.name);
         unauthenticated("no-pre-shared-key", Blame::Refused, detail)
     })?;
     let expected = proof::by_secret(response.keys.prf, &key, &peer_octets(session, &response)?);
     if !crypto::equal(&expected.data, &response.auth.data) {
-        let detail = format!("AUTH of {name} is not made with the remote key that we have for it: the pre-shared keys differ");
+        let detail = format!(
+            "AUTH of {name} is not made with the remote key that we have for it: the pre-shared keys differ"
+        );
         return Err(unauthenticated("pre-shared-key-mismatch", Blame::PeerIncompatible, detail));
     }
     conclude(session, core, &claiming, response, "PSK")
@@ -327,62 +334,29 @@ fn validated(
     session: &mut Session,
     core: &mut Core,
     claiming: Box<Claiming>,
-    mut response: Box<Response>,
+    response: Box<Response>,
     result: Result<pki::Validated, pki::Refusal>,
 ) -> Result<Step, Refusal> {
-    let pki::Validated { certificate, trustpoint } = result.map_err(|refusal| bad_certificate(&refusal))?;
+    let pki::Validated { certificate, trustpoint } = result.map_err(|why| refusal::bad_certificate(&why))?;
     session.tell(core, Fact::chosen(Kind::Trustpoint, &trustpoint));
     let (profile, name) = (&claiming.profile, &response.name);
     let is_mapped = certificate::is_mapped(&core.config, profile, &certificate);
     is_admitted(profile, name, is_mapped)?;
-    if !is_mapped
-        && let Err(refusal) = proves(&certificate, name) {
-        return Err(refusal.telling(notify::AUTHENTICATION_FAILED));
-    }
-    let key = certificate.public_key().ok_or_else(bad_key)?;
-    if !profile.remote_authentication.iter().any(|one| proof::suits(one, key.kind())) {
-        return Err(wrong_kind(profile, name, key.kind()));
-    }
-    let (schemes, _) = proof::schemes(&response.auth)?;
-    response.verified = Some(key);
-    verify_next(session, core, claiming, response, schemes)
+    let key = certificate::key_of(profile, &certificate, name, is_mapped)?;
+    let verification = Verification::new(key, &response.auth, peer_octets(session, &response)?)?;
+    verify(session, core, claiming, response, verification)
 }
 
-fn verify_next(
+fn verify(
     session: &Session,
     core: &mut Core,
     claiming: Box<Claiming>,
     response: Box<Response>,
-    mut schemes: Vec<Scheme>,
+    mut verification: Verification,
 ) -> Result<Step, Refusal> {
-    let key = response.verified.clone().ok_or_else(bad_key)?;
-    let (_, signature) = proof::schemes(&response.auth)?;
-    if schemes.is_empty() {
-        return Err(bad_signature(&response.name));
-    }
-    let (scheme, message) = (schemes.remove(0), peer_octets(session, &response)?);
-    let job = Job::Verify { key, scheme, message, signature };
+    let job = verification.next().ok_or_else(|| refusal::bad_signature(&response.name))?;
     core.ask(Asker::V2(session.id, Waiting::Opening), Ask::Compute(job));
-    Ok(waiting(claiming, Waits::Verification(response, schemes)))
-}
-
-fn verified(
-    session: &mut Session,
-    core: &mut Core,
-    claiming: Box<Claiming>,
-    response: Box<Response>,
-    schemes: Vec<Scheme>,
-    result: Result<Outcome, Failed>,
-) -> Result<Step, Refusal> {
-    match result {
-        Ok(Outcome::Verified) => {
-            let word = response.verified.as_ref().map_or("", |key| proof::word(key.kind()));
-            conclude(session, core, &claiming, *response, word)
-        }
-        Ok(Outcome::Exchanged(_) | Outcome::Signed(_)) | Err(_) => {
-            verify_next(session, core, claiming, response, schemes)
-        }
-    }
+    Ok(waiting(claiming, Waits::Verification(response, verification)))
 }
 
 /// The peer is who it says: the IKE SA is established, with its first child if the peer wants that.
@@ -408,9 +382,11 @@ fn conclude(
     }
     core.events.push_back(Event::Established(session.id));
     if let Some((plan, spi)) = opening.plan.zip(opening.spi) {
-        let made = claiming.offer.as_ref().ok_or_else(reconfigured).and_then(|offer| {
-            child::accepted(&plan.entry, &plan.selector, offer, &chain)
-        });
+        let made = claiming
+            .offer
+            .as_ref()
+            .ok_or_else(reconfigured)
+            .and_then(|offer| child::accepted(&plan.entry, &plan.selector, offer, &chain));
         match made {
             Ok(agreed) => first_child(session, core, &agreed, spi, (&nonces.0, &nonces.1), plan.want),
             Err(refusal) => no_child(session, core, &refusal, spi, plan.want, chain.has(payload::SA)),
@@ -436,14 +412,7 @@ fn first_child(
 }
 
 /// The IKE SA stands without it. A child that the peer takes for made has to be deleted there.
-fn no_child(
-    session: &mut Session,
-    core: &mut Core,
-    refusal: &Refusal,
-    spi: Spi,
-    want: WantId,
-    made: bool,
-) {
+fn no_child(session: &mut Session, core: &mut Core, refusal: &Refusal, spi: Spi, want: WantId, made: bool) {
     core.refuse(Some(session.id), &session.path, refusal);
     session.tell(core, Fact::Note(refusal.detail.as_str().into()));
     core.release(spi);
@@ -451,25 +420,6 @@ fn no_child(
         session.delete_children(core, &[spi]);
     }
     core.events.push_back(Event::NegotiationFailed { session: session.id, want, silent: false });
-}
-
-/// The peer refuses IKE_AUTH.
-pub(crate) fn refused(session: &mut Session, said: &Notify) -> Refusal {
-    let (peer, name) = (session.path.remote.ip(), notify::name(said.kind));
-    let advice = match said.kind {
-        notify::AUTHENTICATION_FAILED => {
-            "it does not know our identity, or our key or certificate is not what it expects; its log says which"
-        }
-        notify::INVALID_SYNTAX => "it does not understand our message",
-        notify::NO_PROPOSAL_CHOSEN | notify::TS_UNACCEPTABLE => "it wants no IKE SA without this child",
-        notify::FAILED_CP_REQUIRED | notify::INTERNAL_ADDRESS_FAILURE => {
-            "it wants to hand out an address, which we do not ask for"
-        }
-        notify::SINGLE_PAIR_REQUIRED => "it wants one pair of addresses for each child",
-        _ => "its log says why",
-    };
-    let what = if said.kind == notify::AUTHENTICATION_FAILED { "authentication-failed" } else { "auth-refused" };
-    Refusal::because(Blame::PeerIncompatible, what, format!("{peer} refuses IKE_AUTH: {name}: {advice}"))
 }
 
 /// Who answers must be one of the profile's peers.
@@ -482,52 +432,4 @@ fn is_admitted(profile: &config::Profile, name: &Name, is_mapped: bool) -> Resul
         profile.name
     );
     Err(unauthenticated("identity-not-matched", Blame::Refused, detail))
-}
-
-pub(super) fn bad_certificate(refusal: &pki::Refusal) -> Refusal {
-    unauthenticated(refusal.what, Blame::PeerIncompatible, refusal.detail.clone())
-}
-
-pub(super) fn wrong_kind(profile: &config::Profile, name: &Name, kind: crypto::sign::Kind) -> Refusal {
-    let detail = format!(
-        "{name} signs with {kind}, which profile {} does not take: see `authentication remote`",
-        profile.name
-    );
-    unauthenticated("authentication-not-allowed", Blame::Refused, detail)
-}
-
-pub(super) fn bad_key() -> Refusal {
-    let detail = "the key in the peer's certificate is of a kind or length that we do not verify with";
-    unauthenticated("unsuitable-key", Blame::PeerIncompatible, detail.to_owned())
-}
-
-pub(super) fn bad_signature(name: &Name) -> Refusal {
-    let detail = format!("the signature of {name} is not made with the key of its certificate");
-    unauthenticated("bad-signature", Blame::PeerMisbehaved, detail)
-}
-
-pub(super) fn cannot_sign() -> Refusal {
-    let detail = "our key does not sign as the peer needs it".to_owned();
-    unauthenticated("cannot-sign", Blame::Local, detail)
-}
-
-pub(super) fn no_spi() -> Refusal {
-    Refusal::because(Blame::Local, "no-spi-left", "every inbound SPI is taken".to_owned())
-}
-
-fn no_proof() -> Refusal {
-    let detail = "the response has no IDr or no AUTH".to_owned();
-    Refusal::because(Blame::PeerMisbehaved, "no-authentication", detail)
-}
-
-fn no_ppk(ppk: &Ppk) -> Refusal {
-    let detail = format!(
-        "the peer does not have the post-quantum key {}, which is required",
-        ppk.id.escape_ascii()
-    );
-    Refusal::because(Blame::PeerIncompatible, "ppk-required", detail)
-}
-
-pub(super) fn reconfigured() -> Refusal {
-    Refusal::because(Blame::Local, "reconfigured", "the profile is gone".to_owned())
 }

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use base::Secret;
+use crypto::job::Job;
 use crypto::prf::Hash;
-use crypto::sign::{Kind, PrivateKey, Scheme};
+use crypto::sign::{Kind, PrivateKey, PublicKey, Scheme};
 
 use super::{certificate, unauthenticated};
-use crate::config::v2::{self as config, Authentication, Prf};
 use crate::config::Config;
+use crate::config::v2::{self as config, Authentication, Prf};
 use crate::error::Refusal;
 use crate::notice::Blame;
 use crate::v2::keys::Keys;
@@ -95,21 +96,23 @@ pub(crate) const fn word(kind: Kind) -> &'static str {
 
 impl Signer {
     /// The first of the profile's trustpoints that has a key of ours, those first whose CA the peer named.
-    pub(crate) fn of(
-        config: &Config,
-        profile: &config::Profile,
-        secured: &Secured,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn of(config: &Config, profile: &config::Profile, secured: &Secured) -> Result<Self, Refusal> {
         let credentials = certificate::credentials(config, profile, &secured.authorities);
         let mut why = format!("no trustpoint of profile {} has a key and a certificate", profile.name);
         for (trustpoint, credential) in credentials {
             let kind = credential.key.kind();
             if !suits(&profile.local_authentication, kind) {
-                why = format!("the key of trustpoint {} is {kind}: not what profile {} signs with", trustpoint.name, profile.name);
+                why = format!(
+                    "the key of trustpoint {} is {kind}: not what profile {} signs with",
+                    trustpoint.name, profile.name
+                );
                 continue;
             }
             let Some((scheme, method)) = scheme(kind, secured.peer) else {
-                why = format!("the peer verifies no signature that the {kind} key of trustpoint {} makes", trustpoint.name);
+                why = format!(
+                    "the peer verifies no signature that the {kind} key of trustpoint {} makes",
+                    trustpoint.name
+                );
                 continue;
             };
             return Ok(Self {
@@ -179,9 +182,34 @@ const fn number(hash: Hash) -> u16 {
     }
 }
 
+/// A peer's signature that waits to be verified.
+pub(crate) struct Verification {
+    pub(crate) key: PublicKey,
+    schemes: Vec<Scheme>,
+    message: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Verification {
+    pub(crate) fn new(key: PublicKey, auth: &Auth, message: Vec<u8>) -> Result<Self, Refusal> {
+        let (schemes, signature) = schemes(auth)?;
+        Ok(Self { key, schemes, message, signature })
+    }
+
+    /// By the next scheme that it may have been made with; `None`: by none at all.
+    pub(crate) fn next(&mut self) -> Option<Job> {
+        if self.schemes.is_empty() {
+            return None;
+        }
+        let (key, scheme) = (self.key.clone(), self.schemes.remove(0));
+        let (message, signature) = (self.message.clone(), self.signature.clone());
+        Some(Job::Verify { key, scheme, message, signature })
+    }
+}
+
 /// The schemes by which a peer may have made its signature, the likeliest first, and the signature. What
 /// method 1 hashes with it does not say.
-pub(crate) fn schemes(auth: &Auth) -> Result<(Vec<Scheme>, Vec<u8>), Refusal> {
+fn schemes(auth: &Auth) -> Result<(Vec<Scheme>, Vec<u8>), Refusal> {
     let fixed = |hash| Ok((vec![Scheme::EcdsaFixed(hash)], auth.data.clone()));
     match auth.method {
         method::RSA => {

@@ -1,15 +1,11 @@
 //! The responder's side of IKE_AUTH: who the peer is settles its profile and inside VRF.
 
 use base::Secret;
-use crypto::job::{Failed, Job, Outcome};
-use crypto::sign::{PublicKey, Scheme};
+use crypto::job::{Job, Outcome};
 
-use super::initiator::{
-    bad_certificate, bad_key, bad_signature, cannot_sign, no_spi, reconfigured, wrong_kind,
-};
-use super::proof::{self, Means, Signer};
+use super::proof::{self, Means, Signer, Verification};
+use super::refusal::{self, cannot_sign, childless, malformed, no_profile, no_spi, reconfigured, wants_eap};
 use super::{Proven, certificate, establish, own_name, push, push_abilities, unauthenticated};
-use crate::auth::certificate::proves;
 use crate::config::v2::{self as config, Authentication, Ppk};
 use crate::core::{Asker, Core, Event};
 use crate::error::Refusal;
@@ -26,7 +22,7 @@ use crate::v2::wire::header::exchange;
 use crate::v2::wire::notify::{self, INVALID_SYNTAX, NO_ADDITIONAL_SAS, Notify};
 use crate::v2::wire::payload::{self, Builder, Chain};
 use crate::v2::wire::{cert, id};
-use crate::v2::{ppk, profile, sa_init};
+use crate::v2::{keyring, ppk, profile, sa_init};
 use crate::wire::id::Name;
 use crate::{Answer, Ask};
 
@@ -54,7 +50,7 @@ pub(crate) struct Judging {
 enum Waits {
     Nothing,
     Validation,
-    Verification(PublicKey, Vec<Scheme>),
+    Verification(Verification),
     Spi,
     Signature,
 }
@@ -115,8 +111,9 @@ pub(crate) fn answered(
 ) -> Result<Step, Refusal> {
     match (std::mem::replace(&mut judging.waits, Waits::Nothing), answer) {
         (Waits::Validation, Answer::Validated(result)) => validated(session, core, *judging, result),
-        (Waits::Verification(key, schemes), Answer::Computed(result)) => {
-            verified(session, core, *judging, key, schemes, result)
+        (Waits::Verification(_), Answer::Computed(Ok(Outcome::Verified))) => welcome(session, core, *judging),
+        (Waits::Verification(verification), Answer::Computed(_)) => {
+            verify(session, core, *judging, verification)
         }
         (Waits::Spi, Answer::Spi(Some(spi))) => {
             session.hold_spi(spi);
@@ -157,13 +154,9 @@ fn by_secret(
     }
     let key = key(session, core, profile, name)?;
     judging.profile = Some(profile.clone());
-    let (keys, ppk, is_plain) = keys(session, core, &judging, chain)?;
+    let (keys, ppk, auth) = keys(session, core, &judging, chain)?;
     let octets = octets(session, &judging, &keys)?;
-    let said = match (is_plain, chain.notify(notify::NO_PPK_AUTH)) {
-        (true, Some(without)) => without.data,
-        _ => judging.auth.data.clone(),
-    };
-    if !crypto::equal(&proof::by_secret(keys.prf, &key, &octets).data, &said) {
+    if !crypto::equal(&proof::by_secret(keys.prf, &key, &octets).data, &auth.data) {
         let detail = format!(
             "AUTH of {name} is not made with the remote key that profile {} has for it: the pre-shared keys differ",
             profile.name
@@ -181,7 +174,7 @@ fn key(
     name: &Name,
 ) -> Result<Secret, Refusal> {
     let address = session.path.remote.ip();
-    let peer = profile::peer_of_name(&core.config, profile, name, address);
+    let peer = keyring::peer_of_name(&core.index, profile, name, address);
     if let Some(peer) = peer {
         session.tell(core, Fact::chosen(Kind::Key, &peer.name));
     }
@@ -197,23 +190,22 @@ fn key(
 }
 
 /// The keys that the peer proves itself with: with the post-quantum key that it names if we have that; and
-/// whether NO_PPK_AUTH is what proves it.
+/// what proves it: if we do not, NO_PPK_AUTH.
 fn keys(
     session: &Session,
     core: &Core,
     judging: &Judging,
     chain: &Chain<'_>,
-) -> Result<(Keys, Option<Ppk>, bool), Refusal> {
-    let config = &core.config;
+) -> Result<(Keys, Option<Ppk>, Auth), Refusal> {
     let address = session.path.remote.ip();
     let peer = judging.profile.as_ref();
-    let peer = peer.and_then(|profile| profile::peer_of_name(config, profile, &judging.name, address));
+    let peer = peer.and_then(|profile| keyring::peer_of_name(&core.index, profile, &judging.name, address));
     let ours = peer.and_then(|peer| peer.ppk.as_ref());
     let named = chain.notify(notify::PPK_IDENTITY);
     let mut keys = judging.keys.clone();
     if let Some(ppk) = ours.filter(|ppk| named.as_ref().is_some_and(|said| ppk::is_named(ppk, said))) {
         keys.mix(&ppk.key);
-        return Ok((keys, Some(ppk.clone()), false));
+        return Ok((keys, Some(ppk.clone()), judging.auth.clone()));
     }
     if let Some(ppk) = ours.filter(|ppk| ppk.required) {
         let detail = format!(
@@ -223,11 +215,14 @@ fn keys(
         );
         return Err(unauthenticated("ppk-required", Blame::PeerIncompatible, detail));
     }
-    if named.is_some() && !chain.notified(notify::NO_PPK_AUTH) {
-        let detail = format!("{} insists on a post-quantum key that we do not have for it", judging.name);
-        return Err(unauthenticated("unknown-ppk", Blame::Refused, detail));
+    if named.is_none() {
+        return Ok((keys, None, judging.auth.clone()));
     }
-    Ok((keys, None, named.is_some()))
+    let without = chain.notify(notify::NO_PPK_AUTH).ok_or_else(|| {
+        let detail = format!("{} insists on a post-quantum key that we do not have for it", judging.name);
+        unauthenticated("unknown-ppk", Blame::Refused, detail)
+    })?;
+    Ok((keys, None, Auth { data: without.data, ..judging.auth.clone() }))
 }
 
 fn octets(session: &Session, judging: &Judging, keys: &Keys) -> Result<Vec<u8>, Refusal> {
@@ -260,7 +255,7 @@ fn validated(
     mut judging: Judging,
     result: Result<pki::Validated, pki::Refusal>,
 ) -> Result<Step, Refusal> {
-    let pki::Validated { certificate, trustpoint } = result.map_err(|refusal| bad_certificate(&refusal))?;
+    let pki::Validated { certificate, trustpoint } = result.map_err(|why| refusal::bad_certificate(&why))?;
     session.tell(core, Fact::chosen(Kind::Trustpoint, &trustpoint));
     let (config, name) = (core.config.clone(), &judging.name);
     let is_mapped = |profile: &config::Profile| certificate::is_mapped(&config, profile, &certificate);
@@ -268,10 +263,6 @@ fn validated(
     let chosen = profile::choose(&config, &session.path, name, is_mapped, &mut story);
     story.into_iter().for_each(|fact| session.tell(core, fact));
     let profile = chosen.ok_or_else(|| no_profile(name))?;
-    if !is_mapped(profile)
-        && let Err(refusal) = proves(&certificate, name) {
-        return Err(refusal.telling(notify::AUTHENTICATION_FAILED));
-    }
     if !profile.verify.is_empty() && !profile.verify.contains(&trustpoint) {
         let detail = format!(
             "the certificate of {name} is good under trustpoint {trustpoint}, which profile {} does not name",
@@ -279,53 +270,25 @@ fn validated(
         );
         return Err(unauthenticated("wrong-trustpoint", Blame::Refused, detail));
     }
-    let key = certificate.public_key().ok_or_else(bad_key)?;
-    if !profile.remote_authentication.iter().any(|one| proof::suits(one, key.kind())) {
-        return Err(wrong_kind(profile, name, key.kind()));
-    }
+    let key = certificate::key_of(profile, &certificate, name, is_mapped(profile))?;
     judging.profile = Some(profile.clone());
     judging.word = proof::word(key.kind());
-    let (schemes, _) = proof::schemes(&judging.auth)?;
-    verify_next(session, core, judging, key, schemes)
+    let chain = judging.clear.chain()?;
+    let (keys, ppk, auth) = keys(session, core, &judging, &chain)?;
+    let verification = Verification::new(key, &auth, octets(session, &judging, &keys)?)?;
+    (judging.keys, judging.ppk) = (keys, ppk);
+    verify(session, core, judging, verification)
 }
 
-fn verify_next(
+fn verify(
     session: &Session,
     core: &mut Core,
     judging: Judging,
-    key: PublicKey,
-    mut schemes: Vec<Scheme>,
+    mut verification: Verification,
 ) -> Result<Step, Refusal> {
-    if schemes.is_empty() {
-        return Err(bad_signature(&judging.name));
-    }
-    let chain = judging.clear.chain()?;
-    let (keys, _, is_plain) = keys(session, core, &judging, &chain)?;
-    let (_, mut signature) = proof::schemes(&judging.auth)?;
-    if let Some(without) = chain.notify(notify::NO_PPK_AUTH).filter(|_| is_plain) {
-        let auth = Auth { method: judging.auth.method, data: without.data };
-        (_, signature) = proof::schemes(&auth)?;
-    }
-    let (scheme, message) = (schemes.remove(0), octets(session, &judging, &keys)?);
-    let job = Job::Verify { key: key.clone(), scheme, message, signature };
+    let job = verification.next().ok_or_else(|| refusal::bad_signature(&judging.name))?;
     core.ask(Asker::V2(session.id, Waiting::Opening), Ask::Compute(job));
-    Ok(waiting(judging, Waits::Verification(key, schemes)))
-}
-
-fn verified(
-    session: &mut Session,
-    core: &mut Core,
-    mut judging: Judging,
-    key: PublicKey,
-    schemes: Vec<Scheme>,
-    result: Result<Outcome, Failed>,
-) -> Result<Step, Refusal> {
-    if !matches!(result, Ok(Outcome::Verified)) {
-        return verify_next(session, core, judging, key, schemes);
-    }
-    let (keys, ppk, _) = keys(session, core, &judging, &judging.clear.chain()?)?;
-    (judging.keys, judging.ppk) = (keys, ppk);
-    welcome(session, core, judging)
+    Ok(waiting(judging, Waits::Verification(verification)))
 }
 
 /// The peer is who it says. Its profile settles the inside VRF, and that what its first child may be.
@@ -367,9 +330,12 @@ fn means(
         let secured = session.secured().ok_or_else(reconfigured)?;
         return Signer::of(&core.config, profile, secured).map(Means::Signature);
     }
-    let peer = profile::peer_of_name(&core.config, profile, &judging.name, session.path.remote.ip());
+    let peer = keyring::peer_of_name(&core.index, profile, &judging.name, session.path.remote.ip());
     let key = profile::own_key(profile, peer).ok_or_else(|| {
-        let detail = format!("no local pre-shared key for {} in the keyring of profile {}", judging.name, profile.name);
+        let detail = format!(
+            "no local pre-shared key for {} in the keyring of profile {}",
+            judging.name, profile.name
+        );
         unauthenticated("no-pre-shared-key", Blame::Refused, detail)
     })?;
     Ok(Means::Shared(key))
@@ -457,28 +423,4 @@ fn response(
     }
     push_abilities(&mut chain, &core.config, mobike);
     chain
-}
-
-fn malformed(why: &str) -> Refusal {
-    let detail = format!("IKE_AUTH: {why}");
-    Refusal::because(Blame::PeerMisbehaved, "bad-auth-request", detail).telling(INVALID_SYNTAX)
-}
-
-fn wants_eap(name: &Name) -> Refusal {
-    let detail = format!(
-        "{name} wants EAP, which is for remote access and not served here: give it a pre-shared key or a certificate"
-    );
-    unauthenticated("eap-not-supported", Blame::PeerIncompatible, detail)
-}
-
-fn no_profile(name: &Name) -> Refusal {
-    let detail = format!(
-        "no crypto ikev2 profile of this front VRF and address matches {name}: add a `match identity remote`"
-    );
-    unauthenticated("no-profile-matches", Blame::Refused, detail)
-}
-
-fn childless(profile: &config::Profile) -> Refusal {
-    let detail = format!("the peer wants an IKE SA without a child, which profile {} does not allow", profile.name);
-    Refusal::because(Blame::Refused, "childless-not-allowed", detail).telling(INVALID_SYNTAX)
 }

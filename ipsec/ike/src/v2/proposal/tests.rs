@@ -83,7 +83,7 @@ fn what_does_not_fit_is_told_with_the_first_thing_that_does_not() {
 #[test]
 fn a_transform_that_we_do_not_know_is_not_taken_and_hurts_nobody() {
     let mut theirs = ike_offer(&[&mixed()], &[]);
-    let foreign = Transform { foreign: true, ..Transform::keyed(kind::ENCRYPTION, 20, 128) };
+    let foreign = Transform { foreign: true, bits: Some(128), ..Transform::new(kind::ENCRYPTION, 20) };
     theirs.proposals[0].transforms.insert(0, foreign);
     theirs.proposals[0].transforms.insert(0, Transform::new(kind::ENCRYPTION, 999));
     let choice = chosen(&theirs, &ike_offer(&[&mixed()], &[])).unwrap();
@@ -252,6 +252,6 @@ fn every_algorithm_survives_its_number() {
     for prf in hashes.map(Prf::Hmac).into_iter().chain([Prf::AesXcbc, Prf::AesCmac]) {
         assert_eq!(numbers::prf(&numbers::of_prf(prf)), Some(prf));
     }
-    assert_eq!(numbers::cipher(&Transform::keyed(kind::ENCRYPTION, 12, 127)), None);
+    assert_eq!(numbers::cipher(&Transform { bits: Some(127), ..Transform::new(kind::ENCRYPTION, 12) }), None);
     assert_eq!(numbers::cipher(&Transform::new(kind::ENCRYPTION, 12)), None, "AES without a length");
 }

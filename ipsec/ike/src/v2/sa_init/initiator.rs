@@ -121,7 +121,7 @@ fn payloads(session: &Session, core: &Core, request: &Request) -> Builder {
     if transforms.any(|transform| additional.contains(&transform.kind)) {
         push(&mut chain, notify::INTERMEDIATE_EXCHANGE_SUPPORTED, Vec::new());
     }
-    if ppk::for_initiator(&core.config, session).is_some() {
+    if ppk::for_initiator(&core.index, session).is_some() {
         push(&mut chain, notify::USE_PPK, Vec::new());
     }
     chain
@@ -150,9 +150,11 @@ fn judge(
     if chain.has(payload::SA) {
         return accept(session, core, request, chain, message);
     }
-    if let Some(cookie) = chain.notify(notify::COOKIE).filter(|one| cookie::LENGTHS.contains(&one.data.len())) {
+    if let Some(cookie) = chain.notify(notify::COOKIE).filter(|one| cookie::LENGTHS.contains(&one.data.len()))
+    {
         session.tell(core, Fact::Notified { ours: false, name: notify::name(notify::COOKIE) });
-        return again(Request { cookie: cookie.data, ..request }).map(|request| transmit(session, core, request));
+        return again(Request { cookie: cookie.data, ..request })
+            .map(|request| transmit(session, core, request));
     }
     let Some(said) = chain.error() else {
         let detail = format!("{} answers IKE_SA_INIT with nothing that helps", session.path.remote.ip());
@@ -177,7 +179,8 @@ fn change_group(
         let mut all = request.offer.proposals.iter().flat_map(|proposal| proposal.of(kind::KEY_EXCHANGE));
         all.any(|transform| transform.id == id)
     };
-    let group = wanted.filter(|id| offered(*id) && *id != request.group.number()).and_then(Group::from_number);
+    let group =
+        wanted.filter(|id| offered(*id) && *id != request.group.number()).and_then(Group::from_number);
     let Some(group) = group else {
         let detail = format!(
             "{} wants a key exchange that we do not offer (group {}): add it to the ikev2 proposal",
@@ -216,10 +219,16 @@ fn accept(
     }
     let peer = Capabilities::of(chain, &config);
     if !suite.additional.is_empty() && !peer.intermediate {
-        return Err(misbehaved(session, "it chose additional key exchanges and does not know IKE_INTERMEDIATE"));
+        return Err(misbehaved(
+            session,
+            "it chose additional key exchanges and does not know IKE_INTERMEDIATE",
+        ));
     }
     session.cookies.1 = message.header.responder;
-    session.tell(core, Fact::Chosen { what: proposal::describe(&Sa { proposals: vec![choice.proposal] }).into() });
+    session.tell(
+        core,
+        Fact::Chosen { what: proposal::describe(&Sa { proposals: vec![choice.proposal] }).into() },
+    );
     let nat = mobike::detect(&chain.notifies()?, session.cookies, &session.path);
     session.tell(core, Fact::Nat { local: nat.local, remote: nat.remote });
     if nat.any() {
@@ -257,7 +266,8 @@ pub(crate) fn answered(
 }
 
 pub(crate) fn authorities(chain: &Chain<'_>) -> Vec<[u8; cert::AUTHORITY]> {
-    let requests = chain.all(payload::CERTIFICATE_REQUEST).filter_map(|body| cert::Request::decode(body).ok());
+    let requests =
+        chain.all(payload::CERTIFICATE_REQUEST).filter_map(|body| cert::Request::decode(body).ok());
     let x509 = requests.filter(|request| request.encoding == cert::X509_SIGNATURE);
     x509.flat_map(|request| request.authorities).take(64).collect()
 }

@@ -43,7 +43,7 @@ pub(crate) fn open(
     story: &mut Story,
 ) -> Result<Option<Box<Session>>, Refusal> {
     let header = &message.header;
-    if header.exchange != exchange::SA_INIT || header.is_response() || !header.from_initiator() {
+    if header.exchange != exchange::SA_INIT || header.is_response() || !header.is_of_initiator() {
         return Err(Refusal::ignored("unknown-spis"));
     }
     if header.message_id != 0 {
@@ -66,7 +66,8 @@ pub(crate) fn open(
         Ok(session) => Ok(session),
         Err(refusal) => {
             if let Some(kind) = refusal.notify {
-                let data = if kind == notify::UNSUPPORTED_CRITICAL_PAYLOAD { chain.unsupported() } else { None };
+                let data =
+                    if kind == notify::UNSUPPORTED_CRITICAL_PAYLOAD { chain.unsupported() } else { None };
                 respond_without_state(core, message, kind, data.into_iter().collect());
                 story.tell(core.now, Fact::Notified { ours: true, name: notify::name(kind) });
             }
@@ -172,13 +173,7 @@ pub(crate) fn agreed(
     Step::ExpectRequest
 }
 
-fn payloads(
-    session: &Session,
-    core: &Core,
-    received: &Received,
-    public: &[u8],
-    nonce_r: &[u8],
-) -> Builder {
+fn payloads(session: &Session, core: &Core, received: &Received, public: &[u8], nonce_r: &[u8]) -> Builder {
     let (config, peer, path) = (&core.config, &received.peer, &session.path);
     let mut chain = Builder::default();
     chain
@@ -192,7 +187,7 @@ fn payloads(
     if peer.intermediate && !received.suite.additional.is_empty() {
         push(&mut chain, notify::INTERMEDIATE_EXCHANGE_SUPPORTED, Vec::new());
     }
-    if peer.ppk && ppk::is_known(config, path) {
+    if peer.ppk && ppk::is_known(&core.index, path) {
         push(&mut chain, notify::USE_PPK, Vec::new());
     }
     if profiles(config, path).any(|profile| profile.childless) {
@@ -206,7 +201,8 @@ fn payloads(
 
 fn no_suite() -> Refusal {
     let detail = "the peer offers additional key exchanges and does not know IKE_INTERMEDIATE".to_owned();
-    Refusal::because(Blame::PeerIncompatible, "no-proposal-chosen", detail).telling(notify::NO_PROPOSAL_CHOSEN)
+    Refusal::because(Blame::PeerIncompatible, "no-proposal-chosen", detail)
+        .telling(notify::NO_PROPOSAL_CHOSEN)
 }
 
 fn no_profile(message: &Message<'_>) -> Refusal {

@@ -72,11 +72,6 @@ impl Reassembly {
         Ok(self.messages.remove(&key).map(|partial| partial.join()))
     }
 
-    /// Whether anything of a message has come.
-    pub(crate) fn is_partial(&self, header: &Header) -> bool {
-        self.messages.contains_key(&(header.is_response(), header.message_id))
-    }
-
     /// Messages before this ID will not be completed any more.
     pub(crate) fn forget(&mut self, response: bool, before: u32) {
         self.messages.retain(|(is_response, id), _| *is_response != response || *id >= before);

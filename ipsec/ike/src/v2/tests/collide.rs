@@ -247,7 +247,9 @@ fn an_ike_sa_that_one_side_closes_is_closed_whatever_the_other_does() {
             let mut pair = seeded(1);
             pair.close(A);
             work(&mut pair, B);
-            order.iter().for_each(|who| drop(pair.deliver(*who)));
+            for who in order {
+                pair.deliver(who);
+            }
             pair.settle();
             assert_eq!((pair.children(A), pair.children(B)), (0, 0));
             assert_eq!((pair.sessions(A), pair.sessions(B)), (0, 0));
@@ -285,7 +287,9 @@ fn a_rekey_that_waits_for_its_key_exchange_while_the_peers_arrives_is_dropped() 
 }
 
 /// What a side may begin.
-const DEEDS: [(&str, fn(&mut Pair, usize)); 7] = [
+type Deed = (&'static str, fn(&mut Pair, usize));
+
+const DEEDS: [Deed; 7] = [
     ("rekey", Pair::rekey),
     ("delete", Pair::delete),
     ("rekey the IKE SA", Pair::rekey_ike),

@@ -23,7 +23,7 @@ use crate::v2::state::{Capabilities, Established, State};
 use crate::v2::task::Task;
 use crate::v2::wire::header::{Header, exchange};
 use crate::v2::wire::notify::{self, Notify};
-use crate::v2::wire::payload;
+use crate::v2::wire::payload::{self, Builder};
 use crate::wire::id::Name;
 use crate::{
     Answer, Ask, AskId, Child, ChildId, Command, Config, Datagram, DownReason, Endpoints, Input, Output, Path,
@@ -243,6 +243,44 @@ impl Pair {
             }
         }
         panic!("they never stop");
+    }
+
+    /// As [`settle`](Self::settle), with A at another place.
+    pub(super) fn settle_from(&mut self, remote: SocketAddr) {
+        for _ in 0..1000 {
+            let moved = |path: Path| Path { local: path.remote, remote, ..path };
+            let heard = self.sides[A].sent.pop_front().map(|sent| Datagram { path: moved(sent.path), ..sent });
+            if !(self.deliver(B) | heard.is_some()) {
+                return;
+            }
+            let now = self.now;
+            heard.into_iter().for_each(|datagram| self.sides[B].handle(now, Input::Datagram(datagram)));
+        }
+        panic!("they never stop");
+    }
+
+    /// Says something that no task says.
+    pub(super) fn tell(&mut self, who: usize, chain: &Builder) {
+        let session = self.session(who);
+        self.sides[who].ike.with(session, |session, core| {
+            let Either::V2(session) = session else { panic!("version 2") };
+            session.send_request(core, exchange::INFORMATIONAL, chain);
+            Fate::Live
+        });
+        self.command(who, Command::Load(0));
+    }
+
+    /// `who` gets an empty response to its question, sealed as it should be.
+    pub(super) fn forge(&mut self, who: usize, asked: &Datagram) {
+        let (header, _) = Header::decode(&asked.bytes).unwrap();
+        let session = self.session(1 - who);
+        self.sides[1 - who].ike.with(session, |session, core| {
+            let Either::V2(session) = session else { panic!("version 2") };
+            session.send_response(core, header.exchange, header.message_id, &Builder::default());
+            Fate::Live
+        });
+        self.command(1 - who, Command::Load(0));
+        assert!(self.deliver(1 - who));
     }
 
     /// Time passes for both; nothing that is sent meanwhile gets through.

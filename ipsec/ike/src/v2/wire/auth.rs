@@ -12,7 +12,6 @@ pub(crate) mod method {
     pub(crate) const ECDSA_256: u8 = 9;
     pub(crate) const ECDSA_384: u8 = 10;
     pub(crate) const ECDSA_521: u8 = 11;
-    pub(crate) const NULL: u8 = 13;
     /// RFC 7427.
     pub(crate) const DIGITAL_SIGNATURE: u8 = 14;
 }

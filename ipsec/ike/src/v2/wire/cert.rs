@@ -4,7 +4,6 @@ use crate::wire::{Malformed, Reader};
 
 /// A DER certificate (CERT), SHA-1 hashes of public keys of CAs (CERTREQ).
 pub(crate) const X509_SIGNATURE: u8 = 4;
-pub(crate) const HASH_AND_URL: u8 = 12;
 
 /// Bytes of one CA in a request.
 pub(crate) const AUTHORITY: usize = 20;

@@ -6,8 +6,6 @@ pub(crate) const VERSION_2: u8 = 0x20;
 
 /// Sent by the original initiator of the IKE SA.
 pub(crate) const FLAG_INITIATOR: u8 = 0x08;
-/// The sender speaks a higher major version too.
-pub(crate) const FLAG_VERSION: u8 = 0x10;
 pub(crate) const FLAG_RESPONSE: u8 = 0x20;
 
 /// Exchange types, RFC 7296 section 3.1, RFC 9242, RFC 9370.
@@ -32,7 +30,7 @@ impl Header {
     }
 
     /// The sender is the original initiator of the IKE SA.
-    pub(crate) const fn from_initiator(&self) -> bool {
+    pub(crate) const fn is_of_initiator(&self) -> bool {
         self.flags & FLAG_INITIATOR != 0
     }
 }

@@ -1,6 +1,5 @@
 //! Key exchange and nonce payloads: RFC 7296 sections 3.4 and 3.9.
 
-pub(crate) use crate::wire::nonce;
 use crate::wire::{Malformed, Reader};
 
 /// The longest public value of a method we know: ML-KEM-1024's keys and ciphertexts.
@@ -22,10 +21,6 @@ impl KeyExchange {
             1..=LONGEST => Ok(Self { method, public: reader.rest().to_vec() }),
             _ => Err(Malformed("bad-key-exchange-length")),
         }
-    }
-
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        encode(self.method, &self.public)
     }
 }
 

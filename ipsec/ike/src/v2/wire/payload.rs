@@ -15,12 +15,10 @@ pub(crate) const AUTHENTICATION: u8 = 39;
 pub(crate) const NONCE: u8 = 40;
 pub(crate) const NOTIFY: u8 = 41;
 pub(crate) const DELETE: u8 = 42;
-pub(crate) const VENDOR: u8 = 43;
 pub(crate) const TS_INITIATOR: u8 = 44;
 pub(crate) const TS_RESPONDER: u8 = 45;
 /// SK.
 pub(crate) const ENCRYPTED: u8 = 46;
-pub(crate) const CONFIGURATION: u8 = 47;
 pub(crate) const EAP: u8 = 48;
 /// SKF, RFC 7383.
 pub(crate) const ENCRYPTED_FRAGMENT: u8 = 53;
@@ -78,14 +76,11 @@ impl<'a> Chain<'a> {
         self.find(kind).is_some()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.payloads.is_empty()
-    }
-
     pub(crate) fn all(&self, kind: u8) -> impl Iterator<Item = &'a [u8]> {
         self.payloads.iter().filter(move |payload| payload.kind == kind).map(|payload| payload.body)
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Payload<'a>> {
         self.payloads.iter()
     }

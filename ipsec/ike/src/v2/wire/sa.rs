@@ -57,10 +57,6 @@ impl Transform {
     pub(crate) const fn new(kind: u8, id: u16) -> Self {
         Self { kind, id, bits: None, foreign: false }
     }
-
-    pub(crate) const fn keyed(kind: u8, id: u16, bits: u16) -> Self {
-        Self { bits: Some(bits), ..Self::new(kind, id) }
-    }
 }
 
 impl Proposal {

@@ -127,7 +127,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         return None;
     }
     match length {
-        0..0x80 => rest.split_at_checked(usize::from(length)),
+        0..=0x7f => rest.split_at_checked(usize::from(length)),
         0x81 => {
             let (length, rest) = rest.split_first()?;
             rest.split_at_checked(usize::from(*length))

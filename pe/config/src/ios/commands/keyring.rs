@@ -23,8 +23,9 @@ pub(super) fn commands() -> Vec<Command> {
                     return Err(Fault::new("`default` is the ring of the global keys", help).at("NAME"));
                 }
                 let front = a.opt("F");
-                let exists = s.config.keyrings.iter().any(|ring| ring.name == name);
                 let place = Place::at(Keyring, name);
+                let exists = s.memory.made.contains(&place)
+                    && s.config.keyrings.iter().any(|ring| ring.name == place.name);
                 let mut inside = s.enter(&place);
                 let ring = inside.keyring();
                 if exists && front.is_some() && ring.vrf != front {
@@ -134,11 +135,13 @@ fn keys() -> [Command; 3] {
     ]
 }
 
-/// `<A> [<M>]`; without a mask the one address.
+/// `<A> [<M>]`; without a mask the one address, and `0.0.0.0` every one, as in IOS.
 pub(super) fn peer4(a: &Args) -> Result<Prefix, Fault> {
     let address: IpAddr = a.get("A")?;
     let mask: Option<Mask> = a.opt("M");
-    Prefix::new(address, mask.map_or(32, |mask| mask.0)).map_err(|_| Fault::new("not a network", "").at("M"))
+    let whole = if address.is_unspecified() { 0 } else { 32 };
+    Prefix::new(address, mask.map_or(whole, |mask| mask.0))
+        .map_err(|_| Fault::new("not a network", "").at("M"))
 }
 
 pub(super) fn peer6(a: &Args) -> Result<Prefix, Fault> {
@@ -192,9 +195,9 @@ fn printed4(key: &PresharedKey) -> Option<Args> {
     Some(peer.with_some("M", mask(key.peer)).with("KEY", text(&key.key)))
 }
 
-/// `None` for a host, whose mask goes without saying.
+/// `None` for a host, whose mask goes without saying unless `0.0.0.0` would mean every host.
 pub(super) fn mask(peer: Prefix) -> Option<IpAddr> {
-    (!peer.is_host()).then(|| peer.mask())
+    (!peer.is_host() || peer.address().is_unspecified()).then(|| peer.mask())
 }
 
 /// Only keys that came from text are ever configured.

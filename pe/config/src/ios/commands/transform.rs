@@ -20,7 +20,7 @@ macro_rules! transform {
 
 macro_rules! foreign {
     () => {
-        "{ah-md5-hmac | ah-sha-hmac | ah-sha256-hmac | esp-seal | comp-lzs} [<REST:line>]"
+        "{ah-md5-hmac | ah-sha-hmac | ah-sha256-hmac | esp-seal | esp-gmac | comp-lzs} [<REST:line>]"
     };
 }
 
