@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use ike::config::Version;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use ike::config::Version;
 use tests::internets::{FRONTS, Internets};
 
 const BOTH: [Version; 2] = [Version::V1, Version::V2];

@@ -83,7 +83,8 @@ fn courses_of_events_are_seeds_of_ike_sequence() {
     for (name, version) in [("v1", 0), ("v2", 1)] {
         let open = [version, 8, 0, 2, 0, 12, 0, 2, 0, 13, 0, 2, 0];
         let cross = [version, 8, 0, 2, 0, 12, 0, 13, 0, 0, 0, 0, 0, 4, 0, 5, 77, 2, 0, 15, 100, 2, 0];
-        let lossy = [version, 7, 0, 0, 0, 3, 0, 15, 100, 0, 0, 14, 9, 15, 100, 2, 0, 11, 0, 6, 1, 10, 0, 2, 0];
+        let lossy =
+            [version, 7, 0, 0, 0, 3, 0, 15, 100, 0, 0, 14, 9, 15, 100, 2, 0, 11, 0, 6, 1, 10, 0, 2, 0];
         for (kind, events) in [("open", &open[..]), ("cross", &cross), ("lossy", &lossy)] {
             write("ike_sequence", &format!("{name}-{kind}"), events);
         }

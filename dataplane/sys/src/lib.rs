@@ -1,11 +1,13 @@
 //! What the operating system does for a dataplane and the standard library does not offer: packet
-//! sockets, TUN devices, poll, wake-ups, clocks, processor affinity, random bytes. Linux only.
+//! sockets, TUN devices, poll, wake-ups, clocks, a counted heap, processor affinity, random bytes. Linux
+//! only.
 //!
 //! The only crate besides `crypto` with `unsafe`. Every descriptor is owned, closed on exec, and never
 //! blocks.
 #![allow(unsafe_code)]
 
 pub mod clock;
+pub mod heap;
 pub mod packet;
 pub mod poll;
 

@@ -67,7 +67,8 @@ pub(crate) struct Installed {
 }
 
 pub(crate) struct Children {
-    installed: BTreeMap<ChildId, Installed>,
+    /// Boxed: a map that grows at its end is half empty.
+    installed: BTreeMap<ChildId, Box<Installed>>,
     by_peer: BTreeSet<(Peer, ChildId)>,
     by_policy: BTreeSet<(PolicyId, ChildId)>,
     agenda: Agenda<ChildId>,
@@ -132,25 +133,25 @@ impl Children {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Installed> {
-        self.installed.values()
+        self.installed.values().map(AsRef::as_ref)
     }
 
     pub(crate) fn of_peer(&self, peer: Peer) -> impl Iterator<Item = &Installed> {
         let all = self.by_peer.range((peer, FIRST)..=(peer, LAST));
-        all.filter_map(|(_, id)| self.installed.get(id))
+        all.filter_map(|(_, id)| self.find(*id))
     }
 
     pub(crate) fn of_policy(&self, policy: PolicyId) -> impl Iterator<Item = &Installed> {
         let all = self.by_policy.range((policy, FIRST)..=(policy, LAST));
-        all.filter_map(|(_, id)| self.installed.get(id))
+        all.filter_map(|(_, id)| self.find(*id))
     }
 
     pub(crate) fn find(&self, id: ChildId) -> Option<&Installed> {
-        self.installed.get(&id)
+        self.installed.get(&id).map(AsRef::as_ref)
     }
 
     pub(crate) fn find_mut(&mut self, id: ChildId) -> Option<&mut Installed> {
-        self.installed.get_mut(&id)
+        self.installed.get_mut(&id).map(AsMut::as_mut)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -241,9 +242,11 @@ impl Children {
         self.plan(id);
     }
 
-    pub(crate) fn remove(&mut self, core: &mut Core, id: ChildId, reason: DownReason) -> Option<Installed> {
+    pub(crate) fn remove(&mut self, core: &mut Core, id: ChildId, reason: DownReason) -> Option<Box<Installed>> {
         if let Some(heir) = self.heir(id) {
             self.switch(core, heir);
+        } else if let Some(next) = self.successor(id).filter(|_| reason.leaves_peer()) {
+            self.promote(core, next);
         }
         let child = self.installed.remove(&id)?;
         self.by_peer.remove(&(child.peer(), id));
@@ -251,6 +254,14 @@ impl Children {
         self.agenda.set(id, None);
         core.out.push_back(Output::ChildDown(id, reason));
         Some(child)
+    }
+
+    /// Of version 1: the one that we made in its place and that only waits for its moment.
+    fn successor(&self, id: ChildId) -> Option<ChildId> {
+        let gone = self.find(id).filter(|gone| gone.version == Version::V1)?;
+        let mut waiting = self.of_peer(gone.peer()).filter(|child| child.replaces == Some(id));
+        let next = waiting.find(|child| child.pending.is_some() && child.state.initiator)?;
+        Some(next.state.id)
     }
 
     /// What the peer at this path sent and got through `from` goes through the path's port now: one
@@ -286,11 +297,11 @@ impl Children {
     }
 
     pub(crate) fn plan(&mut self, id: ChildId) {
-        self.agenda.set(id, self.installed.get(&id).and_then(Installed::deadline));
+        self.agenda.set(id, self.find(id).and_then(Installed::deadline));
     }
 }
 
-fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
+fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Box<Installed> {
     let idle = core.index.entry(child.policy).and_then(|entry| entry.idle);
     let idle = idle.map(|after| Box::new(Idle::new(after, core.now)));
     // The responder of the last negotiation lets the initiator go first.
@@ -319,7 +330,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         left: child.lifetime.time,
     };
     let identity = session.established().map(|sa| sa.identity.clone());
-    Installed {
+    Box::new(Installed {
         state,
         version: session.version(),
         identity: identity.unwrap_or(Name::Address(child.remote)),
@@ -332,5 +343,8 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Installed {
         retire_at: None,
         seen: Traffic::default(),
         idle,
-    }
+    })
 }
+
+#[cfg(test)]
+pub(crate) const INSTALLED: usize = size_of::<Installed>();

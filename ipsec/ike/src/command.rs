@@ -60,6 +60,7 @@ impl Ike {
         children.dedup();
         self.wants.retain(|policy| change.entries.contains(&policy));
         self.remove(children, sessions, DownReason::Reconfigured);
+        self.send_away(old.config());
     }
 
     fn remove(&mut self, mut children: Vec<ChildId>, sessions: Vec<SessionId>, reason: DownReason) {

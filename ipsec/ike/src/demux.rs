@@ -14,6 +14,9 @@ use crate::{Path, SessionId};
 /// Who talks to whom: the front VRF, our address and the peer's.
 pub(crate) type Peer = (VrfId, IpAddr, IpAddr);
 
+/// Where the peer is, where it was first, and the cookies.
+type Bound = (Peer, Peer, (Cookie, Cookie));
+
 #[derive(Default)]
 pub(crate) struct Demux {
     pairs: BTreeMap<(VrfId, Cookie, Cookie), SessionId>,
@@ -21,7 +24,7 @@ pub(crate) struct Demux {
     openings: BTreeMap<(VrfId, IpAddr, Cookie), SessionId>,
     peers: BTreeMap<Peer, BTreeSet<SessionId>>,
     /// Under what each session stands in the others.
-    bound: BTreeMap<SessionId, (Peer, (Cookie, Cookie))>,
+    bound: BTreeMap<SessionId, Bound>,
 }
 
 impl Path {
@@ -51,20 +54,22 @@ impl Demux {
 
     /// Cookies and path may have changed since.
     pub(crate) fn bind(&mut self, session: &Session) {
-        let (id, bound) = (session.id(), (session.path().peer(), session.cookies()));
+        let (id, bound) = (session.id(), (session.path().peer(), session.home(), session.cookies()));
         if self.bound.get(&id) == Some(&bound) {
             return;
         }
         self.unbind(id);
-        let (peer @ (front, _, remote), (initiator, responder)) = bound;
+        let (peer @ (front, _, remote), home, (initiator, responder)) = bound;
         self.pairs.insert((front, initiator, responder), id);
         self.openings.insert((front, remote, initiator), id);
-        self.peers.entry(peer).or_default().insert(id);
+        for peer in [peer, home] {
+            self.peers.entry(peer).or_default().insert(id);
+        }
         self.bound.insert(id, bound);
     }
 
     pub(crate) fn unbind(&mut self, id: SessionId) {
-        let Some((peer @ (front, _, remote), (initiator, responder))) = self.bound.remove(&id) else {
+        let Some((peer @ (front, _, remote), home, (initiator, responder))) = self.bound.remove(&id) else {
             return;
         };
         let remove = |found: Option<&SessionId>| found == Some(&id);
@@ -74,8 +79,10 @@ impl Demux {
         if remove(self.openings.get(&(front, remote, initiator))) {
             self.openings.remove(&(front, remote, initiator));
         }
-        if self.peers.get_mut(&peer).is_some_and(|ids| ids.remove(&id) && ids.is_empty()) {
-            self.peers.remove(&peer);
+        for peer in [peer, home] {
+            if self.peers.get_mut(&peer).is_some_and(|ids| ids.remove(&id) && ids.is_empty()) {
+                self.peers.remove(&peer);
+            }
         }
     }
 }

@@ -44,10 +44,11 @@ fn one(kind: u8, body: &[u8]) {
         payload::AUTHENTICATION => proof(body),
         payload::NOTIFY => survives(body, Notify::decode, Notify::encode),
         payload::DELETE => survives(body, Delete::decode, Delete::encode),
-        payload::TS_INITIATOR | payload::TS_RESPONDER => {
-            if ts::decode(body).is_ok_and(|selectors| !selectors.is_empty()) {
-                survives(body, ts::decode, |selectors| ts::encode(selectors));
-            }
+        // Selectors of other types than ours are not kept: of those alone nothing is left.
+        payload::TS_INITIATOR | payload::TS_RESPONDER
+            if ts::decode(body).is_ok_and(|all| !all.is_empty()) =>
+        {
+            survives(body, ts::decode, |selectors| ts::encode(selectors));
         }
         _ => {}
     }

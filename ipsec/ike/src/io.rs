@@ -200,6 +200,16 @@ impl DownReason {
         }
     }
 
+    /// Whether one child goes and its peer stays.
+    pub(crate) const fn leaves_peer(self) -> bool {
+        match self {
+            Self::Expired | Self::Exhausted | Self::PeerDeleted | Self::Superseded => true,
+            Self::InitialContact | Self::Cleared | Self::Reconfigured | Self::PeerSilent | Self::Idle => {
+                false
+            }
+        }
+    }
+
     /// Whether the peer has to be told.
     pub(crate) const fn is_news_to_peer(self) -> bool {
         match self {

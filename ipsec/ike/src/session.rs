@@ -4,6 +4,7 @@ use base::{Instant, Spi};
 
 use crate::config::Version;
 use crate::core::{Asker, Core, WantId};
+use crate::demux::Peer;
 use crate::error::Refusal;
 use crate::natt::Nat;
 use crate::notice::Notice;
@@ -74,6 +75,22 @@ impl Session {
 
     pub(crate) const fn path(&self) -> Path {
         either!(self, one => one.path)
+    }
+
+    /// Between whom the configuration knows it, wherever the peer has moved since.
+    pub(crate) const fn home(&self) -> Peer {
+        match self {
+            Self::V1(one) => one.path.peer(),
+            Self::V2(one) => one.home,
+        }
+    }
+
+    /// Those of version 2; in version 1 children are nobody's.
+    pub(crate) fn children(&self) -> Vec<ChildId> {
+        match self {
+            Self::V1(_) => Vec::new(),
+            Self::V2(one) => one.children.iter().map(|child| child.id).collect(),
+        }
     }
 
     /// The peer has proved that it is there.

@@ -127,6 +127,19 @@ fn phase_1_renewed_from_both_sides_at_once_keeps_one_that_serves() {
     }
 }
 
+#[test]
+fn an_old_child_that_is_used_up_before_its_successor_took_over_hands_over_at_once() {
+    let mut world = connected();
+    let old = world.nodes[0].up[0].id;
+    world.command(0, Command::Rekey(old));
+    world.run(Duration::from_millis(50));
+    assert_eq!(world.nodes[0].up.last().unwrap().id, old, "the new one waits for its moment");
+    world.command(0, Command::Exhausted(old));
+    assert_ne!(world.nodes[0].up.last().unwrap().id, old);
+    carries(&mut world, Duration::from_secs(90), "used up");
+    assert_clean(&world, "used up");
+}
+
 /// Main mode with keys and with certificates, and quick mode with PFS.
 fn kinds() -> Vec<(Config, Config)> {
     let signed = |mut config: Config, ours| {

@@ -98,9 +98,11 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tunnels that ended or are in doubt.
-    pub(crate) fn lost(&self) -> Result<usize> {
-        self.counted("received DELETE for\\|giving up after\\|deleting IKE_SA")
+    /// What the log tells of tunnels that ended or are in doubt.
+    pub(crate) fn lost(&self) -> Result<Vec<String>> {
+        let words = "received DELETE for\\|giving up after\\|deleting IKE_SA";
+        let lines = self.node.demand(&format!("grep '{words}' /srv/driver.log || true"))?;
+        Ok(lines.lines().map(str::to_owned).collect())
     }
 
     fn counted(&self, words: &str) -> Result<usize> {
@@ -138,7 +140,7 @@ fn configure(out: &Path, word: &str, kind: &Kind, load: &str) -> Result<()> {
         "charon {{\n load = openssl random nonce aes sha1 sha2 hmac kdf pem pkcs1 pkcs8 x509 pubkey constraints socket-default \
          load-tester kernel-netlink vici\n threads = 16\n reuse_ikesa = no\n dos_protection = no\n init_limit_half_open = 0\n \
          half_open_timeout = 60\n ikesa_table_size = 4096\n ikesa_table_segments = 64\n retransmit_timeout = 2\n \
-         install_virtual_ip = no\n filelog {{\n f {{\n path = /srv/{word}.log\n default = 0\n ike = 1\n time_format = %s\n \
+         filelog {{\n f {{\n path = /srv/{word}.log\n default = 0\n ike = 1\n time_format = %s\n \
          time_add_ms = yes\n flush_line = yes\n }}\n }}\n plugins {{\n load-tester {{\n enable = yes\n fake_kernel = yes\n \
          version = {}\n initiator_auth = {2}\n responder_auth = {2}\n{keys} proposal = {}\n esp = aes128gcm16\n \
          initiators = 0\n \

@@ -83,15 +83,13 @@ impl Children {
     /// Those of a session of version 2.
     pub(crate) fn of_session(&self, session: &Session) -> impl Iterator<Item = ChildId> {
         let id = Some(session.id());
-        let all = self.of_peer(session.path().peer());
-        all.filter(move |child| child.version == Version::V2 && child.state.session == id)
-            .map(|child| child.state.id)
+        let all = session.children().into_iter();
+        all.filter(move |child| self.find(*child).is_some_and(|child| child.state.session == id))
     }
 
     /// The children of one session of version 2 are another's now.
     pub(crate) fn adopt(&mut self, old: SessionId, new: &Session) {
-        let of_peer: Vec<ChildId> = self.of_peer(new.path().peer()).map(|child| child.state.id).collect();
-        for id in of_peer {
+        for id in new.children() {
             let Some(child) = self.installed.get_mut(&id) else { continue };
             if child.state.session == Some(old) {
                 child.state.session = Some(new.id());
@@ -109,9 +107,8 @@ impl Children {
             Encap::Esp
         };
         let endpoints = Endpoints { local: path.local.ip(), remote: path.remote.ip(), encap };
-        let all = self.installed.values_mut().filter(|child| child.state.session == Some(session.id()));
-        for child in all {
-            let id = child.state.id;
+        for id in session.children() {
+            let Some(child) = self.installed.get_mut(&id) else { continue };
             self.by_peer.remove(&(child.peer(), id));
             (child.state.local, child.state.remote) = (endpoints.local, endpoints.remote);
             (child.state.encap, child.port) = (encap, path.remote.port());

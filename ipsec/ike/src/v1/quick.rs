@@ -91,7 +91,7 @@ pub(crate) fn initiate(session: &mut Session, core: &mut Core, plan: Plan) -> u3
     let (path, random) = (session.path, core.drbg.u32());
     core.debug(Some(session.id), &path, || format!("beginning Quick Mode exchange, M-ID of {id}"));
     let quick = Quick::new(core.now, State::ExpectSpi(plan));
-    session.quicks.insert(id, quick);
+    session.quicks.insert(id, Box::new(quick));
     core.ask(Asker::Quick(session.id, id), Ask::Spi { random });
     id
 }
@@ -150,10 +150,10 @@ fn open(session: &mut Session, core: &mut Core, message: &Message<'_>) -> Result
             session.transmit(core, &bytes);
             quick.window.send(bytes);
         }
-        session.quicks.insert(id, quick);
+        session.quicks.insert(id, Box::new(quick));
         return result.map(|_| ());
     }
-    session.quicks.insert(id, quick);
+    session.quicks.insert(id, Box::new(quick));
     conclude(session, core, id, Some(message), result)
 }
 

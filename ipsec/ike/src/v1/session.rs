@@ -58,7 +58,8 @@ pub(crate) struct Session {
     /// Replaced: this is its end.
     pub(crate) retire_at: Option<Instant>,
     window: Window,
-    pub(crate) quicks: BTreeMap<u32, Quick>,
+    /// Boxed: a map keeps room for several once it has had one.
+    pub(crate) quicks: BTreeMap<u32, Box<Quick>>,
     used: UsedIds,
     keepalive_at: Option<Instant>,
     /// What the peer takes.

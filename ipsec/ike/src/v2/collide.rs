@@ -24,9 +24,7 @@ use ipsec::Selector;
 use super::create_child::{Aim, Initiator};
 use super::session::{ChildRef, Life, Session};
 use super::task::{Denial, Task};
-use super::wire::notify::{
-    CHILD_SA_NOT_FOUND, INVALID_KE_PAYLOAD, Notify, TEMPORARY_FAILURE,
-};
+use super::wire::notify::{CHILD_SA_NOT_FOUND, INVALID_KE_PAYLOAD, Notify, TEMPORARY_FAILURE};
 use crate::ChildId;
 use crate::error::Refusal;
 
@@ -86,7 +84,10 @@ pub(crate) fn admit_ike(session: &Session) -> Result<(), Denial> {
     let busy = match &session.task {
         Some(Task::Create(ours)) => matches!(ours.aim, Aim::Child(_)),
         Some(Task::DeleteChildren(_) | Task::Retire(_)) => true,
-        Some(Task::RekeyChild(_) | Task::RekeyIke | Task::Liveness | Task::Route(_)) | None => false,
+        Some(
+            Task::RekeyChild(_) | Task::RekeyIke | Task::Liveness | Task::Route(_) | Task::Redirect(_),
+        )
+        | None => false,
     };
     if busy || session.upkeep.superseded || !session.pending.is_empty() {
         return Err(later("ike-rekey-while-busy"));
@@ -129,7 +130,8 @@ fn out(task: &mut Task) -> Option<&mut Aim> {
         | Task::DeleteChildren(_)
         | Task::Retire(_)
         | Task::Liveness
-        | Task::Route(_) => None,
+        | Task::Route(_)
+        | Task::Redirect(_) => None,
     }
 }
 

@@ -212,12 +212,7 @@ impl Initiator {
         ask(session, core, Ask::Compute(dh::Job::Generate { group, seed }.into()))
     }
 
-    fn computed(
-        &mut self,
-        session: &mut Session,
-        core: &mut Core,
-        outcome: Result<Outcome, Failed>,
-    ) -> Step {
+    fn computed(&mut self, session: &mut Session, core: &mut Core, outcome: Result<Outcome, Failed>) -> Step {
         let Ok(Outcome::Exchanged(outcome)) = outcome else {
             return self.fail(session, core, &bad_public());
         };
@@ -246,8 +241,7 @@ impl Initiator {
                 rekey_child::announce(&mut chain, session, aim);
                 if let (Some(entry), Some(spi)) = (index.entry(aim.policy), aim.spi) {
                     let keying = further(session, entry);
-                    self.offer =
-                        child::ask(&mut chain, entry, &aim.selector, Keying::Wanted(&keying), spi);
+                    self.offer = child::ask(&mut chain, entry, &aim.selector, Keying::Wanted(&keying), spi);
                 }
             }
             Aim::Ike(_) => {
@@ -274,7 +268,12 @@ impl Initiator {
         Step::Request { exchange: exchange::FOLLOWUP_KE, chain }
     }
 
-    pub(super) fn conclude(&mut self, session: &mut Session, core: &mut Core, response: &Exchange<'_>) -> Step {
+    pub(super) fn conclude(
+        &mut self,
+        session: &mut Session,
+        core: &mut Core,
+        response: &Exchange<'_>,
+    ) -> Step {
         let chain = &response.chain;
         if let Some(error) = chain.error() {
             return self.refused(session, core, &error);
@@ -294,11 +293,7 @@ impl Initiator {
     }
 
     /// Reads what the peer chose; its public value if there is one.
-    fn agree(
-        &mut self,
-        core: &Core,
-        chain: &Chain<'_>,
-    ) -> Result<Option<Vec<u8>>, Refusal> {
+    fn agree(&mut self, core: &Core, chain: &Chain<'_>) -> Result<Option<Vec<u8>>, Refusal> {
         let nonce = ke::decode_nonce(chain.first(payload::NONCE)?)?;
         let (outcome, group, remaining) = match &self.aim {
             Aim::Child(aim) => {

@@ -2,12 +2,12 @@
 
 use base::Spi;
 
-use super::{collide, rekey_ike};
 use super::session::{ChildRef, Life, Session};
 use super::task::Step;
 use super::wire::delete::Delete;
 use super::wire::header::exchange;
 use super::wire::payload::{self, Builder};
+use super::{collide, rekey_ike};
 use crate::DownReason;
 use crate::core::{Core, Event};
 

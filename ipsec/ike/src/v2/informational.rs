@@ -33,7 +33,9 @@ fn heed(session: &Session, core: &mut Core, notify: &Notify) {
         core.events.push_back(Event::SessionDeleted(session.id));
     }
     if notify.is_error() {
-        core.debug(Some(session.id), &session.path, || format!("the peer says {}", notify::name(notify.kind)));
+        core.debug(Some(session.id), &session.path, || {
+            format!("the peer says {}", notify::name(notify.kind))
+        });
         core.refuse(Some(session.id), &session.path, &Refusal::ignored("error-notify"));
     }
 }

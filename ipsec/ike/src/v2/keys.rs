@@ -160,7 +160,8 @@ pub(crate) fn int_auth(prf: Prf, proof_key: &[u8], before: &[u8], head: &[u8], c
 
 /// SK(0) | Ni | Nr | SK(1) | ... (RFC 9370 sections 2.2.4 and 2.2.5).
 fn seed(shared: &[Secret], (ni, nr): (&[u8], &[u8])) -> Secret {
-    let (first, others) = shared.split_first().map_or((&[][..], &[][..]), |(first, rest)| (first.expose(), rest));
+    let (first, others) =
+        shared.split_first().map_or((&[][..], &[][..]), |(first, rest)| (first.expose(), rest));
     joined([first, ni, nr].into_iter().chain(others.iter().map(Secret::expose)))
 }
 

@@ -152,7 +152,8 @@ fn trigger(asked: &Asked) -> Option<Selector> {
 /// Every permitted selector of an entry that has something in common with what is asked for, in the order
 /// of its lines, of each the widest.
 fn candidates(entry: &Entry, asked: &Asked) -> Vec<Selector> {
-    let pairs = || asked.local.iter().flat_map(|local| asked.remote.iter().map(move |remote| (local, remote)));
+    let pairs =
+        || asked.local.iter().flat_map(|local| asked.remote.iter().map(move |remote| (local, remote)));
     if entry.dynamic && entry.rules.is_empty() {
         let mut all: Vec<Selector> = pairs().filter_map(|(local, remote)| whole(local, remote)).collect();
         all.sort_by_key(|selector| std::cmp::Reverse(width(selector)));

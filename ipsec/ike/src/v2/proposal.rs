@@ -121,7 +121,8 @@ pub(crate) fn accepted(answer: &Sa, offered: &Sa) -> Result<Choice, Refusal> {
     };
     let ours = offered.proposals.iter().find(|ours| ours.number == chosen.number);
     let of_protocol = ours.filter(|ours| ours.protocol == chosen.protocol);
-    let ours = of_protocol.ok_or_else(|| misbehaved("the peer chose a proposal that we did not make".into()))?;
+    let ours =
+        of_protocol.ok_or_else(|| misbehaved("the peer chose a proposal that we did not make".into()))?;
     let fits = kinds(chosen, ours).into_iter().all(|kind| {
         let mut theirs = chosen.of(kind);
         match (theirs.next(), theirs.next()) {

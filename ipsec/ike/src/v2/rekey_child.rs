@@ -4,8 +4,8 @@
 use base::{PolicyId, Secret, Spi};
 use ipsec::Selector;
 
-use super::collide::{self, Crossed};
 use super::child::{self, Agreed};
+use super::collide::{self, Crossed};
 use super::create_child::{self, ChildAim, Initiator};
 use super::session::{ChildRef, Life, Session};
 use super::task::{Denial, Task};

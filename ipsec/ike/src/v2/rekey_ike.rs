@@ -8,10 +8,10 @@ use crypto::dh::Group;
 use super::collide::{self, Crossed};
 use super::keys::{Inputs, Keys};
 use super::proposal::{self, Suite};
+use super::sealed::Clear;
 use super::session::Session;
 use super::state::{Established, State};
 use super::task;
-use super::sealed::Clear;
 use super::wire::delete::Delete;
 use super::wire::payload::{self, Chain};
 use super::wire::sa::{Sa, kind};
@@ -179,6 +179,7 @@ fn apart(
     let state = State::Established(Box::new(sa));
     let mut new = Session::new(core, session.path, spis, ours, session.place.clone(), state);
     new.story = session.story.clone();
+    new.home = session.home;
     new.upkeep.apart = Some(session.id);
     Box::new(new)
 }
@@ -220,9 +221,7 @@ fn renewed(
 impl Ike {
     /// What a session was and had is now one's that is there already.
     pub(crate) fn session_inherited(&mut self, old: SessionId, new: SessionId) {
-        let is_apart = |session: &session::Session| {
-            matches!(session, session::Session::V2(session) if session.upkeep.apart.is_some())
-        };
+        let is_apart = |session: &session::Session| matches!(session, session::Session::V2(session) if session.upkeep.apart.is_some());
         if !self.sessions.get(&new).is_some_and(is_apart) {
             return;
         }

@@ -55,6 +55,7 @@ impl Capabilities {
                 && chain.notified(notify::IKEV2_FRAGMENTATION_SUPPORTED),
             mobike: false,
             childless: chain.notified(notify::CHILDLESS_IKEV2_SUPPORTED),
+            redirect: chain.notified(notify::REDIRECT_SUPPORTED) || chain.notified(notify::REDIRECTED_FROM),
             intermediate: chain.notified(notify::INTERMEDIATE_EXCHANGE_SUPPORTED),
             ppk: chain.notified(notify::USE_PPK),
             hashes: hashes.iter().map(bit).fold(0, |all, one| all | one),

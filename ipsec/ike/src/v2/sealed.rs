@@ -147,7 +147,8 @@ impl Keys {
             aead.open(iv, head, &mut data).map_err(|_| unauthentic())?;
             data.truncate(length);
         } else {
-            let (covered, tag) = whole.split_at_checked(whole.len() - self.icv_len()).ok_or_else(too_short)?;
+            let (covered, tag) =
+                whole.split_at_checked(whole.len() - self.icv_len()).ok_or_else(too_short)?;
             let mac = mac(self.integrity.ok_or_else(failed)?).compute(authenticate, &[covered]);
             let expected = mac.expose().get(..tag.len()).ok_or_else(too_short)?;
             if !crypto::equal(expected, tag) {
@@ -171,7 +172,9 @@ impl Keys {
 
     fn decrypt(&self, key: &[u8], iv: &[u8], data: &mut [u8]) -> Option<()> {
         match block(self.encryption) {
-            Some(block) if data.len().is_multiple_of(block.block_len()) => cbc::decrypt(block, key, iv, data).ok(),
+            Some(block) if data.len().is_multiple_of(block.block_len()) => {
+                cbc::decrypt(block, key, iv, data).ok()
+            }
             Some(_) => None,
             None => count(key, iv, data),
         }
@@ -187,7 +190,8 @@ impl Keys {
 pub(crate) fn int_auth_head(header: &Header, clear: &Clear) -> Vec<u8> {
     let length = length16(GENERIC_HEADER + clear.bytes.len()).to_be_bytes();
     let generic = [clear.first, 0, length[0], length[1]];
-    let mut whole = Header { next: ENCRYPTED, ..*header }.encode(&[&generic, clear.bytes.as_slice()].concat());
+    let mut whole =
+        Header { next: ENCRYPTED, ..*header }.encode(&[&generic, clear.bytes.as_slice()].concat());
     whole.truncate(LENGTH + GENERIC_HEADER);
     whole
 }

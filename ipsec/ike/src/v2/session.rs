@@ -15,6 +15,7 @@ use super::wire::header::{Header, exchange as kinds};
 use super::wire::payload::Chain;
 use crate::config::{Config, Version, v2 as config};
 use crate::core::{Asker, Core, Event};
+use crate::demux::Peer;
 use crate::error::Refusal;
 use crate::natt::Nat;
 use crate::notice::Blame;
@@ -43,6 +44,8 @@ pub(crate) enum Waiting {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) path: Path,
+    /// Where the peer was first: the configuration knows it by that, wherever it moves.
+    pub(crate) home: Peer,
     /// SPIs: the initiator's, the responder's.
     pub(crate) cookies: (Cookie, Cookie),
     /// We are the original initiator of this IKE SA.
@@ -117,6 +120,7 @@ impl Session {
         Self {
             id: core.session_id(),
             path,
+            home: path.peer(),
             cookies,
             initiator,
             first_contact: false,
@@ -150,6 +154,7 @@ impl Session {
     ) -> Box<Self> {
         let state = State::Established(Box::new(established));
         let mut new = Self::new(core, self.path, cookies, initiator, self.place.clone(), state);
+        new.home = self.home;
         new.children = std::mem::take(&mut self.children);
         new.tasks = std::mem::take(&mut self.tasks);
         new.story = self.story.clone();
@@ -192,8 +197,8 @@ impl Session {
             version: Version::V2,
             front: self.path.front,
             inside: self.place.inside,
-            local: self.path.local.ip(),
-            remote: self.path.remote.ip(),
+            local: self.home.1,
+            remote: self.home.2,
             profile: self.place.profile.as_deref(),
             identity: self.established().map(|sa| (&sa.identity, None)),
         }
@@ -236,7 +241,7 @@ impl Session {
                 Some(pending) => {
                     let (kind, reply) = task::resume(self, core, pending, answer);
                     let header = Header::v2(self.cookies, kind, 0, id);
-                    self.reply(core, &header, reply);
+                    self.reply(core, &header, self.path, reply);
                 }
                 None => release(core, &answer),
             },
@@ -329,6 +334,7 @@ impl Session {
     /// A child is this session's, by a negotiation that just ended.
     pub(crate) fn add_child(&mut self, child: &Child) {
         let Child { id, spi_in, spi_out, policy, selector, .. } = *child;
+        self.children.reserve_exact(1);
         self.children.push(ChildRef { id, spi_in, spi_out, policy, selector, life: Life::Up });
     }
 
@@ -404,4 +410,19 @@ pub(crate) const fn state_word(session: &Session) -> &'static str {
 pub(crate) fn unanswered(path: &Path) -> Refusal {
     let detail = format!("{} does not answer any more", path.remote.ip());
     Refusal::because(Blame::PeerMisbehaved, "peer-silent", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a tunnel takes besides its keys, its story and the last response.
+    #[test]
+    fn a_session_and_its_child_are_small() {
+        let (session, established) = (size_of::<Session>(), size_of::<Established>());
+        let (child, reference) = (crate::child::INSTALLED, size_of::<ChildRef>());
+        assert!(session <= 640, "{session}");
+        assert!(established <= 320, "{established}");
+        assert!(child + reference <= 640, "{child} {reference}");
+    }
 }

@@ -105,6 +105,8 @@ pub(crate) struct Capabilities {
     pub(crate) mobike: bool,
     /// RFC 6023.
     pub(crate) childless: bool,
+    /// RFC 5685.
+    pub(crate) redirect: bool,
     /// RFC 9242.
     pub(crate) intermediate: bool,
     /// RFC 8784.

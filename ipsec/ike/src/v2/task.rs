@@ -12,7 +12,7 @@ use super::session::{ChildRef, Exchange, Session};
 use super::wire::header::exchange;
 use super::wire::notify::{self, Notify};
 use super::wire::payload::{self, Builder};
-use super::{delete, informational, liveness, mobike, rekey_child};
+use super::{delete, informational, liveness, mobike, redirect, rekey_child};
 use crate::core::Core;
 use crate::error::Refusal;
 use crate::want::Plan;
@@ -38,12 +38,17 @@ pub(crate) enum Task {
     Retire(ChildRef),
     Liveness,
     Route(Routability),
+    /// The data of REDIRECT.
+    Redirect(Vec<u8>),
 }
 
 /// What a task does next.
 pub(crate) enum Step {
     /// Sends this request; the response comes to [`conclude`].
-    Request { exchange: u8, chain: Builder },
+    Request {
+        exchange: u8,
+        chain: Builder,
+    },
     /// Has asked as `Asker::V2(session, Waiting::Task)`, and goes on in [`answered`].
     Waits,
     Done,
@@ -189,6 +194,7 @@ pub(crate) fn begin(session: &mut Session, core: &mut Core, task: &mut Task) -> 
         Task::Retire(child) => delete::request(&[child.spi_in]),
         Task::Liveness => liveness::request(),
         Task::Route(routability) => routability.request(),
+        Task::Redirect(data) => redirect::request(data),
     }
 }
 
@@ -201,7 +207,8 @@ pub(crate) fn answered(session: &mut Session, core: &mut Core, task: &mut Task, 
         | Task::DeleteChildren(_)
         | Task::Retire(_)
         | Task::Liveness
-        | Task::Route(_) => Step::Done,
+        | Task::Route(_)
+        | Task::Redirect(_) => Step::Done,
     }
 }
 
@@ -217,7 +224,11 @@ pub(crate) fn conclude(
         Task::Create(initiator) => return initiator.conclude(session, core, response),
         Task::Retire(child) => delete::retired(session, core, child),
         Task::Route(routability) => routability.conclude(session, core, response),
-        Task::RekeyChild(_) | Task::RekeyIke | Task::DeleteChildren(_) | Task::Liveness => {}
+        Task::RekeyChild(_)
+        | Task::RekeyIke
+        | Task::DeleteChildren(_)
+        | Task::Liveness
+        | Task::Redirect(_) => {}
     }
     Step::Done
 }

@@ -1,7 +1,6 @@
 //! Message IDs, and what is sent again: RFC 7296 sections 2.1 to 2.3. One request of ours is open at a
 //! time; of the peer as many as we allow. A repeated request gets the same bytes and touches no state.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::Instant;
@@ -23,8 +22,8 @@ pub(crate) struct Window {
     expected: u32,
     /// Requests that the peer may have open.
     size: u32,
-    /// What came of those, and of the ones before.
-    answers: BTreeMap<u32, Answer>,
+    /// What came of those, and of the ones before: few, and a tunnel's memory counts.
+    answers: Vec<(u32, Answer)>,
     /// Then these are forgotten.
     until: Option<Instant>,
 }
@@ -71,7 +70,7 @@ pub(crate) enum Due {
 
 impl Window {
     pub(crate) const fn new() -> Self {
-        Self { next: 0, open: None, expected: 0, size: 1, answers: BTreeMap::new(), until: None }
+        Self { next: 0, open: None, expected: 0, size: 1, answers: Vec::new(), until: None }
     }
 
     /// From now on the peer may have so many requests open.
@@ -123,7 +122,7 @@ impl Window {
     /// Whether a request may come with this message ID.
     pub(crate) fn admits(&self, header: &Header) -> Result<(), Refusal> {
         let ids = self.expected..self.expected.saturating_add(self.size);
-        if ids.contains(&header.message_id) && !self.answers.contains_key(&header.message_id) {
+        if ids.contains(&header.message_id) && self.find(header.message_id).is_none() {
             Ok(())
         } else {
             Err(Refusal::ignored("message-id-out-of-window"))
@@ -133,7 +132,7 @@ impl Window {
     /// What a request is in regard to those before it.
     pub(crate) fn repeated(&self, message: &Message<'_>) -> Repeated {
         let header = &message.header;
-        let Some(answer) = self.answers.get(&header.message_id).filter(|_| !header.is_response()) else {
+        let Some(answer) = self.find(header.message_id).filter(|_| !header.is_response()) else {
             return Repeated::New;
         };
         let is_it = match &answer.digest {
@@ -150,18 +149,30 @@ impl Window {
     /// A request of the peer is in, whole and authentic.
     pub(crate) fn accept(&mut self, message: &Message<'_>) {
         let digest = (message.header.next != ENCRYPTED_FRAGMENT).then(|| message.digest.clone());
-        self.answers.insert(message.header.message_id, Answer { digest, datagrams: Vec::new() });
-        while self.answers.contains_key(&self.expected) {
+        *self.entry(message.header.message_id) = Answer { digest, datagrams: Vec::new() };
+        while self.find(self.expected).is_some() {
             self.expected = self.expected.saturating_add(1);
         }
         let oldest = self.expected.saturating_sub(self.size);
-        self.answers.retain(|id, _| *id >= oldest);
+        self.answers.retain(|(id, _)| *id >= oldest);
     }
 
     /// Our response to it.
     pub(crate) fn answer(&mut self, id: u32, datagrams: Vec<Vec<u8>>, now: Instant) {
         self.until = Some(now + REMEMBERED);
-        self.answers.entry(id).or_default().datagrams = datagrams;
+        self.entry(id).datagrams = datagrams;
+    }
+
+    fn find(&self, id: u32) -> Option<&Answer> {
+        self.answers.iter().find(|(known, _)| *known == id).map(|(_, answer)| answer)
+    }
+
+    fn entry(&mut self, id: u32) -> &mut Answer {
+        let place = self.answers.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+            self.answers.push((id, Answer::default()));
+            self.answers.len() - 1
+        });
+        &mut self.answers[place].1
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -172,7 +183,8 @@ impl Window {
     pub(crate) fn tick(&mut self, now: Instant) -> Due {
         if self.until.is_some_and(|at| at <= now) {
             self.until = None;
-            self.answers.values_mut().for_each(|answer| answer.datagrams = Vec::new());
+            self.answers.iter_mut().for_each(|(_, answer)| *answer = Answer::default());
+            self.answers.shrink_to_fit();
         }
         let Some(open) = self.open.as_mut().filter(|open| open.at <= now) else { return Due::Nothing };
         let Some(left) = open.left.checked_sub(1) else {

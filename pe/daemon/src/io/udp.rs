@@ -103,7 +103,9 @@ impl Sockets {
 
     fn send_or_wait(&mut self, since: Instant, datagram: Datagram) {
         let path = &datagram.path;
-        let open = self.open.iter().find(|(place, _)| place.front == path.front && place.local == path.local);
+        let first = Place { front: path.front, local: path.local, device: String::new() };
+        let next = self.open.range(first..).next();
+        let open = next.filter(|(place, _)| place.front == path.front && place.local == path.local);
         let bytes = encode(path.marker, &datagram.bytes);
         match open {
             Some((_, open)) if open.socket.try_send_to(&bytes, path.remote).is_ok() => {}

@@ -178,8 +178,14 @@ fn refusals() -> Vec<Scenario> {
     let refused =
         |name, exchange, auth, fault, words| row(name, exchange, auth).proof(Proof::Refused(fault, words));
     vec![
-        refused("v1, wrong key", Main, Auth::Psk, Key, ["pre-shared-key-mismatch", "no-answer"]),
-        refused("v1 aggressive, wrong key", Aggressive, Auth::Psk, Key, ["pre-shared-key-mismatch"; 2]),
+        refused("v1, wrong key", Main, Auth::Psk, Key, ["pre-shared-key-mismatch", "sent main mode 5 again"]),
+        refused(
+            "v1 aggressive, wrong key",
+            Aggressive,
+            Auth::Psk,
+            Key,
+            ["sent aggressive mode 2 again", "pre-shared-key-mismatch"],
+        ),
         refused("v2, wrong key", V2, Auth::Psk, Key, ["pre-shared-key-mismatch", "authentication-failed"])
             .quick(&[(Peer::Swan, Role::They)]),
         refused("v1, wrong identity", Main, Auth::Psk, Identity, ["no-profile-matches"; 2]),
@@ -205,7 +211,7 @@ fn refusals() -> Vec<Scenario> {
             Main,
             Auth::Psk,
             Selectors,
-            ["no-entry-matches", "invalid-id-information"],
+            ["proxy-identities-not-admitted", "INVALID-ID-INFORMATION"],
         ),
         refused(
             "v2, other selectors",

@@ -7,7 +7,7 @@ use super::State;
 use crate::core::Core;
 use crate::error::Refusal;
 use crate::natt::{self, Dialect};
-use crate::v1::phase1::{self, Accepted, Agreed, Mode, Proved, Secured, Step, Values};
+use crate::v1::phase1::{self, Accepted, Agreed, Auth, Mode, Proved, Secured, Step, Values};
 use crate::v1::prove::{self, Before, Proof};
 use crate::v1::session::{Message, Session};
 use crate::v1::trust::Means;
@@ -75,6 +75,12 @@ pub(super) fn first_message(
         .push(payload::KEY_EXCHANGE, &public)
         .push(payload::NONCE, &nonce)
         .push(payload::ID, &offered.id);
+    // Many send their certificate only if they are asked for it.
+    if !offered.means.signs.is_empty() {
+        for request in prove::our_requests(session, core, &Auth::Signature) {
+            chain.push(payload::CERTIFICATE_REQUEST, &request);
+        }
+    }
     phase1::announce(core, &mut chain, None);
     let message = session.clear_message(exchange::AGGRESSIVE, &chain);
     let opened = Opened { offered: offered.clone(), private, public, nonce };

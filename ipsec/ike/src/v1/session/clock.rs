@@ -11,7 +11,7 @@ use crate::natt::KEEPALIVE;
 use crate::notice::Blame;
 use crate::record::Fact;
 use crate::v1::phase1::State;
-use crate::v1::quick::{self, Quick};
+use crate::v1::quick;
 use crate::v1::{aggressive, dpd, main};
 use crate::window::Due;
 use crate::{DownReason, Path};
@@ -25,7 +25,7 @@ impl Session {
             None => [Some(self.created + HALF_OPEN), None, None, None],
             Some(phase1) => [Some(phase1.expires), phase1.rekey_at, self.keepalive_at, self.retire_at],
         };
-        let quicks = self.quicks.values().map(Quick::deadline);
+        let quicks = self.quicks.values().map(|quick| quick.deadline());
         let dpd = self.dpd.as_ref().map(|dpd| dpd.deadline());
         own.into_iter().flatten().chain(self.window.deadline()).chain(dpd).chain(quicks).min()
     }
@@ -74,13 +74,7 @@ impl Session {
     /// Every retransmission of ours was in vain.
     fn unanswered(&mut self, core: &mut Core) -> Fate {
         let hint = self.hint.map_or(String::new(), |hint| format!("; somebody said {hint} in its name"));
-        let (what, why) = match &self.state {
-            State::Main(state) => main_silence(state),
-            State::Aggressive(state) => aggressive_silence(state),
-            State::Proving(_) | State::Established(_) => {
-                ("no-answer", "it fell silent in the middle of phase 1")
-            }
-        };
+        let (what, why) = self.silence();
         if !self.complained {
             let detail = format!("{} does not answer: {why}{hint}", self.path.remote.ip());
             let refusal = Refusal::because(Blame::PeerIncompatible, what, detail);
@@ -90,6 +84,17 @@ impl Session {
         Fate::Failed
     }
 
+    /// What it means that the peer does not answer: a word, and the likely causes.
+    fn silence(&self) -> (&'static str, &'static str) {
+        match &self.state {
+            State::Main(state) => main_silence(state),
+            State::Aggressive(state) => aggressive_silence(state),
+            State::Proving(_) | State::Established(_) => {
+                ("no-answer", "it fell silent in the middle of phase 1")
+            }
+        }
+    }
+
     /// Our last message, once more.
     fn repeated(&mut self, core: &mut Core, bytes: &[u8]) {
         core.debug(Some(self.id), &self.path, || "retransmitting phase 1".to_owned());
@@ -97,6 +102,10 @@ impl Session {
         let message = super::words::sent(&self.state, exchange);
         let times = self.window.repetitions(&core.config.timers);
         self.story.tell(core.now, Fact::Repeated { message, times });
+        if times == 1 {
+            let (what, why) = self.silence();
+            self.story.tell(core.now, Fact::Note(format!("{what} so far: {why}").into()));
+        }
         self.transmit(core, bytes);
     }
 
@@ -145,7 +154,7 @@ const fn aggressive_silence(state: &aggressive::State) -> (&'static str, &'stati
         ),
         aggressive::State::ExpectConfirmation(_) => (
             "no-answer-to-identity",
-            "it does not accept our proof: the pre-shared keys or certificates differ",
+            "it does not accept our proof: most likely pre-shared-key-mismatch, or it does not trust our certificate",
         ),
         aggressive::State::ExpectKeyPair(_)
         | aggressive::State::ExpectSecret(_)

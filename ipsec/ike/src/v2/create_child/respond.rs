@@ -119,11 +119,7 @@ fn open(
     }))
 }
 
-fn open_child(
-    session: &mut Session,
-    core: &mut Core,
-    chain: &Chain<'_>,
-) -> Result<ChildAim, Denial> {
+fn open_child(session: &mut Session, core: &mut Core, chain: &Chain<'_>) -> Result<ChildAim, Denial> {
     let rekeyed = rekey_child::rekeyed(chain)?;
     let replaces = collide::admit_child(session, rekeyed)?;
     let index = core.index.clone();
@@ -137,12 +133,7 @@ fn open_child(
     Ok(ChildAim { judged, replaces: replaces.map(|child| child.id), spi: None })
 }
 
-fn open_ike(
-    session: &Session,
-    core: &mut Core,
-    offered: &Sa,
-    story: &mut Vec<Fact>,
-) -> Result<Aim, Denial> {
+fn open_ike(session: &Session, core: &mut Core, offered: &Sa, story: &mut Vec<Fact>) -> Result<Aim, Denial> {
     collide::admit_ike(session)?;
     let config = core.config.clone();
     let path = session.path;

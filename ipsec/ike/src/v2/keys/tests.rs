@@ -158,7 +158,8 @@ fn further_key_exchanges_go_into_the_seed() {
     let inputs = Inputs { nonces: (&[6; 32], &[7; 32]), spis: ([8; 8], [9; 8]) };
     let (ours, shared) = (keys(prf), [vec![10; 32], vec![11; 32]].map(Secret::from));
     let derive = ours.part(Part::Derive);
-    let expand = |seed: Secret, length| prf.plus(seed.expose(), &[&[6; 32], &[7; 32], &[8; 8], &[9; 8]], length);
+    let expand =
+        |seed: Secret, length| prf.plus(seed.expose(), &[&[6; 32], &[7; 32], &[8; 8], &[9; 8]], length);
 
     let further = ours.further(&suite(prf), &shared[0], &inputs);
     let seed = prf.compute(derive, &[&[10; 32], &[6; 32], &[7; 32]]);

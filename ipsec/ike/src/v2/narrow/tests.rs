@@ -74,13 +74,17 @@ fn the_line_that_holds_the_triggering_packet_comes_first() {
 fn a_deny_line_in_front_takes_its_part_away() {
     let denied = selector("10.1.1.0/24", "10.2.0.0/16");
     let entry = entry(1, &[(false, denied), (true, selector("10.1.0.0/16", "10.2.0.0/16"))]);
-    assert_eq!(granted(&entry, &asked(&["10.1.1.0-10.1.1.255"], &[ALL])), Err("traffic-selectors-not-admitted"));
+    assert_eq!(
+        granted(&entry, &asked(&["10.1.1.0-10.1.1.255"], &[ALL])),
+        Err("traffic-selectors-not-admitted")
+    );
     assert!(granted(&entry, &asked(&["10.1.2.0-10.1.2.255"], &[ALL])).is_ok());
 }
 
 #[test]
 fn entries_are_asked_in_their_order() {
-    let (first, second) = (permits(&[("10.1.0.0/16", "10.2.0.0/16")]), permits(&[("10.1.0.0/16", "10.3.0.0/16")]));
+    let (first, second) =
+        (permits(&[("10.1.0.0/16", "10.2.0.0/16")]), permits(&[("10.1.0.0/16", "10.3.0.0/16")]));
     let found = narrow(&[&first, &second], &asked(&[ALL], &["10.3.0.0-10.3.0.255"])).unwrap();
     assert_eq!(found.selector, selector("10.1.0.0/16", "10.3.0.0/24"));
 }
@@ -162,10 +166,10 @@ fn the_packet_that_asks_stands_in_front() {
         remote_port: 53,
     };
     let Asked { local, remote } = request(&wanted, Some(&flow));
-    assert_eq!(local.iter().map(ToString::to_string).collect::<Vec<_>>(), [
-        "17 10.1.0.9-10.1.0.9:4000",
-        "10.1.0.0-10.1.255.255"
-    ]);
+    assert_eq!(
+        local.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["17 10.1.0.9-10.1.0.9:4000", "10.1.0.0-10.1.255.255"]
+    );
     assert_eq!(remote.len(), 2);
     assert_eq!(request(&wanted, None), exactly(&wanted));
 }
@@ -182,9 +186,7 @@ fn in_transport_mode_through_a_nat_the_addresses_that_we_see_are_meant() {
 }
 
 fn prefixes() -> impl Strategy<Value = Prefix> {
-    (any::<u32>(), 0u8..=32).prop_map(|(bits, length)| {
-        Prefix::new(IpAddr::V4(bits.into()), length).unwrap()
-    })
+    (any::<u32>(), 0u8..=32).prop_map(|(bits, length)| Prefix::new(IpAddr::V4(bits.into()), length).unwrap())
 }
 
 fn ranges() -> impl Strategy<Value = TrafficSelector> {

@@ -22,7 +22,8 @@ fn mixed() -> v2::Proposal {
 
 fn entry(suites: &[Suite6], pfs: Option<Group>) -> Entry {
     let local = "192.0.2.1".parse().unwrap();
-    let suites = suites.iter().map(|(cipher, integrity)| ipsec::Suite { cipher: *cipher, integrity: *integrity });
+    let suites =
+        suites.iter().map(|(cipher, integrity)| ipsec::Suite { cipher: *cipher, integrity: *integrity });
     let lifetime = Lifetime { time: Duration::from_secs(3600), kilobytes: None };
     Entry { suites: suites.collect(), pfs, lifetime, ..Entry::new(PolicyId(1), VrfId(0), VrfId(1), local) }
 }
@@ -56,10 +57,11 @@ fn aeads_and_others_go_out_as_separate_proposals() {
 
 #[test]
 fn of_the_peers_first_proposal_that_fits_we_take_what_we_like_best() {
-    let theirs = config("theirs", vec![Encryption::AesGcm(256), Encryption::AesGcm(128)], vec![
-        Group::Modp2048,
-        Group::Curve25519,
-    ]);
+    let theirs = config(
+        "theirs",
+        vec![Encryption::AesGcm(256), Encryption::AesGcm(128)],
+        vec![Group::Modp2048, Group::Curve25519],
+    );
     let suite = suite_of(&theirs, &mixed());
     assert_eq!((suite.encryption, suite.integrity), (Encryption::AesGcm(128), None));
     assert_eq!(suite.group, Group::Curve25519);
@@ -75,7 +77,9 @@ fn what_does_not_fit_is_told_with_the_first_thing_that_does_not() {
     let ours = ike_offer(&[&mixed()], &[]);
     let refusal = choose(&ike_offer(&[&theirs], &[]), &ours, false, &mut story).unwrap_err();
     assert_eq!((refusal.what, refusal.notify), ("no-proposal-chosen", Some(NO_PROPOSAL_CHOSEN)));
-    let [Fact::Offered { number: 1, offer, mismatch: Some(why) }] = story.as_slice() else { panic!("{story:?}") };
+    let [Fact::Offered { number: 1, offer, mismatch: Some(why) }] = story.as_slice() else {
+        panic!("{story:?}")
+    };
     assert_eq!(&**offer, "IKE: AES-CBC-256, PRF SHA256/SHA1, SHA256-128/SHA1-96, DH 2");
     assert_eq!(&**why, "DH group: theirs DH 2, ours DH 31/14");
 }
@@ -106,7 +110,10 @@ fn the_answer_of_a_peer_must_come_from_the_offer() {
     assert_eq!(change(|sa| sa.proposals[0].number = 9), Err("bad-choice"));
     assert_eq!(change(|sa| sa.proposals[0].transforms[0].bits = Some(192)), Err("bad-choice"));
     assert_eq!(change(|sa| sa.proposals.push(sa.proposals[0].clone())), Err("bad-choice"));
-    assert_eq!(change(|sa| sa.proposals[0].transforms.retain(|one| one.kind != kind::PRF)), Err("bad-choice"));
+    assert_eq!(
+        change(|sa| sa.proposals[0].transforms.retain(|one| one.kind != kind::PRF)),
+        Err("bad-choice")
+    );
     assert_eq!(
         change(|sa| {
             let again = sa.proposals[0].transforms[0];
@@ -143,7 +150,8 @@ fn additional_key_exchanges_are_chosen_in_order_and_none_twice() {
 
 #[test]
 fn an_additional_key_exchange_that_may_be_none_is_left_out_by_who_has_none() {
-    let ours = esp_offer(&entry(&[GCM], Some(Group::EcpP256)), Keying::Wanted(&[Group::MlKem768]), Some(Spi(1)));
+    let ours =
+        esp_offer(&entry(&[GCM], Some(Group::EcpP256)), Keying::Wanted(&[Group::MlKem768]), Some(Spi(1)));
     let with = |also: &[Group]| {
         let theirs = esp_offer(&entry(&[GCM], Some(Group::EcpP256)), Keying::Any(also), None);
         let answer = chosen(&ours, &theirs).unwrap();
@@ -168,7 +176,8 @@ fn each_transform_set_is_a_proposal_for_a_child() {
 fn extended_numbers_are_used_if_both_want_them_and_refused_if_we_do_not() {
     let esn = Entry { replay: ipsec::Replay { window: 64, esn: true }, ..entry(&[GCM], None) };
     let offer = |entry: &Entry| esp_offer(entry, Keying::Inherited, Some(Spi(1)));
-    let terms = |theirs: &Entry, ours: &Entry| Terms::of(&chosen(&offer(theirs), &offer(ours)).unwrap()).unwrap().esn;
+    let terms =
+        |theirs: &Entry, ours: &Entry| Terms::of(&chosen(&offer(theirs), &offer(ours)).unwrap()).unwrap().esn;
     let plain = entry(&[GCM], None);
     assert!(terms(&esn, &esn));
     assert!(!terms(&esn, &plain) && !terms(&plain, &esn));
@@ -185,7 +194,9 @@ fn a_group_that_we_ask_for_is_a_must_and_without_one_the_peers_will_do() {
     let group = |entry: &Entry| esp_offer(entry, Keying::Wanted(&[]), Some(Spi(1)));
     let answer = |theirs: &Entry, ours: &Entry| {
         let ours = esp_offer(ours, Keying::Any(&[]), None);
-        chosen(&group(theirs), &ours).map(|choice| Terms::of(&choice).unwrap().group).map_err(|refusal| refusal.what)
+        chosen(&group(theirs), &ours)
+            .map(|choice| Terms::of(&choice).unwrap().group)
+            .map_err(|refusal| refusal.what)
     };
     let (none, ecp, modp) =
         (entry(&[GCM], None), entry(&[GCM], Some(Group::EcpP256)), entry(&[GCM], Some(Group::Modp2048)));
@@ -241,7 +252,8 @@ fn the_policy_that_names_most_decides_which_proposals_go_out() {
 #[test]
 fn every_algorithm_survives_its_number() {
     for bits in [128, 192, 256] {
-        for cipher in [Cipher::AesCbc(bits), Cipher::AesCtr(bits), Cipher::AesGcm(bits), Cipher::AesCcm(bits)] {
+        for cipher in [Cipher::AesCbc(bits), Cipher::AesCtr(bits), Cipher::AesGcm(bits), Cipher::AesCcm(bits)]
+        {
             assert_eq!(numbers::cipher(&numbers::of_cipher(cipher)), Some(cipher));
         }
     }

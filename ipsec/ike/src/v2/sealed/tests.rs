@@ -126,7 +126,9 @@ fn no_bit_of_a_message_can_be_changed() {
 
 #[test]
 fn no_two_messages_have_the_same_iv() {
-    for (encryption, integrity) in [(Encryption::AesCbc(256), Some(Integrity::Sha1)), (Encryption::AesGcm(128), None)] {
+    for (encryption, integrity) in
+        [(Encryption::AesCbc(256), Some(Integrity::Sha1)), (Encryption::AesGcm(128), None)]
+    {
         let [mut ours, _] = keys(encryption, integrity);
         let mut drbg = drbg();
         let mut seal = || ours.seal(&mut drbg, header(FLAG_INITIATOR, 1), NONCE, &[7; 40]).unwrap();

@@ -85,7 +85,7 @@ impl Session {
         let chain = match clear.chain() {
             Ok(chain) => chain,
             Err(refusal) => {
-                self.reply(core, &header, task::malformed());
+                self.reply(core, &header, message.path, task::malformed());
                 return Err(refusal);
             }
         };
@@ -94,15 +94,16 @@ impl Session {
             None if self.established().is_none() => task::Reply::Response(Builder::default()),
             None => task::respond(self, core, &exchange_of(message, chain)),
         };
-        self.reply(core, &header, reply);
+        self.reply(core, &header, message.path, reply);
         self.start(core);
         Ok(Fate::Live)
     }
 
-    pub(super) fn reply(&mut self, core: &mut Core, header: &Header, reply: task::Reply) {
+    /// By the way that the request came, which may be one that the peer only tries (RFC 4555 section 3.10).
+    pub(super) fn reply(&mut self, core: &mut Core, header: &Header, path: Path, reply: task::Reply) {
         match reply {
             task::Reply::Response(chain) => {
-                self.send_response(core, header.exchange, header.message_id, &chain)
+                self.respond_by(core, path, (header.exchange, header.message_id), &chain)
             }
             task::Reply::Waits(pending) => drop(self.pending.insert(header.message_id, pending)),
         }
@@ -121,10 +122,14 @@ impl Session {
 
     /// Sends the response to a request of the peer, and again when that is repeated.
     pub(crate) fn send_response(&mut self, core: &mut Core, kind: u8, message_id: u32, chain: &Builder) {
+        self.respond_by(core, self.path, (kind, message_id), chain);
+    }
+
+    fn respond_by(&mut self, core: &mut Core, path: Path, (kind, message_id): (u8, u32), chain: &Builder) {
         let header = Header::v2(self.cookies, kind, self.flags(true), message_id);
         if let Some(datagrams) = self.seal(core, header, chain) {
             self.told(core, name(kind, true));
-            datagrams.iter().for_each(|bytes| core.transmit(self.path, bytes.clone()));
+            datagrams.iter().for_each(|bytes| core.transmit(path, bytes.clone()));
             self.window.answer(message_id, datagrams, core.now);
         }
     }

@@ -1,6 +1,7 @@
 //! Peers that move: by MOBIKE, which asks before it believes, and behind a NAT, which gives them other ports.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use base::VrfId;
 use ipsec::Encap;
@@ -77,6 +78,34 @@ fn a_peer_that_moves_takes_its_children_along_once_it_has_answered_from_there() 
     assert_eq!(pair.sides[B].sent[0].path.remote.to_string(), ELSEWHERE);
     pair.settle_from(ELSEWHERE.parse().unwrap());
     pair.agree();
+    assert_eq!(pair.children(B), 1);
+    // Traffic to the same peer finds it there as well.
+    pair.acquire(B, 1);
+    assert_eq!(pair.sides[B].sent[0].path.remote.to_string(), ELSEWHERE);
+    pair.settle_from(ELSEWHERE.parse().unwrap());
+    pair.agree();
+    assert_eq!(pair.children(B), 2);
+}
+
+#[test]
+fn a_peer_that_moves_and_falls_silent_takes_its_children_with_it() {
+    let mut pair = mobile();
+    say(&mut pair, ELSEWHERE, &[update()]);
+    pair.wait(Duration::from_secs(70));
+    assert_eq!((pair.children(B), pair.sessions(B)), (0, 0));
+}
+
+#[test]
+fn an_ike_sa_may_be_rekeyed_while_the_peer_moves() {
+    let mut pair = mobile();
+    pair.rekey_ike(B);
+    say(&mut pair, ELSEWHERE, &[update()]);
+    pair.settle_from(ELSEWHERE.parse().unwrap());
+    pair.rekey(B);
+    pair.settle_from(ELSEWHERE.parse().unwrap());
+    pair.agree();
+    let [.., (_, endpoints)] = pair.sides[B].moved[..] else { panic!("moved") };
+    assert_eq!((pair.children(B), endpoints.remote.to_string().as_str()), (1, "192.0.2.77"));
 }
 
 #[test]
@@ -120,8 +149,10 @@ fn no_nat_where_none_is_allowed() {
 fn a_path_that_is_only_tried_is_answered_and_moves_nobody() {
     let mut pair = mobile();
     let cookie = Notify::new(notify::COOKIE2, vec![7; 16]);
-    say(&mut pair, "192.0.2.1:4500", &[cookie]);
+    say(&mut pair, ELSEWHERE, &[cookie]);
+    assert_eq!(pair.sides[B].sent[0].path.remote.to_string(), ELSEWHERE, "answered where it was asked");
     pair.pass(B, "INFO= COOKIE2");
+    assert_eq!(place_of_a(&pair).to_string(), "192.0.2.1:4500");
     pair.settle();
     assert!(pair.sides[B].moved.is_empty());
 }

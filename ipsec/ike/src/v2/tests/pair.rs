@@ -26,8 +26,8 @@ use crate::v2::wire::notify::{self, Notify};
 use crate::v2::wire::payload::{self, Builder};
 use crate::wire::id::Name;
 use crate::{
-    Answer, Ask, AskId, Child, ChildId, Command, Config, Datagram, DownReason, Endpoints, Input, Output, Path,
-    SessionId, Target, Traffic,
+    Answer, Ask, AskId, Child, ChildId, Command, Config, Datagram, DownReason, Endpoints, Input, Output,
+    Path, SessionId, Target, Traffic,
 };
 
 pub(super) const A: usize = 0;
@@ -54,7 +54,15 @@ impl Default for Setup {
     fn default() -> Self {
         let groups = vec![Group::EcpP256];
         let (nat, additional) = (Nat::default(), Vec::new());
-        Self { seed: 1, pfs: [None; 2], additional, groups: [groups.clone(), groups], dpd: None, mobike: false, nat }
+        Self {
+            seed: 1,
+            pfs: [None; 2],
+            additional,
+            groups: [groups.clone(), groups],
+            dpd: None,
+            mobike: false,
+            nat,
+        }
     }
 }
 
@@ -121,7 +129,7 @@ impl Pair {
                 suite: suite.clone(),
                 identity: Name::Address(ADDRESSES[1 - who].parse().unwrap()),
                 authentication: ("PSK", "PSK"),
-                peer: Capabilities { mobike: setup.mobike, ..Capabilities::default() },
+                peer: Capabilities { mobike: setup.mobike, redirect: true, ..Capabilities::default() },
                 nat: if who == A {
                     setup.nat
                 } else {
@@ -190,6 +198,15 @@ impl Pair {
         self.command(who, Command::Load(0));
     }
 
+    /// `who` is configured to serve nobody any more.
+    pub(super) fn redirect(&mut self, who: usize) {
+        let old = &self.sides[who].ike.core.config;
+        let gateway = v2::Gateway::Address("203.0.113.50".parse().unwrap());
+        let redirect = Some(v2::Redirect { above: None, gateway });
+        let new = Config { v2: v2::Config { redirect, ..old.v2.clone() }, ..(**old).clone() };
+        self.command(who, Command::Configure(new.into()));
+    }
+
     pub(super) fn command(&mut self, who: usize, command: Command) {
         let now = self.now;
         self.sides[who].handle(now, Input::Command(command));
@@ -249,7 +266,8 @@ impl Pair {
     pub(super) fn settle_from(&mut self, remote: SocketAddr) {
         for _ in 0..1000 {
             let moved = |path: Path| Path { local: path.remote, remote, ..path };
-            let heard = self.sides[A].sent.pop_front().map(|sent| Datagram { path: moved(sent.path), ..sent });
+            let heard =
+                self.sides[A].sent.pop_front().map(|sent| Datagram { path: moved(sent.path), ..sent });
             if !(self.deliver(B) | heard.is_some()) {
                 return;
             }
@@ -361,7 +379,9 @@ impl Pair {
         }
         for placed in a.placed.values() {
             let peer = b.placed.values().find(|one| one.child.spi_in == placed.child.spi_out).unwrap();
-            assert!(placed.child.keys_out == peer.child.keys_in && placed.child.keys_in == peer.child.keys_out);
+            assert!(
+                placed.child.keys_out == peer.child.keys_in && placed.child.keys_in == peer.child.keys_out
+            );
         }
         assert_eq!((self.sessions(A), self.sessions(B)), (1, 1), "one IKE SA is left");
         let cookies = |side: &Side| side.ike.sessions.values().next().unwrap().cookies();
@@ -511,6 +531,11 @@ fn config(who: usize, setup: &Setup) -> Config {
         local: Vec::new(),
         proposals: vec!["one".to_owned()],
     };
-    let v2 = v2::Config { proposals: vec![proposal], policies: vec![policy], dpd: setup.dpd, ..v2::Config::default() };
+    let v2 = v2::Config {
+        proposals: vec![proposal],
+        policies: vec![policy],
+        dpd: setup.dpd,
+        ..v2::Config::default()
+    };
     Config { entries: vec![entry], v2, ..Config::default() }
 }

@@ -300,3 +300,14 @@ fn a_child_that_lives_for_its_time_is_rekeyed_for_ever() {
     assert!(pair.sides[A].down.len() >= 20);
     assert!(pair.sides[A].down.iter().all(|(_, reason)| *reason == DownReason::Superseded));
 }
+
+#[test]
+fn peers_that_know_redirects_are_sent_elsewhere_once_nobody_is_served_here() {
+    let mut pair = Pair::new(&Setup::default());
+    pair.redirect(B);
+    assert_eq!(pair.peek(B), "INFO? REDIRECT");
+    pair.settle();
+    pair.agree();
+    pair.redirect(B);
+    assert_eq!(pair.peek(B), "nothing", "told once");
+}

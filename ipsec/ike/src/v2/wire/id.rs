@@ -2,8 +2,8 @@
 //! are reserved here.
 
 use crate::wire::Malformed;
-pub(crate) use crate::wire::id::Name;
 use crate::wire::id::Id;
+pub(crate) use crate::wire::id::Name;
 
 pub(crate) fn decode(body: &[u8]) -> Result<Name, Malformed> {
     match *body {

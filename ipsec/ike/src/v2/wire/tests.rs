@@ -109,8 +109,12 @@ fn nonces_have_16_to_256_bytes() {
 }
 
 fn transforms() -> impl Strategy<Value = Transform> {
-    (any::<u8>(), any::<u16>(), any::<Option<u16>>())
-        .prop_map(|(kind, id, bits)| Transform { kind, id, bits, foreign: false })
+    (any::<u8>(), any::<u16>(), any::<Option<u16>>()).prop_map(|(kind, id, bits)| Transform {
+        kind,
+        id,
+        bits,
+        foreign: false,
+    })
 }
 
 fn proposals() -> impl Strategy<Value = Proposal> {
