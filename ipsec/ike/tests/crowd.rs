@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Engine, Instant, PolicyId, Prefix, VrfId};
+use base::{Engine, Instant, PolicyId, Prefix, Spi, VrfId};
 use crypto::dh::Group;
 use ike::config::{Config, Entry, Peer, Version, v2};
 use ike::{Answer, Ask, Child, ChildId, Command, Datagram, Ike, Input, Output, Path};
@@ -150,6 +150,10 @@ impl Side {
         }
     }
 
+    fn inbound(&self) -> BTreeMap<Spi, &Child> {
+        self.children.values().map(|child| (child.spi_in, child)).collect()
+    }
+
     fn established(&self, now: Instant) -> usize {
         self.ike.sessions(now).iter().filter(|session| session.established).count()
     }
@@ -214,27 +218,15 @@ impl Net {
         self.now = end;
     }
 
-    /// Every entry sends on what the other side receives on.
+    /// Entries both of whose sides send on what the other receives on.
     fn connected(&self) -> usize {
-        let [hub, spokes] = &self.sides;
-        let sends = |a: &Side, b: &Side, policy: &PolicyId| {
-            let out = a.carrying.get(policy).and_then(|id| a.children.get(id));
-            out.is_some_and(|out| b.children.values().any(|child| out.spi_out == child.spi_in && fits(out, child)))
+        let inbound = self.sides.each_ref().map(Side::inbound);
+        let sends = |from: usize, policy: &PolicyId| {
+            let side = &self.sides[from];
+            let out = side.carrying.get(policy).map(|id| &side.children[id]);
+            out.is_some_and(|out| inbound[1 - from].get(&out.spi_out).is_some_and(|child| fits(out, child)))
         };
-        let all = hub.carrying.keys().filter(|policy| spokes.carrying.contains_key(policy));
-        // What is searched is small where this is asked of many.
-        if hub.carrying.len() > 100 {
-            let inbound = |side: &Side| -> BTreeMap<_, Child> {
-                side.children.values().map(|child| (child.spi_in, child.clone())).collect()
-            };
-            let (of_hub, of_spokes) = (inbound(hub), inbound(spokes));
-            let meets = |a: &Side, b: &BTreeMap<_, Child>, policy: &PolicyId| {
-                let out = a.carrying.get(policy).and_then(|id| a.children.get(id));
-                out.is_some_and(|out| b.get(&out.spi_out).is_some_and(|child| fits(out, child)))
-            };
-            return all.filter(|one| meets(hub, &of_spokes, one) && meets(spokes, &of_hub, one)).count();
-        }
-        all.filter(|policy| sends(hub, spokes, policy) && sends(spokes, hub, policy)).count()
+        self.sides[0].carrying.keys().filter(|policy| sends(0, policy) && sends(1, policy)).count()
     }
 
     fn random(&mut self) -> u64 {
@@ -242,5 +234,104 @@ impl Net {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.random
+    }
+}
+
+/// Both sides of every tunnel find at the same moment that IKE SA and child are due.
+fn rekey_at_once(count: u32) {
+    let mut net = Net::new(count, false);
+    for number in 0..count {
+        net.tell(1, acquire(number));
+    }
+    net.run(Duration::from_secs(60));
+    let all = count as usize;
+    assert_eq!(net.connected(), all);
+    net.now = Instant::from_secs(3450);
+    net.run(Duration::from_secs(100));
+    assert_eq!(net.connected(), all);
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.connected(), all, "and all that is old may be gone");
+    for side in &net.sides {
+        assert_eq!(side.lost, 0);
+        assert!(side.replaced >= count, "{} of {count} were rekeyed", side.replaced);
+        assert_eq!(side.established(net.now), all);
+        let sessions = side.ike.sessions(net.now);
+        let young = |since: Option<Instant>| since.is_some_and(|at| at >= Instant::from_secs(3450));
+        assert!(sessions.iter().all(|session| young(session.since)));
+        assert_eq!((side.children.len(), side.sad.len()), (all, all));
+    }
+}
+
+#[test]
+fn a_thousand_tunnels_that_rekey_at_once_from_both_sides_all_survive() {
+    rekey_at_once(1000);
+}
+
+#[test]
+#[ignore = "a minute without optimization"]
+fn sixteen_thousand_tunnels_that_rekey_at_once_from_both_sides_all_survive() {
+    rekey_at_once(16_000);
+}
+
+/// A first message of either version, as a peer would send it; the first 8 bytes are the initiator's.
+fn openings() -> [Vec<u8>; 2] {
+    let mut spokes = Side::new(9, config(2 * FRONTS, false, true));
+    [0, FRONTS].map(|number| spokes.tell(Instant::from_secs(1), acquire(number)).remove(0).bytes)
+}
+
+impl Net {
+    /// Openings of this form from anywhere, in any of the front VRFs; the hub alone hears of them.
+    fn flood(&mut self, opening: &[u8], count: u32) {
+        for _ in 0..count {
+            let (spi, who) = (self.random(), self.random());
+            let bytes = [&spi.to_be_bytes(), &opening[8..]].concat();
+            let address = Ipv4Addr::from(u32::try_from(who >> 32).unwrap() | 0x8000_0000);
+            let path = Path {
+                front: front(u32::try_from(who & 0xFF).unwrap()),
+                local: SocketAddr::new(HUB.into(), 500),
+                remote: SocketAddr::new(IpAddr::V4(address), 500),
+                marker: false,
+            };
+            // What the hub answers goes nowhere.
+            self.sides[0].tell(self.now, Input::Datagram(Datagram { path, bytes }));
+        }
+    }
+}
+
+/// Tunnels before the flood and after it, and its size in messages of each version.
+const OLD: u32 = 1000;
+const NEW: u32 = 1100;
+const FLOOD: u32 = 50_000;
+
+#[test]
+fn a_flood_of_openings_takes_no_tunnel_and_keeps_no_new_one_from_coming_up() {
+    let openings = openings();
+    let mut net = Net::new(NEW, true);
+    for number in 0..OLD {
+        net.tell(1, acquire(number));
+    }
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.connected(), OLD as usize);
+    for _ in 0..100 {
+        openings.iter().for_each(|opening| net.flood(opening, FLOOD / 200));
+        net.run(Duration::from_millis(10));
+    }
+    let most = OLD as usize + FRONTS as usize * 10_000;
+    assert!(net.sides[0].ike.sessions(net.now).len() <= most);
+    assert!(net.sides[0].cookies > FLOOD / 4, "{} cookies", net.sides[0].cookies);
+    for number in OLD..NEW {
+        net.tell(1, acquire(number));
+    }
+    // It goes on while they come up.
+    for _ in 0..100 {
+        openings.iter().for_each(|opening| net.flood(opening, FLOOD / 200));
+        net.run(Duration::from_millis(10));
+        assert!(net.sides[0].ike.sessions(net.now).len() <= most + 100);
+    }
+    net.run(Duration::from_secs(10));
+    assert_eq!(net.connected(), NEW as usize);
+    net.run(Duration::from_secs(120));
+    for side in &net.sides {
+        assert_eq!((side.lost, side.ike.sessions(net.now).len()), (0, NEW as usize));
     }
 }

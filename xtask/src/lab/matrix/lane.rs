@@ -17,6 +17,15 @@ use crate::lab::{Lab, joined, ours, traffic, until};
 /// How long a tunnel may take to come up, in seconds.
 const PATIENCE: u64 = 15;
 
+/// Pings of one size at one pace.
+#[derive(Clone, Copy)]
+pub(super) struct Series {
+    pub(super) count: u32,
+    /// Bytes of payload.
+    pub(super) size: u32,
+    pub(super) milliseconds: u32,
+}
+
 pub(super) struct Lane<'a> {
     pub(super) gateway: Gateway<'a>,
     pub(super) pe: &'a Node,
@@ -96,12 +105,13 @@ impl<'a> Lane<'a> {
     }
 
     /// Pings both ways at once.
-    pub(super) fn ping(&self, cell: &Cell, number: usize, count: u32) -> Result<Pings> {
+    pub(super) fn ping(&self, cell: &Cell, number: usize, series: Series) -> Result<Pings> {
+        let options = format!("-s {} -i {}", series.size, f64::from(series.milliseconds) / 1000.0);
+        let (near, far) = (self.from_peer(cell, number), cell.place().near[number]);
+        let ping = |from, to: &str| traffic::ping(from, &format!("{options} {to}"), series.count, 0xaa);
         let (near, far) = thread::scope(|scope| {
-            let near =
-                scope.spawn(|| traffic::ping(self.gateway.node, &self.from_peer(cell, number), count, 0xaa));
-            let far = (!cell.scenario.transport)
-                .then(|| scope.spawn(|| traffic::ping(self.far, cell.place().near[number], count, 0xbb)));
+            let near = scope.spawn(|| ping(self.gateway.node, &near));
+            let far = (!cell.scenario.transport).then(|| scope.spawn(|| ping(self.far, far)));
             (joined(near), far.map(joined))
         });
         let (near, far) = (near?, far.transpose()?);
@@ -124,20 +134,17 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// The peer fetches this many times what a host behind us sends: 300 kB each.
-    pub(super) fn fetch(&self, cell: &Cell, times: u32) -> Result<()> {
+    /// The peer fetches what a host behind us sends: 300 kB.
+    pub(super) fn fetch(&self, cell: &Cell) -> Result<()> {
         let place = cell.place();
         let (near, far) = if cell.scenario.ipv6 {
             (format!("[{}]", place.near[0]), format!("[{}]", place.far))
         } else {
             (place.near[0].to_owned(), place.far.to_owned())
         };
-        let one = format!("socat -u TCP:{far}:7,connect-timeout=5,bind={near} STDOUT | wc -c");
-        let text = self.gateway.node.demand(&format!("for i in $(seq {times}); do {one}; done"))?;
-        ensure!(
-            text.lines().count() == times as usize && text.lines().all(|line| line == "300004"),
-            "TCP: {text} bytes"
-        );
+        let fetch = format!("socat -u TCP:{far}:7,connect-timeout=5,bind={near} STDOUT | wc -c");
+        let bytes = self.gateway.node.demand(&fetch)?;
+        ensure!(bytes == "300004", "TCP: {bytes} bytes");
         Ok(())
     }
 
@@ -179,8 +186,9 @@ impl<'a> Lane<'a> {
     }
 
     /// MOBIKE: the peer has another address from now on, or its own again.
-    pub(super) fn move_peer(&self, away: bool) -> Result<()> {
-        let (from, to) = if away { (IPV4.peer, IPV4.moved) } else { (IPV4.moved, IPV4.peer) };
+    pub(super) fn move_peer(&self, cell: &Cell, away: bool) -> Result<()> {
+        let moved = cell.moved();
+        let (from, to) = if away { (IPV4.peer, moved) } else { (moved, IPV4.peer) };
         self.gateway
             .node
             .demand(&format!(

@@ -52,6 +52,9 @@ fn lacking_in_libreswan(cell: &Cell) -> Option<&'static str> {
     if scenario.is_v1() && matches!(scenario.proof, Proof::Rekey(_, By::Them)) {
         return Some("libreswan rekeys version 1 at the end of a lifetime only, never on command");
     }
+    if scenario.proof == Proof::Moves && !scenario.nat {
+        return Some("libreswan moves only a roaming client that leases its inner address");
+    }
     if scenario.auth == Auth::Ed25519 {
         return Some("libreswan 4.10 has no Ed25519");
     }

@@ -6,8 +6,6 @@ use super::scenario::{Cell, Role};
 pub(super) struct Place {
     pub(super) pe: &'static str,
     pub(super) peer: &'static str,
-    /// Where the peer moves to (MOBIKE).
-    pub(super) moved: &'static str,
     /// The router's, on either side; behind them it hides the other side when it does NAT.
     pub(super) router_by_pe: &'static str,
     pub(super) router_by_peer: &'static str,
@@ -24,7 +22,6 @@ pub(super) struct Place {
 pub(super) const IPV4: Place = Place {
     pe: "192.0.2.1",
     peer: "198.51.100.2",
-    moved: "198.51.100.3",
     router_by_pe: "192.0.2.254",
     router_by_peer: "198.51.100.254",
     far: "10.1.0.2",
@@ -38,7 +35,6 @@ pub(super) const IPV4: Place = Place {
 pub(super) const IPV6: Place = Place {
     pe: "2001:db8:1::1",
     peer: "2001:db8:2::2",
-    moved: "2001:db8:2::3",
     router_by_pe: "2001:db8:1::ff",
     router_by_peer: "2001:db8:2::ff",
     far: "fd01::2",
@@ -58,6 +54,11 @@ pub(super) const KEY: &str = "shared-secret-of-the-lab";
 impl Cell {
     pub(super) const fn place(&self) -> &'static Place {
         if self.scenario.ipv6 { &IPV6 } else { &IPV4 }
+    }
+
+    /// Where the peer moves to (MOBIKE); not to where an earlier cell's packets still go.
+    pub(super) const fn moved(&self) -> &'static str {
+        if self.scenario.nat { "198.51.100.4" } else { "198.51.100.3" }
     }
 
     /// The peer's address as we see it.

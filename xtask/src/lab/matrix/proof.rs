@@ -7,13 +7,16 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::algorithm::Suite;
 use super::gateway::Pair;
-use super::lane::Lane;
+use super::lane::{Lane, Series};
 use super::scenario::{By, Cell, Peer, Phase, Proof, Role};
 use crate::lab::{joined, until};
 
 /// Pings of a short series, and of one that lasts through a rekey.
-const FEW: u32 = 10;
-const MANY: u32 = 200;
+const FEW: Series = Series { count: 10, size: 56, milliseconds: 20 };
+const MANY: Series = Series { count: 200, size: 56, milliseconds: 20 };
+
+/// As much as one pair of SAs may carry and half as much again: 2560 kilobytes, in five seconds.
+const LARGE: Series = Series { count: 1600, size: 1200, milliseconds: 3 };
 
 /// Runs the cell; what it found.
 pub(super) fn prove(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
@@ -42,7 +45,7 @@ fn carries(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
         received += pings.received;
     }
     if !cell.scenario.transport {
-        lane.fetch(cell, 1)?;
+        lane.fetch(cell)?;
     }
     Ok(format!("{} pairs of SAs, {received} pings", pairs.len()))
 }
@@ -72,12 +75,13 @@ fn agree(lane: &Lane<'_>, cell: &Cell) -> Result<Vec<Pair>> {
 fn rekey(lane: &Lane<'_>, cell: &Cell, phase: Phase, by: By) -> Result<String> {
     let before = (lane.gateway.cookies()?, lane.gateway.pairs()?);
     let pings = thread::scope(|scope| {
-        let pings = scope.spawn(|| lane.ping(cell, 0, MANY));
+        let series = if by == By::Us { LARGE } else { MANY };
+        let pings = scope.spawn(move || lane.ping(cell, 0, series));
         thread::sleep(Duration::from_millis(800));
         let done = match by {
             By::Them => lane.gateway.rekey(phase),
-            // The volume that one pair of SAs may carry is used up.
-            By::Us => lane.fetch(cell, 12),
+            // The pings themselves use up the volume that one pair of SAs may carry.
+            By::Us => Ok(()),
         };
         let pings = joined(pings);
         done.and(pings)
@@ -131,7 +135,7 @@ fn we_die(lane: &Lane<'_>) -> Result<String> {
 /// The peer's address changes: the same SAs go on from there.
 fn moves(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
     let before = lane.gateway.pairs()?;
-    lane.move_peer(true)?;
+    lane.move_peer(cell, true)?;
     let moved = until(15, || lane.reaches(cell)).and_then(|took| {
         let pings = lane.ping(cell, 0, FEW)?;
         ensure!(
@@ -144,7 +148,7 @@ fn moves(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
         ensure!(before.last().map(spis) == after.last().map(spis), "these are other SAs");
         Ok(format!("after {:.1} s", took.as_secs_f32()))
     });
-    lane.move_peer(false)?;
+    lane.move_peer(cell, false)?;
     moved.context("after the move")
 }
 

@@ -47,7 +47,7 @@ fn options(cell: &Cell) -> Result<String> {
         format!(
             "local_addrs = {}{}",
             place.peer,
-            if moves(cell) { format!(",{}", place.moved) } else { String::new() }
+            if moves(cell) { format!(",{}", cell.moved()) } else { String::new() }
         ),
         format!("remote_addrs = {}", cell.local()),
         format!("proposals = {}", suites(cell)?[0].swan()),
