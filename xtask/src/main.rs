@@ -22,6 +22,7 @@ const USAGE: &str = "\
 ./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
 ./x lab ike-matrix [--quick] [WORD] real peers by scenarios of IKE; WORD: only cells whose name holds it
 ./x bench datapath [--json FILE]   what a packet costs
+./x bench ike [--json FILE] [--full] what a tunnel costs a responder, ours and strongSwan's; --full: 10,000 of each
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
 ./x mutants [WORD]                 take the VRF out of one key at a time: the tests must notice
 ./x tidy                           sizes, first sentences, names of files in the docs";
@@ -61,7 +62,8 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test"] => test::run(false),
         ["test", "--quick"] => test::run(true),
         ["lab", name, rest @ ..] => lab::run(name, wanted(rest)?),
-        ["bench", "datapath", rest @ ..] => bench::run(rest),
+        ["bench", "datapath", rest @ ..] => bench::run(("dp-user", "datapath"), rest),
+        ["bench", "ike", rest @ ..] => bench::ike(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
         ["mutants"] => mutants::run(""),
         ["mutants", word] => mutants::run(word),

@@ -14,8 +14,8 @@ use crate::{Path, SessionId};
 /// Who talks to whom: the front VRF, our address and the peer's.
 pub(crate) type Peer = (VrfId, IpAddr, IpAddr);
 
-/// Where the peer is, where it was first, and the cookies.
-type Bound = (Peer, Peer, (Cookie, Cookie));
+/// Where the peer is, where it was first if that is elsewhere, and the cookies.
+type Bound = (Peer, Option<Box<Peer>>, (Cookie, Cookie));
 
 #[derive(Default)]
 pub(crate) struct Demux {
@@ -54,12 +54,13 @@ impl Demux {
 
     /// Cookies and path may have changed since.
     pub(crate) fn bind(&mut self, session: &Session) {
-        let (id, bound) = (session.id(), (session.path().peer(), session.home(), session.cookies()));
+        let (id, peer, home) = (session.id(), session.path().peer(), session.home());
+        let bound = (peer, (home != peer).then(|| Box::new(home)), session.cookies());
         if self.bound.get(&id) == Some(&bound) {
             return;
         }
         self.unbind(id);
-        let (peer @ (front, _, remote), home, (initiator, responder)) = bound;
+        let ((front, _, remote), (initiator, responder)) = (peer, bound.2);
         self.pairs.insert((front, initiator, responder), id);
         self.openings.insert((front, remote, initiator), id);
         for peer in [peer, home] {
@@ -79,7 +80,7 @@ impl Demux {
         if remove(self.openings.get(&(front, remote, initiator))) {
             self.openings.remove(&(front, remote, initiator));
         }
-        for peer in [peer, home] {
+        for peer in [Some(peer), home.map(|home| *home)].into_iter().flatten() {
             if self.peers.get_mut(&peer).is_some_and(|ids| ids.remove(&id) && ids.is_empty()) {
                 self.peers.remove(&peer);
             }

@@ -78,10 +78,10 @@ impl Session {
     }
 
     /// Between whom the configuration knows it, wherever the peer has moved since.
-    pub(crate) const fn home(&self) -> Peer {
+    pub(crate) fn home(&self) -> Peer {
         match self {
             Self::V1(one) => one.path.peer(),
-            Self::V2(one) => one.home,
+            Self::V2(one) => one.home(),
         }
     }
 

@@ -15,6 +15,7 @@ mod ours;
 mod recovery;
 mod refusals;
 mod report;
+mod responders;
 mod swan;
 mod topology;
 mod traffic;
@@ -72,6 +73,15 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
         }
         _ => bail!("no lab {name}; there are one-box, front-vrf, ike-matrix and ike-flood"),
     }
+}
+
+/// The lab of `bench ike`: so many tunnels of each kind, to our daemon and to strongSwan's.
+pub(crate) fn bench_ike(tunnels: usize) -> Result<bool> {
+    crate::setup::packages()?;
+    crate::load_tester::home()?;
+    let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs/ike-load"))?;
+    responders::optimize(&mut topology)?;
+    stand(&topology, Wanted::default(), |_| Ok(()), |lab, report| responders::run(lab, tunnels, report))
 }
 
 fn stand(

@@ -59,7 +59,7 @@ pub(super) fn respond(
 pub(super) fn follow(session: &mut Session, core: &mut Core, path: &Path) {
     let follows = session.established().is_some_and(|sa| sa.nat.remote && !sa.peer.mobike);
     if follows && *path != session.path && path.local == session.path.local {
-        session.path = *path;
+        session.relocate(*path);
         core.events.push_back(Event::Relocated(session.id));
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn follow(session: &mut Session, core: &mut Core, path: &Path) {
 fn relocate(session: &mut Session, core: &mut Core, path: &Path, notifies: &[Notify]) {
     let nat = detect(notifies, session.cookies, path);
     let is_same = session.path == *path && session.nat() == nat;
-    session.path = *path;
+    session.relocate(*path);
     if let Some(sa) = session.established_mut() {
         sa.nat = nat;
     }

