@@ -115,8 +115,8 @@ pub struct Profile {
     pub matches: Vec<Match>,
     /// `self-identity`; `None`: the global one.
     pub self_identity: Option<Identity>,
-    /// `local-address`: only for sessions on this address of ours (LOC-01).
-    pub local: Option<IpAddr>,
+    /// `local-address`: only for sessions in this front VRF on this address of ours (LOC-01).
+    pub local: Option<(VrfId, IpAddr)>,
     /// `match certificate MAP` (CMAP-01).
     pub certificate_maps: Vec<String>,
     /// `ca trust-point`; empty: every trustpoint (VRF-12).

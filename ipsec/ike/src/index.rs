@@ -137,14 +137,19 @@ impl Index {
     pub(crate) fn best_profile(&self, front: VrfId, local: IpAddr, name: &Name) -> Option<&Profile> {
         let places = self.describing(front, name).filter_map(|wanted| self.matches.get(&wanted)).flatten();
         let mut profiles = places.filter_map(|place| self.config.profiles.get(*place));
-        profiles.find(|profile| profile.local.is_none_or(|bound| bound == local))
+        profiles.find(|profile| profile.local.is_none_or(|bound| bound == (front, local)))
     }
 
     /// The first profile one of whose certificate maps holds (CMAP-01).
-    pub(crate) fn profile_by_map(&self, local: IpAddr, certificate: &Certificate) -> Option<&Profile> {
+    pub(crate) fn profile_by_map(
+        &self,
+        front: VrfId,
+        local: IpAddr,
+        certificate: &Certificate,
+    ) -> Option<&Profile> {
         let mut profiles = self.mapped.iter().filter_map(|place| self.config.profiles.get(*place));
         profiles.find(|profile| {
-            profile.local.is_none_or(|bound| bound == local) && self.maps_of_admit(profile, certificate)
+            profile.local.is_none_or(|bound| bound == (front, local)) && self.maps_of_admit(profile, certificate)
         })
     }
 

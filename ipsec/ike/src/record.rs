@@ -128,7 +128,11 @@ impl Story {
         Self { began: now, facts: Vec::new(), outcome: Outcome::Negotiating }
     }
 
+    /// Who the peer is, is told once.
     pub(crate) fn tell(&mut self, now: Instant, fact: Fact) {
+        if matches!(fact, Fact::Identity { .. }) && self.facts.iter().any(|(_, known)| *known == fact) {
+            return;
+        }
         let most = if self.outcome == Outcome::Up { MOST_FACTS_UP + 4 } else { MOST_FACTS };
         while self.facts.len() >= most {
             self.facts.remove(FIRST_FACTS.min(most / 2));
@@ -322,6 +326,16 @@ mod tests {
         let facts: Vec<String> = record.facts.iter().map(|(_, fact)| fact.to_string()).collect();
         assert_eq!(facts, ["profile site: taken", "established"]);
         assert_eq!(record.outcome, Outcome::Up);
+    }
+
+    #[test]
+    fn who_the_peer_is_is_told_once() {
+        let mut story = Story::begin(Instant::START);
+        for name in ["hub", "hub", "another"] {
+            story.tell(Instant::START, Fact::Identity { name: name.into() });
+        }
+        let facts = story.record(None, Version::V2, &path(1), true).facts;
+        assert_eq!(facts.len(), 2);
     }
 
     #[test]

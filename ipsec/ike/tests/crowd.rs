@@ -46,7 +46,8 @@ fn config(count: u32, hub: bool, mixed: bool) -> Config {
     (profile.inside, profile.lifetime) = (None, Duration::from_secs(3600));
     config.v2.keyrings[0].peers = vec![world::v2::ring_peer("peer", &whom.to_string(), "secret")];
     config.proposals = vec![ike::config::Proposal { group: Group::EcpP256, ..proposal() }];
-    config.keyrings = (0..FRONTS).map(|of| ring(&format!("keys-{of}"), of, &whom.to_string(), "secret")).collect();
+    config.keyrings =
+        (0..FRONTS).map(|of| ring(&format!("keys-{of}"), of, &whom.to_string(), "secret")).collect();
     let template = config.entries.remove(0);
     let entry = |number: u32| {
         let (local, remote) = if hub { (HUB, outer(number)) } else { (outer(number), HUB) };
@@ -268,7 +269,7 @@ fn a_thousand_tunnels_that_rekey_at_once_from_both_sides_all_survive() {
 }
 
 #[test]
-#[ignore = "a minute without optimization"]
+#[ignore = "a quarter of a minute of processor time"]
 fn sixteen_thousand_tunnels_that_rekey_at_once_from_both_sides_all_survive() {
     rekey_at_once(16_000);
 }

@@ -208,8 +208,9 @@ fn rings_and_profiles_that_are_bound_to_another_address_of_ours_are_passed_over(
     let mut bound = b.profiles[0].clone();
     bound.name = "bound".into();
     bound.keyrings = vec!["elsewhere".into()];
-    bound.local = Some("172.16.9.9".parse().unwrap());
-    b.profiles.insert(0, bound);
+    bound.local = Some((VrfId(0), "172.16.9.9".parse().unwrap()));
+    let in_another_vrf = Profile { local: Some((VrfId(7), B.parse().unwrap())), ..bound.clone() };
+    b.profiles.splice(0..0, [bound, Profile { name: "of-another-vrf".into(), ..in_another_vrf }]);
     let world = run((a, b));
     assert_up(&world);
     assert_eq!(world.nodes[1].ike.sessions(world.now)[0].profile.as_deref(), Some("site"));

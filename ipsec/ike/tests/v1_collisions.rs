@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base::PolicyId;
 use ike::config::{Authentication, Config, Hash, Identity};
-use ike::{Command, Target};
+use ike::{Command, DownReason, Target};
 use world::certificates::trustpoint;
 use world::{A, B, World, connected, pair_of, path, side_a, side_b};
 
@@ -138,6 +138,27 @@ fn an_old_child_that_is_used_up_before_its_successor_took_over_hands_over_at_onc
     assert_ne!(world.nodes[0].up.last().unwrap().id, old);
     carries(&mut world, Duration::from_secs(90), "used up");
     assert_clean(&world, "used up");
+}
+
+#[test]
+fn an_old_child_that_is_used_up_while_its_successor_is_negotiated_goes_and_the_negotiation_goes_on() {
+    for skew in [0, 5, 15, 25, 35] {
+        let mut world = connected();
+        let old = world.nodes[0].up[0].id;
+        let quick_modes = |world: &World| world.sent.iter().filter(|(_, sent)| sent.bytes[18] == 32).count();
+        let before = quick_modes(&world);
+        world.command(0, Command::Rekey(old));
+        world.run(Duration::from_millis(skew));
+        world.command(0, Command::Exhausted(old));
+        // Its traffic wants a child at once.
+        world.acquire(0, 1);
+        world.run(Duration::from_millis(50));
+        let what = format!("used up after {skew} ms");
+        assert_eq!(quick_modes(&world) - before, 3, "{what}");
+        assert_eq!(world.nodes[0].down, [(old, DownReason::Exhausted)], "{what}");
+        carries(&mut world, Duration::from_secs(90), &what);
+        assert_clean(&world, &what);
+    }
 }
 
 /// Main mode with keys and with certificates, and quick mode with PFS.

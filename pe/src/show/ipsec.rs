@@ -111,10 +111,7 @@ impl<'a> Overview<'a> {
         IpsecSa {
             spi: sa.spi.0,
             transform: sa.suite.to_string(),
-            mode: match sa.encap {
-                Encap::Esp => "Tunnel".to_owned(),
-                Encap::Udp { .. } => "Tunnel UDP-Encaps".to_owned(),
-            },
+            mode: mode(sa).to_owned(),
             connection: sa.id.0,
             seconds_left: child.left.as_secs(),
             kilobytes_left: sa.kilobytes.map(|limit| u64::from(limit).saturating_sub(counted.bytes / 1024)),
@@ -164,6 +161,15 @@ pub(super) fn entry_matches(ids: &Ids, policy: &Policy, filter: &SaFilter) -> bo
         SaFilter::Interface(name) => entry.is_some_and(|entry| entry.interface.eq_ignore_ascii_case(name)),
         SaFilter::Map(name) => entry.is_some_and(|entry| entry.map == *name),
         SaFilter::All | SaFilter::Inside(_) | SaFilter::Peer { .. } => false,
+    }
+}
+
+const fn mode(sa: &Sa) -> &'static str {
+    match (sa.mode, sa.encap) {
+        (Mode::Tunnel, Encap::Esp) => "Tunnel",
+        (Mode::Tunnel, Encap::Udp { .. }) => "Tunnel UDP-Encaps",
+        (Mode::Transport, Encap::Esp) => "Transport",
+        (Mode::Transport, Encap::Udp { .. }) => "Transport UDP-Encaps",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem::swap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,26 +33,65 @@ pub(crate) struct Cost {
 /// Opens so many tunnels from one engine to another.
 pub(crate) fn run(kind: Kind, tunnels: u32) -> Cost {
     let config = Arc::new(scene::config(kind, tunnels, true));
+    let (mut hub, mut spokes) = up(kind, tunnels, &config);
+    let (engine, jobs) = (hub.engine / u64::from(tunnels), hub.jobs / u64::from(tunnels));
+    let memory = settle(&mut hub, &mut spokes, NOW + SETTLED);
+    Cost { engine, jobs, memory: memory / i64::from(tunnels) }
+}
+
+/// What openings from random sources cost a responder with a thousand tunnels: each in nanoseconds, and all in bytes.
+pub(crate) fn flood(kind: Kind, openings: u32) -> (u64, i64) {
+    const TUNNELS: u32 = 1000;
+    let config = Arc::new(scene::config(kind, TUNNELS, true));
+    let (mut hub, _spokes) = up(kind, TUNNELS, &config);
+    let first =
+        Side::new(3, Arc::new(scene::config(kind, 1, false))).tell(NOW, vec![Input::Command(acquire(0))]);
+    (hub.engine, hub.jobs) = (0, 0);
+    let held = sys::heap::held();
+    let mut random = 0x9E37_79B9_7F4A_7C15;
+    for _ in 0..openings / CHUNK {
+        let chunk = (0..CHUNK).map(|_| forged(&first[0], &mut random)).collect();
+        drop(hub.tell(NOW, arriving(chunk)));
+    }
+    let bytes = i64::try_from(sys::heap::held() - held).unwrap_or(0);
+    ((hub.engine + hub.jobs) / u64::from(openings), bytes)
+}
+
+/// The same message from somewhere else, by another initiator.
+fn forged(message: &Datagram, random: &mut u64) -> Datagram {
+    let mut next = || {
+        *random ^= *random << 13;
+        *random ^= *random >> 7;
+        *random ^= *random << 17;
+        *random
+    };
+    let mut path = message.path;
+    path.local.set_ip(Ipv4Addr::from((next() >> 32) as u32 | 0x8000_0000).into());
+    Datagram { path, bytes: [&next().to_be_bytes(), &message.bytes[8..]].concat() }
+}
+
+const NOW: Instant = Instant::from_secs(1);
+
+/// Two engines with so many tunnels between them.
+fn up(kind: Kind, tunnels: u32, config: &Arc<Config>) -> (Side, Side) {
     let mut hub = Side::new(1, config.clone());
     let mut spokes = Side::new(2, Arc::new(scene::config(kind, tunnels, false)));
     (hub.engine, hub.jobs) = (0, 0);
-    let now = Instant::from_secs(1);
     let numbers: Vec<u32> = (0..tunnels).collect();
     for chunk in numbers.chunks(CHUNK as usize) {
         let wants = chunk.iter().map(|number| Input::Command(acquire(*number))).collect();
-        talk(&mut hub, &mut spokes, now, wants);
+        talk(&mut hub, &mut spokes, NOW, wants);
     }
-    assert_eq!((hub.up, spokes.up), (tunnels, tunnels), "{} tunnels of {}", tunnels, kind.name());
-    let (engine, jobs) = (hub.engine / u64::from(tunnels), hub.jobs / u64::from(tunnels));
-    let memory = settle(&mut hub, &mut spokes, now + SETTLED);
-    drop(config);
-    Cost { engine, jobs, memory: memory / i64::from(tunnels) }
+    assert_eq!((hub.up, spokes.up), (tunnels, tunnels), "tunnels of {}", kind.name());
+    (hub, spokes)
 }
 
 /// What the responder holds once all is quiet, beyond an engine that knows nobody. Its configuration is not
 /// its own; what it looks up in there is.
 fn settle(hub: &mut Side, spokes: &mut Side, end: Instant) -> i64 {
-    while let Some(now) = [&*hub, spokes].iter().filter_map(|side| side.ike.deadline()).min().filter(|at| *at < end) {
+    while let Some(now) =
+        [&*hub, spokes].iter().filter_map(|side| side.ike.deadline()).min().filter(|at| *at < end)
+    {
         let answers = spokes.tick(now);
         talk(hub, spokes, now, Vec::new());
         let asked = hub.tick(now);

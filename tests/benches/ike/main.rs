@@ -20,6 +20,9 @@ use sys::clock::thread_nanos;
 #[global_allocator]
 static HEAP: sys::heap::Counting = sys::heap::Counting;
 
+/// Openings from random sources.
+const FLOOD: u32 = 50_000;
+
 struct Row {
     kind: Kind,
     tunnels: u32,
@@ -37,7 +40,8 @@ fn main() {
         "{:<24} {:>7} {:>10} {:>10} {:>10} {:>10} {:>6} {:>9} {:>8}",
         "kind", "tunnels", "engine us", "jobs us", "CPU us", "raw us", "aim us", "tunnels/s", "bytes"
     );
-    for kind in KINDS.into_iter().filter(|kind| after("--only").is_none_or(|word| kind.name().contains(word))) {
+    for kind in KINDS.into_iter().filter(|kind| after("--only").is_none_or(|word| kind.name().contains(word)))
+    {
         let raw = raw(kind);
         for tunnels in [1000, 10_000] {
             if tunnels == 1000 || full || kind.group() == Group::Curve25519 {
@@ -46,6 +50,15 @@ fn main() {
                 rows.push(row);
             }
         }
+    }
+    for kind in [Kind::V2X25519, Kind::V1Modp2048] {
+        let (nanos, bytes) = bed::flood(kind, FLOOD);
+        println!(
+            "{FLOOD} forged openings of {}: {:.1} us each, {} kB in all",
+            kind.name(),
+            nanos as f64 / 1000.0,
+            bytes / 1024
+        );
     }
     if let Some(file) = after("--json") {
         let objects: Vec<String> = rows.iter().map(Row::json).collect();

@@ -192,7 +192,8 @@ fn ring_v2(customer: u32, hub: bool) -> v2::Keyring {
 /// With certificates all peers have the same name, that of the one certificate: the first customer has them all.
 fn profile_v2(kind: Kind, customer: u32, hub: bool) -> v2::Profile {
     let signs = kind == Kind::V2Ecdsa;
-    let name = if customer == 0 { NAME.to_owned() } else { format!("{}.example.com", customer_name(customer)) };
+    let name =
+        if customer == 0 { NAME.to_owned() } else { format!("{}.example.com", customer_name(customer)) };
     let authentication =
         || if signs { v2::Authentication::EcdsaSignature } else { v2::Authentication::PreShared(None) };
     let remote = if signs { v2::Remote::Fqdn(name) } else { v2::Remote::Address(peers_of(customer, hub)) };

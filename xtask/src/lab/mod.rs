@@ -57,6 +57,8 @@ pub(crate) struct Wanted<'a> {
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
 pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
     crate::setup::packages()?;
+    println!("building");
+    crate::build::build_programs()?;
     let directory = if name == "ike-flood" { "ike-load" } else { name };
     let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(directory))?;
     match name {
@@ -90,8 +92,6 @@ fn stand(
     prepare: fn(&Path) -> Result<()>,
     checks: impl FnOnce(&Lab, &mut Report) -> Result<()>,
 ) -> Result<bool> {
-    println!("building");
-    crate::build::build_programs()?;
     let mut report = Report::new();
     let (nodes, cables) = (topology.nodes.len(), topology.links.len());
     report.stage(&format!("{}: {nodes} nodes, {cables} cables", topology.name()));

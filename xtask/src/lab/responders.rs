@@ -18,15 +18,28 @@ const TABLE: &str = "Processor time and memory of the responder for one tunnel";
 /// The daemon as an operator runs it, not as the tests do.
 pub(super) fn optimize(topology: &mut Topology) -> Result<()> {
     ensure!(crate::build::release()?, "the build failed");
-    let program = crate::build::target().join("release/onrampd");
     let pe = topology.nodes.get_mut("pe").context("the lab has no node pe")?;
-    pe.cmd = Some(format!("{} --config /mnt/onramp.conf", program.display()));
+    pe.cmd = Some(format!("{} --config /mnt/onramp.conf", program("onrampd")));
     Ok(())
+}
+
+fn program(name: &str) -> String {
+    crate::build::target().join("release").join(name).display().to_string()
 }
 
 /// So many tunnels of each kind, to us and to them.
 pub(super) fn run(lab: &Lab, tunnels: usize, report: &mut Report) -> Result<()> {
-    let head = ["kind", "tunnels", "ours ms", "theirs ms", "ratio", "ours bytes", "theirs bytes", "ours /s", "theirs /s"];
+    let head = [
+        "kind",
+        "tunnels",
+        "ours ms",
+        "theirs ms",
+        "ratio",
+        "ours bytes",
+        "theirs bytes",
+        "ours /s",
+        "theirs /s",
+    ];
     report.row(TABLE, &head.map(str::to_owned));
     for kind in &KINDS {
         report.stage(&format!("{}: {tunnels} tunnels", kind.name));
@@ -42,7 +55,7 @@ pub(super) fn run(lab: &Lab, tunnels: usize, report: &mut Report) -> Result<()> 
 
 fn to_ours(lab: &Lab, kind: &Kind, tunnels: usize) -> Result<Run> {
     let run = load::run(lab, kind, "pe", "192.0.2.1", tunnels);
-    lab.node("pe")?.demand("onramp clear crypto session")?;
+    lab.node("pe")?.demand(&format!("{} clear crypto session", program("onramp")))?;
     run
 }
 

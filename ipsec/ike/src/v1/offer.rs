@@ -146,7 +146,7 @@ struct Theirs {
 impl Theirs {
     fn decode(transform: &Transform) -> Self {
         let number = |kind| transform.number_of(kind).unwrap_or_default();
-        let seconds = seconds(&transform.attributes).unwrap_or(DEFAULT_LIFETIME).max(1);
+        let seconds = seconds(&transform.attributes).unwrap_or(DEFAULT_LIFETIME);
         Self {
             is_ike: transform.id == KEY_IKE,
             encryption: encryption(number(ENCRYPTION), transform.number_of(KEY_LENGTH)),
@@ -278,13 +278,16 @@ fn group(number: u64) -> Result<Group, u64> {
     group.ok_or(number)
 }
 
-/// The duration that follows the life type "seconds". Volume has no meaning in phase 1 (IKE-03).
+/// The duration that follows the life type "seconds"; zero sets no limit, which strongSwan says so. Volume has
+/// no meaning in phase 1 (IKE-03).
 pub(crate) fn seconds(attributes: &[Attribute]) -> Option<u64> {
     let mut kind = u64::from(LIFE_SECONDS);
     for attribute in attributes {
         match attribute.kind {
             LIFE_TYPE => kind = attribute.as_number(),
-            LIFE_DURATION if kind == u64::from(LIFE_SECONDS) => return Some(attribute.as_number()),
+            LIFE_DURATION if kind == u64::from(LIFE_SECONDS) => {
+                return Some(attribute.as_number()).filter(|seconds| *seconds > 0);
+            }
             _ => {}
         }
     }
@@ -336,4 +339,17 @@ fn none_chosen(all: &[Proposal], ours: &[&Proposal], means: &Means, offered: &Sa
         if passed.is_empty() { String::new() } else { format!(" ({})", passed.join("; ")) },
     );
     Refusal::because(Blame::PeerIncompatible, "no-proposal-chosen", detail).telling(NO_PROPOSAL_CHOSEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_sets_no_limit_to_phase_1_does_not_end_it_at_once() {
+        for life in [&[][..], &[Attribute::short(LIFE_TYPE, LIFE_SECONDS), Attribute::short(LIFE_DURATION, 0)]] {
+            let transform = Transform { number: 1, id: KEY_IKE as u8, attributes: life.to_vec() };
+            assert_eq!(Theirs::decode(&transform).lifetime, Duration::from_secs(DEFAULT_LIFETIME));
+        }
+    }
 }

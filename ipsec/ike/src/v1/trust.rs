@@ -182,7 +182,7 @@ pub(crate) fn profile_of<'a>(
     name: &Name,
     certificate: Option<&Certificate>,
 ) -> Option<&'a Profile> {
-    let by_map = certificate.and_then(|certificate| index.profile_by_map(local, certificate));
+    let by_map = certificate.and_then(|certificate| index.profile_by_map(front, local, certificate));
     by_map.or_else(|| index.best_profile(front, local, name))
 }
 

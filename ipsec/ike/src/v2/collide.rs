@@ -84,9 +84,7 @@ pub(crate) fn admit_ike(session: &Session) -> Result<(), Denial> {
     let busy = match &session.task {
         Some(Task::Create(ours)) => matches!(ours.aim, Aim::Child(_)),
         Some(Task::DeleteChildren(_) | Task::Retire(_)) => true,
-        Some(
-            Task::RekeyChild(_) | Task::RekeyIke | Task::Liveness | Task::Route(_) | Task::Redirect(_),
-        )
+        Some(Task::RekeyChild(_) | Task::RekeyIke | Task::Liveness | Task::Route(_) | Task::Redirect(_))
         | None => false,
     };
     if busy || session.upkeep.superseded || !session.pending.is_empty() {

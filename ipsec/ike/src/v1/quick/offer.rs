@@ -163,14 +163,15 @@ pub(crate) fn accepted(entry: &Entry, answer: &Sa, travel: Travel) -> Result<(Te
     Ok((terms, spi.ok_or(Refusal::ignored("bad-spi"))?))
 }
 
-/// The limits that a lifetime notify or a transform states.
+/// The limits that a lifetime notify or a transform states; zero is none.
 pub(crate) fn lifetime(attributes: &[Attribute]) -> (Option<Duration>, Option<u32>) {
     let (mut time, mut kilobytes, mut kind) = (None, None, 0);
     for attribute in attributes {
         match attribute.kind {
             LIFE_TYPE => kind = attribute.as_number(),
+            LIFE_DURATION if attribute.as_number() == 0 => {}
             LIFE_DURATION if kind == u64::from(SECONDS) => {
-                time = Some(Duration::from_secs(attribute.as_number().max(1)));
+                time = Some(Duration::from_secs(attribute.as_number()));
             }
             LIFE_DURATION if kind == u64::from(KILOBYTES) => {
                 kilobytes = Some(u32::try_from(attribute.as_number()).unwrap_or(u32::MAX));
@@ -420,9 +421,11 @@ mod tests {
             assert_eq!((lifetime.time, lifetime.kilobytes), (Duration::from_secs(600), Some(5000)));
             assert!(!shortened);
         }
+        for endless in [limits(long(&[0xFF; 12]), long(&[0xFF; 12])), limits(short(0), long(&[0; 4]))] {
+            assert_eq!(alone(&entry(None), &endless).unwrap().lifetime, Lifetime::DEFAULT);
+        }
         let endless = limits(long(&[0xFF; 12]), long(&[0xFF; 12]));
-        let terms = alone(&entry(None), &endless).unwrap();
-        assert_eq!((terms.lifetime, terms.shortened), (Lifetime::DEFAULT, true));
+        assert!(alone(&entry(None), &endless).unwrap().shortened);
         assert_eq!(alone(&entry(None), &[]).unwrap().lifetime, Lifetime::DEFAULT, "eight hours are more");
     }
 }

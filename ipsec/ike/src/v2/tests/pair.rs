@@ -26,8 +26,8 @@ use crate::v2::wire::notify::{self, Notify};
 use crate::v2::wire::payload::{self, Builder};
 use crate::wire::id::Name;
 use crate::{
-    Answer, Ask, AskId, Child, ChildId, Command, Config, Datagram, DownReason, Endpoints, Input, Output,
-    Path, SessionId, Target, Traffic,
+    Answer, Ask, AskId, Child, ChildId, Command, Config, Datagram, DownReason, Endpoints, Input, Notice,
+    Output, Path, SessionId, Target, Traffic,
 };
 
 pub(super) const A: usize = 0;
@@ -80,6 +80,8 @@ pub(super) struct Side {
     pub(super) sent: VecDeque<Datagram>,
     pub(super) placed: BTreeMap<ChildId, Placed>,
     pub(super) down: Vec<(ChildId, DownReason)>,
+    /// Why IKE SAs went.
+    pub(super) ended: Vec<DownReason>,
     pub(super) moved: Vec<(ChildId, Endpoints)>,
     /// SPIs that are reserved and not given back.
     reserved: BTreeSet<Spi>,
@@ -396,6 +398,7 @@ impl Side {
             sent: VecDeque::new(),
             placed: BTreeMap::new(),
             down: Vec::new(),
+            ended: Vec::new(),
             moved: Vec::new(),
             reserved: BTreeSet::new(),
             next_spi: if who == A { 0xa000 } else { 0xb000 },
@@ -440,6 +443,7 @@ impl Side {
                     assert!(self.reserved.remove(&gone.child.spi_in));
                     self.down.push((id, reason));
                 }
+                Output::Notice(Notice::SessionDown { reason, .. }) => self.ended.push(reason),
                 Output::Notice(_) => {}
             }
         }

@@ -6,7 +6,7 @@ use crypto::dh::Group;
 
 use super::pair::{A, B, Pair, Setup};
 use crate::config::Dpd;
-use crate::{DownReason, Traffic};
+use crate::{Command, DownReason, Traffic};
 
 /// ```text
 /// A                                   B
@@ -310,4 +310,45 @@ fn peers_that_know_redirects_are_sent_elsewhere_once_nobody_is_served_here() {
     pair.agree();
     pair.redirect(B);
     assert_eq!(pair.peek(B), "nothing", "told once");
+}
+
+/// ```text
+/// A                                   B
+/// CREATE? REKEY_SA SA             ->
+///   the old child is used up
+///                                 <-  CREATE= SA
+/// INFO? D(1)                      ->
+///                                 <-  INFO= D(1)
+/// ```
+#[test]
+fn a_child_that_is_used_up_while_its_successor_is_negotiated_goes_and_the_negotiation_goes_on() {
+    for answered in [false, true] {
+        let mut pair = Pair::new(&Setup::default());
+        let old = pair.first(A);
+        pair.rekey(A);
+        if answered {
+            pair.pass(A, "CREATE? REKEY_SA SA");
+        }
+        pair.command(A, Command::Exhausted(old));
+        pair.acquire(A, 0);
+        assert_eq!(pair.sides[A].down, [(old, DownReason::Exhausted)]);
+        if !answered {
+            pair.pass(A, "CREATE? REKEY_SA SA");
+        }
+        pair.pass(B, "CREATE= SA");
+        assert!(pair.sides[A].placed.values().any(|one| one.sends), "it carries the traffic");
+        pair.pass(A, "INFO? D(1)");
+        pair.pass(B, "INFO= D(1)");
+        assert_eq!(pair.peek(A), "nothing");
+        pair.agree();
+    }
+}
+
+#[test]
+fn what_is_cleared_is_cleared_even_if_the_peer_is_gone() {
+    let mut pair = Pair::new(&Setup::default());
+    pair.close(A);
+    pair.wait(Duration::from_secs(120));
+    assert_eq!(pair.sessions(A), 0);
+    assert_eq!(pair.sides[A].ended, [DownReason::Cleared]);
 }
