@@ -21,6 +21,7 @@ const USAGE: &str = "\
 ./x test [--quick]                 everything that must hold; --quick: no fuzzing, no labs
 ./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
 ./x lab ike-matrix [--quick] [WORD] real peers by scenarios of IKE; WORD: only cells whose name holds it
+./x lab ike-flood                  openings from random sources by the ten thousand
 ./x bench datapath [--json FILE]   what a packet costs
 ./x bench ike [--json FILE] [--full] what a tunnel costs a responder, ours and strongSwan's; --full: 10,000 of each
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers

@@ -71,6 +71,8 @@ pub(crate) struct Children {
     installed: BTreeMap<ChildId, Box<Installed>>,
     by_peer: BTreeSet<(Peer, ChildId)>,
     by_policy: BTreeSet<(PolicyId, ChildId)>,
+    /// A dynamic entry has as many children as there are peers.
+    by_selector: BTreeSet<(PolicyId, Selector, ChildId)>,
     agenda: Agenda<ChildId>,
 }
 
@@ -128,6 +130,7 @@ impl Children {
             installed: BTreeMap::new(),
             by_peer: BTreeSet::new(),
             by_policy: BTreeSet::new(),
+            by_selector: BTreeSet::new(),
             agenda: Agenda::new(),
         }
     }
@@ -160,8 +163,9 @@ impl Children {
 
     /// The child that carries `selector` of an entry.
     pub(crate) fn carrying(&self, policy: PolicyId, selector: &Selector) -> Option<ChildId> {
-        let mut all = self.of_policy(policy).map(|child| &child.state);
-        all.find(|child| child.selector == *selector && child.stage == Stage::Up).map(|child| child.id)
+        let all = self.by_selector.range((policy, *selector, FIRST)..=(policy, *selector, LAST));
+        let mut all = all.map(|(_, _, id)| *id);
+        all.find(|id| self.find(*id).is_some_and(Installed::is_up))
     }
 
     /// A child can receive. It carries traffic at once if we made it and nothing else does; after a
@@ -177,14 +181,20 @@ impl Children {
         installed.promote_at = replaces.filter(|_| ours).map(|_| core.now + SWITCH_DELAY);
         installed.replaces = replaces;
         installed.inherit(replaces.and_then(|old| self.find(old)));
-        self.by_peer.insert((installed.peer(), id));
-        self.by_policy.insert((installed.state.policy, id));
-        self.installed.insert(id, installed);
+        self.file(installed);
         if waits {
             self.plan(id);
         } else {
             self.promote(core, id);
         }
+    }
+
+    fn file(&mut self, child: Box<Installed>) {
+        let ChildState { id, policy, selector, .. } = child.state;
+        self.by_peer.insert((child.peer(), id));
+        self.by_policy.insert((policy, id));
+        self.by_selector.insert((policy, selector, id));
+        self.installed.insert(id, child);
     }
 
     /// From now on this one carries the traffic, instead of whichever did before. If the peer made one of
@@ -242,7 +252,12 @@ impl Children {
         self.plan(id);
     }
 
-    pub(crate) fn remove(&mut self, core: &mut Core, id: ChildId, reason: DownReason) -> Option<Box<Installed>> {
+    pub(crate) fn remove(
+        &mut self,
+        core: &mut Core,
+        id: ChildId,
+        reason: DownReason,
+    ) -> Option<Box<Installed>> {
         if let Some(heir) = self.heir(id) {
             self.switch(core, heir);
         } else if let Some(next) = self.successor(id).filter(|_| reason.leaves_peer()) {
@@ -251,6 +266,7 @@ impl Children {
         let child = self.installed.remove(&id)?;
         self.by_peer.remove(&(child.peer(), id));
         self.by_policy.remove(&(child.state.policy, id));
+        self.by_selector.remove(&(child.state.policy, child.state.selector, id));
         self.agenda.set(id, None);
         core.out.push_back(Output::ChildDown(id, reason));
         Some(child)

@@ -149,7 +149,8 @@ impl Index {
     ) -> Option<&Profile> {
         let mut profiles = self.mapped.iter().filter_map(|place| self.config.profiles.get(*place));
         profiles.find(|profile| {
-            profile.local.is_none_or(|bound| bound == (front, local)) && self.maps_of_admit(profile, certificate)
+            profile.local.is_none_or(|bound| bound == (front, local))
+                && self.maps_of_admit(profile, certificate)
         })
     }
 

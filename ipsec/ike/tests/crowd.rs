@@ -281,12 +281,12 @@ fn openings() -> [Vec<u8>; 2] {
 }
 
 impl Net {
-    /// Openings of this form from anywhere, in any of the front VRFs; the hub alone hears of them.
+    /// Openings of this form from anywhere in 10.96.0.0/11, whose peers have a key too, in any of the front VRFs; the hub alone hears of them.
     fn flood(&mut self, opening: &[u8], count: u32) {
         for _ in 0..count {
             let (spi, who) = (self.random(), self.random());
             let bytes = [&spi.to_be_bytes(), &opening[8..]].concat();
-            let address = Ipv4Addr::from(u32::try_from(who >> 32).unwrap() | 0x8000_0000);
+            let address = Ipv4Addr::from(0x0A60_0000 | u32::try_from(who >> 43).unwrap());
             let path = Path {
                 front: front(u32::try_from(who & 0xFF).unwrap()),
                 local: SocketAddr::new(HUB.into(), 500),

@@ -6,7 +6,7 @@ mod world;
 use std::time::Duration;
 
 use base::{PolicyId, Secret, VrfId};
-use ike::config::{AggressivePeer, Config, Identity, Keyring, Match, NamedKey};
+use ike::config::{AggressivePeer, Config, Identity, Keyring, Match, NamedKey, Profile};
 use ike::{Command, Notice};
 use ipsec::Encap;
 use world::{A, B, Nat, World, pair_of, path, ring, side_a, side_b};

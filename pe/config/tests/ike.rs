@@ -147,6 +147,29 @@ fn weak_algorithms_of_version_two_are_named_with_their_line() {
 }
 
 #[test]
+fn a_tunnel_of_version_one_needs_a_policy_as_well() {
+    let text = |profile: &str| {
+        format!(
+            "crypto isakmp profile P\n match identity address 198.51.100.2 255.255.255.255\n\
+             crypto ikev2 profile Q\n match identity remote any\n\
+             crypto ipsec transform-set T esp-gcm\ncrypto ipsec profile I\n set transform-set T\n{profile}\
+             interface Tunnel0\n tunnel source 192.0.2.1\n tunnel destination 198.51.100.2\n\
+             tunnel mode ipsec ipv4\n tunnel protection ipsec profile I\n"
+        )
+    };
+    let warned = |profile: &str| {
+        let text = text(profile);
+        let warnings = parse(&text).unwrap_or_else(|f| panic!("{}", report("t", &text, &f))).warnings;
+        let warning = warnings.iter().find(|it| it.message.starts_with("no ISAKMP policy can be used"));
+        warning.map(|it| text[it.span.clone()].to_owned())
+    };
+    let line = "tunnel protection ipsec profile I".to_owned();
+    assert_eq!(warned(" set isakmp-profile P\n"), Some(line.clone()));
+    assert_eq!(warned(""), Some(line));
+    assert_eq!(warned(" set ikev2-profile Q\n"), None);
+}
+
+#[test]
 fn every_new_name_must_exist_and_is_underlined() {
     let text = "\
 crypto dynamic-map D 10

@@ -8,7 +8,7 @@ use api::{IpsecFlow, IpsecSa, Proxy, Response, SaFilter};
 use base::{Instant, PolicyId, Prefix, SaId};
 use dataplane::SaCounters;
 use ike::SessionId;
-use ipsec::{Direction, Encap, Policy, Ports, Sa, Selector};
+use ipsec::{Direction, Encap, Mode, Policy, Ports, Sa, Selector};
 
 use super::{failed, vrf_name, vrf_of};
 use crate::Pe;
@@ -111,7 +111,7 @@ impl<'a> Overview<'a> {
         IpsecSa {
             spi: sa.spi.0,
             transform: sa.suite.to_string(),
-            mode: mode(sa).to_owned(),
+            mode: mode_word(sa.mode, sa.encap).to_owned(),
             connection: sa.id.0,
             seconds_left: child.left.as_secs(),
             kilobytes_left: sa.kilobytes.map(|limit| u64::from(limit).saturating_sub(counted.bytes / 1024)),
@@ -164,8 +164,8 @@ pub(super) fn entry_matches(ids: &Ids, policy: &Policy, filter: &SaFilter) -> bo
     }
 }
 
-const fn mode(sa: &Sa) -> &'static str {
-    match (sa.mode, sa.encap) {
+const fn mode_word(mode: Mode, encap: Encap) -> &'static str {
+    match (mode, encap) {
         (Mode::Tunnel, Encap::Esp) => "Tunnel",
         (Mode::Tunnel, Encap::Udp { .. }) => "Tunnel UDP-Encaps",
         (Mode::Transport, Encap::Esp) => "Transport",
@@ -220,4 +220,17 @@ const fn port(encap: Encap) -> u16 {
 /// Whether `address` is the far end of a pair.
 pub(super) fn is_peer(pair: &Pair, address: IpAddr) -> bool {
     pair.inbound.remote == address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_has_its_word_as_it_is_and_in_udp() {
+        let udp = Encap::Udp { local: 4500, remote: 4500 };
+        let words = |encap| [Mode::Tunnel, Mode::Transport].map(|mode| mode_word(mode, encap));
+        assert_eq!(words(Encap::Esp), ["Tunnel", "Transport"]);
+        assert_eq!(words(udp), ["Tunnel UDP-Encaps", "Transport UDP-Encaps"]);
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn flood(kind: Kind, openings: u32) -> (u64, i64) {
     ((hub.engine + hub.jobs) / u64::from(openings), bytes)
 }
 
-/// The same message from somewhere else, by another initiator.
+/// The same message by another initiator, from the address of any customer.
 fn forged(message: &Datagram, random: &mut u64) -> Datagram {
     let mut next = || {
         *random ^= *random << 13;
@@ -66,7 +66,7 @@ fn forged(message: &Datagram, random: &mut u64) -> Datagram {
         *random
     };
     let mut path = message.path;
-    path.local.set_ip(Ipv4Addr::from((next() >> 32) as u32 | 0x8000_0000).into());
+    path.local.set_ip(Ipv4Addr::from(0x0A40_0000 + (next() >> 32) as u32 % 1600).into());
     Datagram { path, bytes: [&next().to_be_bytes(), &message.bytes[8..]].concat() }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn inner(number: u32, side: u32) -> Prefix {
 }
 
 fn prefix(address: Ipv4Addr, length: u8) -> Prefix {
-    Prefix::new(address.into(), length).unwrap_or(Prefix::host(address.into()))
+    Prefix::new(address.into(), length).unwrap_or_else(|_| Prefix::host(address.into()))
 }
 
 /// The hub's or the spokes' half.

@@ -28,9 +28,7 @@ impl Children {
         installed.replaces = replaces;
         installed.inherit(replaces.and_then(|old| self.find(old)));
         installed.promote_at = waits.then(|| core.now + GRACE);
-        self.by_peer.insert((installed.peer(), id));
-        self.by_policy.insert((installed.state.policy, id));
-        self.installed.insert(id, installed);
+        self.file(installed);
         if waits {
             self.plan(id);
         } else {

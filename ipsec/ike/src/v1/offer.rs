@@ -278,8 +278,8 @@ fn group(number: u64) -> Result<Group, u64> {
     group.ok_or(number)
 }
 
-/// The duration that follows the life type "seconds"; zero sets no limit, which strongSwan says so. Volume has
-/// no meaning in phase 1 (IKE-03).
+/// The duration that follows the life type "seconds"; zero sets no limit. Volume has no
+/// meaning in phase 1 (IKE-03).
 pub(crate) fn seconds(attributes: &[Attribute]) -> Option<u64> {
     let mut kind = u64::from(LIFE_SECONDS);
     for attribute in attributes {
@@ -347,8 +347,10 @@ mod tests {
 
     #[test]
     fn a_peer_that_sets_no_limit_to_phase_1_does_not_end_it_at_once() {
-        for life in [&[][..], &[Attribute::short(LIFE_TYPE, LIFE_SECONDS), Attribute::short(LIFE_DURATION, 0)]] {
-            let transform = Transform { number: 1, id: KEY_IKE as u8, attributes: life.to_vec() };
+        for life in
+            [&[][..], &[Attribute::short(LIFE_TYPE, LIFE_SECONDS), Attribute::short(LIFE_DURATION, 0)]]
+        {
+            let transform = Transform { number: 1, id: KEY_IKE, attributes: life.to_vec() };
             assert_eq!(Theirs::decode(&transform).lifetime, Duration::from_secs(DEFAULT_LIFETIME));
         }
     }

@@ -314,7 +314,7 @@ impl Session {
     /// A failure of phase 1 is the end of the story; one under a session that is up is part of it.
     pub(crate) fn remember(&mut self, core: &mut Core, refusal: &Refusal) {
         if self.established().is_some() {
-            core.tell(Fact::Note(format!("{}: {}", refusal.what, refusal.detail).into()));
+            core.tell(Fact::Note(format!("no child: {}: {}", refusal.what, refusal.detail).into()));
         } else {
             self.story.fail(refusal);
         }

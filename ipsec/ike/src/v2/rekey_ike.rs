@@ -19,6 +19,7 @@ use crate::core::{Core, Event};
 use crate::engine::{Ike, LATE_DELETE};
 use crate::error::Refusal;
 use crate::notice::Blame;
+use crate::session::Fate;
 use crate::wire::header::Cookie;
 use crate::{SessionId, session};
 
@@ -230,11 +231,15 @@ impl Ike {
         let (children, tasks) = (std::mem::take(&mut from.children), std::mem::take(&mut from.tasks));
         let mut upkeep = task::Upkeep::default();
         from.upkeep.hand_over(&mut self.core, &mut upkeep);
-        let Some(session::Session::V2(to)) = self.sessions.get_mut(&new) else { return };
-        to.children.extend(children);
-        to.tasks.extend(tasks);
-        to.upkeep = upkeep;
-        task::greet(to, &mut self.core);
+        self.with(new, |session, core| {
+            if let session::Session::V2(to) = session {
+                to.children.extend(children);
+                to.tasks.extend(tasks);
+                to.upkeep = upkeep;
+                task::greet(to, core);
+            }
+            Fate::Live
+        });
         if let Some(session) = self.sessions.get(&new) {
             self.children.adopt(old, session);
             session.up_notice().into_iter().for_each(|notice| self.core.notice(notice));

@@ -67,7 +67,7 @@ pub(crate) struct Session {
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) task: Option<Task>,
     /// Requests of the peer whose responses wait for answers, by message ID.
-    pub(crate) pending: BTreeMap<u32, task::Pending>,
+    pub(crate) pending: BTreeMap<u32, (Path, task::Pending)>,
     /// Its children, oldest first.
     pub(crate) children: Vec<ChildRef>,
     /// What it does of its own accord.
@@ -253,10 +253,10 @@ impl Session {
                 None => release(core, &answer),
             },
             Asker::V2(_, Waiting::Response(id)) => match self.pending.remove(&id) {
-                Some(pending) => {
+                Some((path, pending)) => {
                     let (kind, reply) = task::resume(self, core, pending, answer);
                     let header = Header::v2(self.cookies, kind, 0, id);
-                    self.reply(core, &header, self.path, reply);
+                    self.reply(core, &header, path, reply);
                 }
                 None => release(core, &answer),
             },
@@ -382,7 +382,7 @@ impl Session {
         for task in std::mem::take(&mut self.tasks) {
             task::abandon(self, core, task, false);
         }
-        for (_, pending) in std::mem::take(&mut self.pending) {
+        for (_, pending) in std::mem::take(&mut self.pending).into_values() {
             task::forsake(core, &pending);
         }
     }

@@ -73,7 +73,7 @@ pub struct World {
 pub const TODAY: u64 = 2_000_000_000;
 
 /// Neither CRLs nor OCSP responders are within reach.
-pub struct NoLists;
+struct NoLists;
 
 impl pki::Evidence for NoLists {
     fn crl(&self, _vrf: Option<&str>, _url: &str) -> Result<Arc<pki::Crl>, String> {

@@ -49,7 +49,7 @@ fn verdict(of: &Explanation) -> String {
     let _ = writeln!(text, "{}: {} (begun {})", of.remote, word(&last.outcome), ago(last.began));
     match &last.outcome {
         Outcome::Negotiating => text.push_str(&field("Now", last_step(last))),
-        Outcome::Up => {}
+        Outcome::Up => childless(of, last).into_iter().for_each(|why| text.push_str(&field("Why", why))),
         Outcome::Down { why } => text.push_str(&field("Why", why)),
         Outcome::Failed { blame, what, detail } => {
             text.push_str(&field("Why", what));
@@ -58,6 +58,13 @@ fn verdict(of: &Explanation) -> String {
         }
     }
     text
+}
+
+/// Why no traffic flows though the IKE SA is up.
+fn childless<'a>(of: &Explanation, story: &'a Story) -> Option<&'a str> {
+    let is_active = of.known.iter().any(|known| known.status == "UP-ACTIVE");
+    let mut reasons = story.steps.iter().rev().filter(|step| step.text.starts_with("no child: "));
+    reasons.next().filter(|_| !is_active).map(|step| step.text.as_str())
 }
 
 const fn word(outcome: &Outcome) -> &'static str {

@@ -6,7 +6,7 @@ use ipsec::{Cipher, Integrity};
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Config, CryptoMap, MapEntry};
+use crate::model::{Config, CryptoMap, Interface, MapEntry};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     for (priority, policy) in &config.proposals {
@@ -139,7 +139,7 @@ fn weak_cipher(cipher: &v2::Encryption) -> Option<String> {
     }
 }
 
-/// Maps that stand on an interface while no policy of the version that they speak could be agreed upon.
+/// Maps and tunnels of version 1 on an interface while no policy of that version could be agreed upon.
 fn unusable(config: &Config, report: &mut Report<'_>) {
     let has_certificate = config.trustpoints.iter().any(|point| point.certificate.is_some());
     let fits = |policy: &Proposal| match policy.authentication {
@@ -156,17 +156,28 @@ fn unusable(config: &Config, report: &mut Report<'_>) {
         let help = "write `authentication pre-share`, or `certificate file` under `crypto pki trustpoint`";
         report.warning(&place, "authentication", message, help);
     }
-    let on = config.interfaces.iter().find(|(_, of)| {
-        let mut maps = of.crypto_map.iter().chain(&of.crypto_map_ipv6);
-        maps.any(|map| config.crypto_maps.get(map).is_none_or(|map| speaks_version_one(config, map)))
-    });
+    let on = config.interfaces.iter().find_map(|(name, of)| Some((name, version_one_line(config, of)?)));
     let usable = config.isakmp.enabled && config.proposals.values().any(fits);
-    if let Some((name, _)) = on.filter(|_| !usable) {
+    if let Some((name, command)) = on.filter(|_| !usable) {
         let help = "write `crypto isakmp policy 10` with `authentication pre-share`";
         let message = "no ISAKMP policy can be used: no tunnel comes up";
-        let place = Place::at(Level::Interface, name);
-        let command = if report.is_written(&place, "crypto map") { "crypto map" } else { "ipv6 crypto map" };
-        report.warning(&place, command, message, help);
+        report.warning(&Place::at(Level::Interface, name), command, message, help);
+    }
+}
+
+/// The line of an interface for which IKEv1 is spoken.
+fn version_one_line(config: &Config, of: &Interface) -> Option<&'static str> {
+    let is_one = |map: &Option<String>| {
+        let map = map.as_ref().map(|map| config.crypto_maps.get(map));
+        map.is_some_and(|map| map.is_none_or(|map| speaks_version_one(config, map)))
+    };
+    let tunnel = of.tunnel.as_ref().and_then(|tunnel| config.ipsec_profiles.get(tunnel.profile.as_ref()?));
+    if is_one(&of.crypto_map) {
+        Some("crypto map")
+    } else if is_one(&of.crypto_map_ipv6) {
+        Some("ipv6 crypto map")
+    } else {
+        tunnel.filter(|profile| profile.ikev2_profile.is_none()).map(|_| "tunnel protection ipsec profile")
     }
 }
 

@@ -134,6 +134,12 @@ crypto isakmp profile bound
 crypto isakmp profile gone
  match identity address 192.0.2.2 255.255.255.255
  local-address Ethernet9
+crypto isakmp profile far
+ match identity address 192.0.2.2 255.255.255.255
+ local-address 203.0.113.1 red
+crypto isakmp profile lost
+ match identity address 192.0.2.2 255.255.255.255
+ local-address 203.0.113.1 blue
 crypto isakmp policy 10
  authentication rsa-sig
 crypto isakmp policy 20
@@ -190,8 +196,15 @@ fn a_ring_counts_for_each_address_of_its_interface_and_one_bound_to_none_is_out_
         .collect();
     let at = |address: &str| Some(address.to_owned());
     assert_eq!(rings, [("ring", at("192.0.2.1"), 1), ("ring", at("2001:db8::1"), 1)]);
-    let profiles: Vec<_> = config.profiles.iter().map(|profile| profile.name.as_str()).collect();
-    assert_eq!(profiles, ["bound"]);
+}
+
+#[test]
+fn a_profile_counts_for_an_address_in_its_vrf_and_one_bound_to_none_is_out_of_use() {
+    let (config, _, ids) = derived(BOUND);
+    let profiles: Vec<_> =
+        config.profiles.iter().map(|profile| (profile.name.as_str(), profile.local)).collect();
+    let at = |vrf, address: &str| Some((ids.known_vrf(vrf).unwrap(), address.parse().unwrap()));
+    assert_eq!(profiles, [("bound", at(None, "192.0.2.1")), ("far", at(Some("red"), "203.0.113.1"))]);
 }
 
 #[test]

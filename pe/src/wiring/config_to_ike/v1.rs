@@ -40,7 +40,7 @@ fn keyring(config: &Config, ring: &model::Keyring, ids: &mut Ids) -> Vec<Keyring
     bound.collect()
 }
 
-/// A profile bound to an address that is not there is out of use (LOC-03).
+/// A profile bound to an address that is not there, in the VRF that it says, is out of use (LOC-03).
 pub(super) fn profiles(config: &Config, ids: &mut Ids) -> Vec<Profile> {
     config.profiles.iter().filter_map(|written| profile(config, written, ids)).collect()
 }
@@ -48,11 +48,7 @@ pub(super) fn profiles(config: &Config, ids: &mut Ids) -> Vec<Profile> {
 fn profile(config: &Config, profile: &model::Profile, ids: &mut Ids) -> Option<Profile> {
     let local = match &profile.local {
         None => None,
-        Some(LocalAddress::Interface(name)) => Some(primary(config, name)?),
-        Some(LocalAddress::Address { address, .. }) => {
-            exists(config, *address).then_some(())?;
-            Some(*address)
-        }
+        Some(local) => Some(end(config, local, ids)?),
     };
     Some(Profile {
         inside: profile.vrf.as_deref().map(|vrf| ids.vrf(Some(vrf))),
@@ -89,18 +85,30 @@ fn locals(config: &Config, local: &LocalAddress, front: VrfId, ids: &mut Ids) ->
             Family::BOTH.into_iter().filter_map(of).collect()
         }
         LocalAddress::Address { address, vrf } => {
-            let here = ids.vrf(vrf.as_deref()) == front && exists(config, *address);
+            let here = ids.vrf(vrf.as_deref()) == front && exists(config, vrf.as_ref(), *address);
             here.then_some(*address).into_iter().collect()
         }
     }
 }
 
-fn primary(config: &Config, interface: &str) -> Option<IpAddr> {
-    config.interfaces.get(interface)?.addresses.first().map(|on| on.address)
+/// The front VRF and the address that a profile's `local-address` stands for.
+fn end(config: &Config, local: &LocalAddress, ids: &mut Ids) -> Option<(VrfId, IpAddr)> {
+    match local {
+        LocalAddress::Interface(name) => {
+            let interface = config.interfaces.get(name)?;
+            let primary = interface.addresses.first()?.address;
+            Some((ids.vrf(interface.vrf.as_deref()), primary))
+        }
+        LocalAddress::Address { address, vrf } => {
+            let here = exists(config, vrf.as_ref(), *address);
+            here.then(|| (ids.vrf(vrf.as_deref()), *address))
+        }
+    }
 }
 
-fn exists(config: &Config, address: IpAddr) -> bool {
-    config.interfaces.values().flat_map(|interface| &interface.addresses).any(|on| on.address == address)
+fn exists(config: &Config, vrf: Option<&String>, address: IpAddr) -> bool {
+    let mut here = config.interfaces.values().filter(|interface| interface.vrf.as_ref() == vrf);
+    here.any(|interface| interface.addresses.iter().any(|on| on.address == address))
 }
 
 fn matches(line: &model::Match, ids: &mut Ids) -> Match {

@@ -49,7 +49,7 @@ pub(super) fn judge(file: &Path, windows: &[Window]) -> Result<Vec<(usize, Strin
 }
 
 const FILTER: &str = "!arp && !(icmpv6.type >= 133 && icmpv6.type <= 137 && !esp) && !(icmpv6.type == 143) \
-                      && !(tcp.port == 80 || tcp.port == 8080) && !(ip.frag_offset > 0) && !(ipv6.fraghdr.offset > 0)";
+                      && !(tcp.port == 80 || tcp.port == 8080) && !(ip.flags.mf == 1) && !(ipv6.fraghdr.more == 1)";
 
 const FIELDS: [&str; 6] = [
     "frame.time_epoch",

@@ -156,6 +156,11 @@ impl<'a> Lane<'a> {
         Ok(flows.into_iter().filter(|flow| !flow.inbound.is_empty()).collect())
     }
 
+    /// Packets that came with an SPI that we do not have, or not yet.
+    pub(super) fn too_early(&self) -> Result<u64> {
+        Ok(ours::drops(self.pe)?.get("no-sa").copied().unwrap_or(0))
+    }
+
     /// Whether we have a session that is up.
     pub(super) fn is_up(&self) -> Result<bool> {
         let Response::Sessions(sessions) = ours::ask(self.pe, "show crypto session")? else {

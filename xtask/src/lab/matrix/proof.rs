@@ -15,8 +15,11 @@ use crate::lab::{joined, until};
 const FEW: Series = Series { count: 10, size: 56, milliseconds: 20 };
 const MANY: Series = Series { count: 200, size: 56, milliseconds: 20 };
 
-/// As much as one pair of SAs may carry and half as much again: 2560 kilobytes, in five seconds.
-const LARGE: Series = Series { count: 1600, size: 1200, milliseconds: 3 };
+/// Large enough to use up what one pair of SAs may carry, slowly enough that it can be replaced in time.
+const LARGE: Series = Series { count: 250, size: 1200, milliseconds: 20 };
+
+/// Times that 300 kB fit in what a pair may carry, 2560 kB, before nine tenths of it are used.
+const FETCHES: u32 = 6;
 
 /// Runs the cell; what it found.
 pub(super) fn prove(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
@@ -73,7 +76,10 @@ fn agree(lane: &Lane<'_>, cell: &Cell) -> Result<Vec<Pair>> {
 
 /// Keys are replaced while pings go both ways: none is lost.
 fn rekey(lane: &Lane<'_>, cell: &Cell, phase: Phase, by: By) -> Result<String> {
-    let before = (lane.gateway.cookies()?, lane.gateway.pairs()?);
+    if by == By::Us {
+        (0..FETCHES).try_for_each(|_| lane.fetch(cell))?;
+    }
+    let before = (lane.gateway.cookies()?, lane.gateway.pairs()?, lane.too_early()?);
     let pings = thread::scope(|scope| {
         let series = if by == By::Us { LARGE } else { MANY };
         let pings = scope.spawn(move || lane.ping(cell, 0, series));
@@ -86,27 +92,23 @@ fn rekey(lane: &Lane<'_>, cell: &Cell, phase: Phase, by: By) -> Result<String> {
         let pings = joined(pings);
         done.and(pings)
     })?;
-    let after = (lane.gateway.cookies()?, lane.gateway.pairs()?);
+    let after = (lane.gateway.cookies()?, lane.gateway.pairs()?, lane.too_early()?);
     match phase {
         Phase::One => ensure!(before.0 != after.0, "the IKE SA is still the same"),
         Phase::Two => {
-            ensure!(before.1.last().map(spis) != after.1.last().map(spis), "the SPIs are still the same")
+            ensure!(before.1.last().map(spis) != after.1.last().map(spis), "the SPIs are still the same");
         }
     }
-    ensure!(
-        pings.sent == pings.received,
-        "{} of {} pings were lost",
-        pings.sent - pings.received,
-        pings.sent
-    );
+    // libreswan sends in the new SA before its answer to our rekey is out; nobody can open that.
+    let early = if cell.peer == Peer::Libre && by == By::Us { after.2 - before.2 } else { 0 };
+    let lost = pings.sent - pings.received;
+    ensure!(lost <= early, "{lost} of {} pings were lost", pings.sent);
     let again = lane.ping(cell, 0, FEW)?;
-    ensure!(
-        again.sent == again.received,
-        "afterwards {} of {} pings were lost",
-        again.sent - again.received,
-        again.sent
-    );
-    Ok(format!("{} of {} pings", pings.received, pings.sent))
+    let lost = again.sent - again.received;
+    ensure!(lost == 0, "afterwards {lost} of {} pings were lost", again.sent);
+    let excuse =
+        if early == 0 { String::new() } else { format!(", the peer sent {early} packets too early") };
+    Ok(format!("{} of {} pings{excuse}", pings.received, pings.sent))
 }
 
 const fn spis(pair: &Pair) -> (u32, u32) {
@@ -145,7 +147,9 @@ fn moves(lane: &Lane<'_>, cell: &Cell) -> Result<String> {
             pings.sent
         );
         let after = lane.gateway.pairs()?;
-        ensure!(before.last().map(spis) == after.last().map(spis), "these are other SAs");
+        // strongSwan's ESP in a process cannot move: its SAs are replaced from the new address.
+        let same = before.last().map(spis) == after.last().map(spis);
+        ensure!(same || cell.peer == Peer::Swan, "these are other SAs");
         Ok(format!("after {:.1} s", took.as_secs_f32()))
     });
     lane.move_peer(cell, false)?;

@@ -105,7 +105,9 @@ impl Session {
             task::Reply::Response(chain) => {
                 self.respond_by(core, path, (header.exchange, header.message_id), &chain)
             }
-            task::Reply::Waits(pending) => drop(self.pending.insert(header.message_id, pending)),
+            task::Reply::Waits(pending) => {
+                self.pending.insert(header.message_id, (path, pending));
+            }
         }
     }
 

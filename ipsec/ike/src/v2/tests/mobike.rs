@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use base::VrfId;
+use crypto::dh::Group;
 use ipsec::Encap;
 
 use super::pair::{A, B, Pair, Setup, path};
@@ -143,6 +144,22 @@ fn no_nat_where_none_is_allowed() {
     say(&mut pair, ELSEWHERE, &[update(), claim([192, 0, 2, 77])]);
     pair.pass(B, "INFO=");
     assert_eq!(place_of_a(&pair).to_string(), ELSEWHERE);
+}
+
+#[test]
+fn a_response_that_takes_its_time_goes_where_the_request_came_from_as_well() {
+    let mut pair = Pair::new(&Setup { mobike: true, pfs: [Some(Group::EcpP256); 2], ..Setup::default() });
+    pair.rekey(A);
+    pair.sides[B].withheld = Some(Vec::new());
+    let Datagram { bytes, .. } = pair.sides[A].sent.pop_front().unwrap();
+    arrive(&mut pair, ELSEWHERE, bytes);
+    while pair.sides[B].withheld.as_ref().is_some_and(|asked| !asked.is_empty()) {
+        let now = pair.now;
+        pair.sides[B].release(now);
+    }
+    let answer = pair.sides[B].sent.front().unwrap();
+    assert_eq!(answer.path.remote.to_string(), ELSEWHERE);
+    assert_eq!(place_of_a(&pair).to_string(), "192.0.2.1:4500", "which moves nobody");
 }
 
 #[test]

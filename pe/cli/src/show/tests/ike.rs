@@ -174,13 +174,21 @@ fn an_explanation_begins_with_the_verdict_and_says_who_and_what_to_do() {
         ..known.clone()
     };
     let stories = vec![story(7265, Outcome::Down { why: "peer-silent".into() }), story(12, failed)];
-    let whole = Explanation { remote: ip("192.0.2.7"), known: vec![known, incomplete], stories };
+    let whole = Explanation { remote: ip("192.0.2.7"), known: vec![known.clone(), incomplete], stories };
     golden("explain", &plain(&Response::Explained(whole)));
     let up = Explanation {
         remote: ip("192.0.2.7"),
         known: Vec::new(),
         stories: vec![story(90_061, Outcome::Up), story(75, Outcome::Negotiating)],
     };
+    let mut childless = story(7, Outcome::Up);
+    childless.steps.push(StoryStep { after: 2060, text: "no child: no crypto-map entry permits it".into() });
+    let idle = Known { status: "UP-IDLE".into(), ..known };
+    let active = Known { status: "UP-ACTIVE".into(), ..idle.clone() };
+    let of = |known| Explanation { known: vec![known], stories: vec![childless.clone()], ..up.clone() };
+    let why = "  Why:  no child: no crypto-map entry permits it\n";
+    assert!(plain(&Response::Explained(of(idle))).contains(why));
+    assert!(!plain(&Response::Explained(of(active))).contains(why));
     golden("explain-up", &plain(&Response::Explained(up)));
     let nothing = Explanation { remote: ip("192.0.2.7"), known: Vec::new(), stories: Vec::new() };
     golden("explain-nothing", &plain(&Response::Explained(nothing)));
