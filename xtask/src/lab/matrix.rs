@@ -8,6 +8,7 @@ mod lane;
 mod libreswan;
 mod offers;
 mod onramp;
+mod opened;
 mod place;
 mod proof;
 mod scan;
@@ -139,9 +140,10 @@ fn one(lane: &Lane<'_>, cell: &Cell, windows: &mut Vec<Window>, report: &Mutex<&
     if found.is_err() {
         lane.save(cell);
     }
-    let cleared = lane.clear(cell);
-    windows.push(Window { cell: cell.clone(), begun, ended: cables::now(), passed: found.is_ok() });
+    let (keys, cleared) = (opened::keys(lane, cell), lane.clear(cell));
     let found = found.and_then(|found| cleared.map(|()| found));
+    let (passed, ended) = (found.is_ok(), cables::now());
+    windows.push(Window { cell: cell.clone(), begun, ended, passed, keys: keys.unwrap_or_default() });
     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
     if report.check(&cell.title(), || found) { Outcome::Passed } else { Outcome::Failed }
 }

@@ -138,7 +138,7 @@ impl Keys {
 }
 
 /// The bytes of the last dump in the log that this name heads: `NAME => N bytes`, then lines of hexadecimal.
-fn last_dump(log: &str, name: &str) -> Option<String> {
+pub(super) fn last_dump(log: &str, name: &str) -> Option<String> {
     let mut lines = log.rsplit_once(&format!("{name} => "))?.1.lines();
     let length: usize = lines.next()?.split(' ').next()?.parse().ok()?;
     let digits =

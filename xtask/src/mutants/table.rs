@@ -76,10 +76,10 @@ mutants! {
         "unknown_spi.allows((front, outer.src)" => "unknown_spi.allows((VrfId::GLOBAL, outer.src)";
     IKE "pre-shared key of a peer: front VRF"
         "ipsec/ike/src/index.rs":
-        "self.keys.get(&(front, pool.clone(), prefix))" =>
-        "self.keys.get(&(VrfId::GLOBAL, pool.clone(), prefix))"
+        "let places = [(front, Some(local)), (front, None)];" =>
+        "let places = [(VrfId(front.0 * 0), Some(local)), (VrfId::GLOBAL, None)];"
         "ipsec/ike/src/index.rs":
-        "self.keys.entry((ring.front, " => "self.keys.entry((VrfId::GLOBAL, ";
+        "let at = (ring.front, ring.local);" => "let at = (VrfId::GLOBAL, ring.local);";
     IKE "profile by identity: front VRF"
         "ipsec/ike/src/index.rs":
         "prefixes.map(move |prefix| Match::Address { prefix, front })" =>
@@ -92,7 +92,7 @@ mutants! {
         "self.by_peer.get(&peer).into_iter().flatten()" =>
         "self.by_peer.iter().filter(move |(of, _)| (of.1, of.2) == (peer.1, peer.2)).flat_map(|(_, places)| places)"
         "ipsec/ike/src/policy.rs":
-        "entry.front == asker.front\n        && " => "";
+        "(entry.front, entry.local) != (asker.front, asker.local)" => "entry.local != asker.local";
     IKE "session by the initiator's cookie: front VRF"
         "ipsec/ike/src/demux.rs":
         "*self.openings.get(&(path.front, path.remote.ip(), header.initiator))?" =>
@@ -102,7 +102,8 @@ mutants! {
         "self.pairs.get(&pair).copied()" =>
         "self.pairs.iter().find(|((_, i, r), _)| (*i, *r) == (pair.1, pair.2)).map(|(_, id)| *id)"
         "ipsec/ike/src/v1/session.rs":
-        "!self.is_with(&message.path) =>" => "self.path.remote.ip() != message.path.remote.ip() =>";
+        "let result = if self.is_with(&message.path) {" =>
+        "let result = if self.path.remote.ip() == message.path.remote.ip() {";
     IKE "sessions and children of a peer: front VRF"
         "ipsec/ike/src/demux.rs":
         "self.peers.get(&peer).into_iter().flatten().copied()" =>
@@ -120,8 +121,8 @@ mutants! {
         "self.wants.recovered.iter().find(|((_, of), _)| *of == remote).map(|(_, since)| since)";
     IKE "sessions that an operator clears: front VRF"
         "ipsec/ike/src/command.rs":
-        "session.path.front == front && session.path.remote.ip() == remote" =>
-        "session.path.remote.ip() == remote";
+        "session.path().front == front && session.path().remote.ip() == remote" =>
+        "session.path().remote.ip() == remote";
     IKE "children that an operator clears: front VRF"
         "ipsec/ike/src/command.rs":
         "child.front == front && child.remote == remote" => "child.remote == remote";

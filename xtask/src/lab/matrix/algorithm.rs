@@ -120,7 +120,7 @@ const WORDS: [Word; 33] = [
     row("sha256", Kind::Integrity, ["sha256", "sha256", "esp-sha256-hmac", "sha256", "sha2_256"]),
     row("sha384", Kind::Integrity, ["sha384", "sha384", "esp-sha384-hmac", "sha384", "sha2_384"]),
     row("sha512", Kind::Integrity, ["sha512", "sha512", "esp-sha512-hmac", "sha512", "sha2_512"]),
-    row("xcbc", Kind::Integrity, ["", "aes-xcbc", "esp-aes-xcbc", "aesxcbc", "aes_xcbc"]),
+    row("xcbc", Kind::Integrity, ["", "aes-xcbc", "esp-aes-xcbc-mac", "aesxcbc", "aes_xcbc"]),
     row("cmac", Kind::Integrity, ["", "aes-cmac", "esp-aes-cmac", "aescmac", "aes_cmac"]),
     row("1", Kind::Group, ["1", "1", "", "modp768", ""]),
     row("2", Kind::Group, ["2", "2", "", "modp1024", ""]),

@@ -1,5 +1,6 @@
 //! One of the networks: a peer, a router that may do NAT, ourselves and a host behind us.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::thread;
 
@@ -11,11 +12,17 @@ use super::onramp;
 use super::place::IPV4;
 use super::scenario::{Cell, Peer, Role};
 use crate::lab::node::Node;
-use crate::lab::traffic::Pings;
 use crate::lab::{Lab, joined, ours, traffic, until};
 
 /// How long a tunnel may take to come up, in seconds.
 const PATIENCE: u64 = 15;
+
+/// What came of pings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) sent: usize,
+    pub(super) lost: usize,
+}
 
 /// Pings of one size at one pace.
 #[derive(Clone, Copy)]
@@ -100,32 +107,24 @@ impl<'a> Lane<'a> {
     pub(super) fn reaches(&self, cell: &Cell) -> Result<bool> {
         match cell.role {
             Role::We => traffic::reaches(self.far, cell.place().near[0]),
-            Role::They => traffic::reaches(self.gateway.node, &self.from_peer(cell, 0)),
+            Role::They => traffic::reaches(self.gateway.node, &self.ping_of_peer(cell, 0)),
         }
     }
 
-    /// Pings both ways at once.
-    pub(super) fn ping(&self, cell: &Cell, number: usize, series: Series) -> Result<Pings> {
-        let options = format!("-s {} -i {}", series.size, f64::from(series.milliseconds) / 1000.0);
-        let (near, far) = (self.from_peer(cell, number), cell.place().near[number]);
-        let ping = |from, to: &str| traffic::ping(from, &format!("{options} {to}"), series.count, 0xaa);
+    /// Pings both ways at once; those of both counted together.
+    pub(super) fn ping(&self, cell: &Cell, number: usize, series: Series) -> Result<Count> {
+        let (near, far) = (self.ping_of_peer(cell, number), cell.place().near[number]);
         let (near, far) = thread::scope(|scope| {
-            let near = scope.spawn(|| ping(self.gateway.node, &near));
-            let far = (!cell.scenario.transport).then(|| scope.spawn(|| ping(self.far, far)));
+            let near = scope.spawn(|| series.run(self.gateway.node, &near));
+            let far = (!cell.scenario.transport).then(|| scope.spawn(|| series.run(self.far, far)));
             (joined(near), far.map(joined))
         });
-        let (near, far) = (near?, far.transpose()?);
-        let far = far.unwrap_or(Pings { sent: 0, received: 0, round_trip: 0 });
-        let sum = Pings {
-            sent: near.sent + far.sent,
-            received: near.received + far.received,
-            round_trip: near.round_trip,
-        };
-        Ok(sum)
+        let (near, far) = (near?, far.transpose()?.unwrap_or_default());
+        Ok(Count { sent: near.sent + far.sent, lost: near.lost + far.lost })
     }
 
     /// The peer's ping says from where: its kernel would take the outer address.
-    fn from_peer(&self, cell: &Cell, number: usize) -> String {
+    fn ping_of_peer(&self, cell: &Cell, number: usize) -> String {
         let place = cell.place();
         if cell.scenario.transport {
             format!("-I {} {}", place.peer, place.pe)
@@ -206,6 +205,27 @@ impl<'a> Lane<'a> {
     }
 }
 
+impl Series {
+    fn run(self, from: &Node, to: &str) -> Result<Count> {
+        let (count, size, pace) = (self.count, self.size, f64::from(self.milliseconds) / 1000.0);
+        let outcome = from.run(&format!("ping -n -c {count} -i {pace} -s {size} -W 2 -p aa {to}"))?;
+        let text = &outcome.text;
+        let sequence = |line: &str| line.split_once("icmp_seq=")?.1.split(' ').next()?.parse::<usize>().ok();
+        let replies: BTreeSet<usize> =
+            text.lines().filter(|line| line.contains("time=")).filter_map(sequence).collect();
+        counted(&replies, count as usize).with_context(|| text.lines().last().unwrap_or_default().to_owned())
+    }
+}
+
+/// ping waits for the last replies no longer than twice the longest round trip: on a busy machine some are still on
+/// their way then, and what is missing at the very end is not lost.
+fn counted(replies: &BTreeSet<usize>, count: usize) -> Option<Count> {
+    const STRAGGLERS: usize = 5;
+    let last = *replies.last()?;
+    let end = if last + STRAGGLERS >= count { last } else { count };
+    Some(Count { sent: count, lost: end - replies.len() })
+}
+
 /// The end of a log that has grown long.
 fn tail(log: String) -> String {
     let lines: Vec<&str> = log.lines().collect();
@@ -227,4 +247,18 @@ fn nat(cell: &Cell) -> String {
         Some(Role::We) => masquerade("192.0.2.0/24", "eth2"),
     };
     format!("nft flush ruleset; {rules}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_a_loss_and_a_late_end_is_not() {
+        assert_eq!(counted(&(1..=10).collect(), 10), Some(Count { sent: 10, lost: 0 }));
+        assert_eq!(counted(&(1..=8).collect(), 10), Some(Count { sent: 10, lost: 0 }));
+        assert_eq!(counted(&[1, 2, 4].into(), 4), Some(Count { sent: 4, lost: 1 }));
+        assert_eq!(counted(&(1..=10).collect(), 100), Some(Count { sent: 100, lost: 90 }));
+        assert_eq!(counted(&BTreeSet::new(), 10), None);
+    }
 }

@@ -6,7 +6,7 @@ use super::algorithm::Suite;
 use super::onramp::{by_name, credential};
 use super::place::{KEY, THEM, US};
 use super::scenario::{Auth, By, Cell, Exchange, Fault, Proof};
-use super::strongswan::{fault, name, suites};
+use super::strongswan::{name, suites};
 
 /// ipsec.conf: one connection for each child.
 pub(super) fn configuration(cell: &Cell) -> Result<String> {
@@ -14,7 +14,7 @@ pub(super) fn configuration(cell: &Cell) -> Result<String> {
 }
 
 pub(super) fn secrets(cell: &Cell) -> String {
-    let key = if fault(cell) == Some(Fault::Key) { "another-secret" } else { KEY };
+    let key = if cell.scenario.fault() == Some(Fault::Key) { "another-secret" } else { KEY };
     let ppk = if cell.scenario.ppk { ": PPKS \"quantum\" \"post-quantum-secret\"\n" } else { "" };
     format!(": PSK \"{key}\"\n{ppk}")
 }
@@ -71,7 +71,7 @@ const fn method(cell: &Cell) -> &'static str {
 
 fn ends(cell: &Cell, number: usize) -> Vec<String> {
     let place = cell.place();
-    let names = match (fault(cell), by_name(cell)) {
+    let names = match (cell.scenario.fault(), by_name(cell)) {
         (Some(Fault::Identity), true) => ["@stranger.example".to_owned(), format!("@{US}")],
         (Some(Fault::Identity), false) => ["10.9.9.9".to_owned(), place.pe.to_owned()],
         (_, true) => [format!("@{THEM}"), format!("@{US}")],
@@ -84,7 +84,7 @@ fn ends(cell: &Cell, number: usize) -> Vec<String> {
         format!("rightid={}", names[1]),
     ];
     if !cell.scenario.transport {
-        let [near, far] = if fault(cell) == Some(Fault::Selectors) {
+        let [near, far] = if cell.scenario.fault() == Some(Fault::Selectors) {
             ["10.77.0.0/24", "10.88.0.0/24"]
         } else {
             [place.near_networks[number], place.far_network]
@@ -92,17 +92,13 @@ fn ends(cell: &Cell, number: usize) -> Vec<String> {
         lines.extend([format!("leftsubnet={near}"), format!("rightsubnet={far}")]);
     }
     if let Some(key) = credential(cell.scenario.auth) {
-        let key = match fault(cell) {
+        let key = match cell.scenario.fault() {
             Some(Fault::RevokedByCrl | Fault::RevokedByOcsp) => "revoked",
             Some(Fault::Expired) => "expired",
             Some(Fault::UnknownCa) => "foreign",
             _ => key,
         };
-        lines.extend([
-            format!("leftcert=site-{key}"),
-            "leftsendcert=always".to_owned(),
-            "rightca=%same".to_owned(),
-        ]);
+        lines.extend([format!("leftcert=site-{key}"), "leftsendcert=always".to_owned()]);
     }
     lines
 }

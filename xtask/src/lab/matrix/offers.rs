@@ -1,15 +1,17 @@
 //! What a peer cannot do, and why: so that no cell is left out in silence.
 
 use super::algorithm::Suite;
-use super::scenario::{Auth, By, Cell, Exchange, Fault, Peer, Proof, Role};
+use super::scenario::{Auth, By, Cell, Exchange, Fault, Peer, Phase, Proof, Role};
 
 /// Why there is no such cell; `None`: there is.
 pub(super) fn lacking(cell: &Cell) -> Option<&'static str> {
-    lacking_path(cell).or_else(|| lacking_role(cell)).or_else(|| match cell.peer {
-        Peer::Swan => lacking_in_process(cell),
-        Peer::Kern => lacking_in_kernel(cell),
-        Peer::Libre => lacking_in_libreswan(cell),
-    })
+    lacking_path(cell).or_else(|| lacking_patience(cell)).or_else(|| lacking_role(cell)).or_else(
+        || match cell.peer {
+            Peer::Swan => lacking_in_process(cell),
+            Peer::Kern => lacking_in_kernel(cell),
+            Peer::Libre => lacking_in_libreswan(cell),
+        },
+    )
 }
 
 fn lacking_path(cell: &Cell) -> Option<&'static str> {
@@ -20,19 +22,32 @@ fn lacking_path(cell: &Cell) -> Option<&'static str> {
     None
 }
 
+/// A lifetime takes its time: each row waits for it once, the three of them side by side.
+fn lacking_patience(cell: &Cell) -> Option<&'static str> {
+    let scenario = &cell.scenario;
+    let waits = match (scenario.is_v1(), scenario.reauthentication) {
+        (true, _) => Peer::Libre,
+        (false, false) => Peer::Swan,
+        (false, true) => Peer::Kern,
+    };
+    let is_other = (cell.peer, cell.role) != (waits, Role::They);
+    let lives_out = scenario.proof == Proof::Rekey(Phase::One, By::Us);
+    (lives_out && is_other).then_some("a lifetime is a minute or two: one cell of the row waits for it")
+}
+
 /// What has but one side to open it.
 fn lacking_role(cell: &Cell) -> Option<&'static str> {
-    let we = cell.role == Role::We;
-    match cell.scenario.proof {
-        Proof::Refused(Fault::Identity, _) if we && cell.scenario.exchange == Exchange::Main => {
-            Some("whom we open to by address we expect under that address")
-        }
-        Proof::Traffic if we && cell.scenario.transport => {
-            Some("nothing of the box itself is sent through a crypto map")
-        }
-        Proof::Traffic if we && cell.scenario.childless => Some("we open for traffic, with a child"),
-        _ => None,
+    let scenario = &cell.scenario;
+    if cell.role == Role::They {
+        return None;
     }
+    if scenario.fault() == Some(Fault::Identity) && scenario.exchange == Exchange::Main {
+        return Some("whom we open to by address we expect under that address");
+    }
+    if scenario.transport {
+        return Some("nothing of the box itself is sent through a crypto map");
+    }
+    scenario.childless.then_some("we open for traffic, with a child")
 }
 
 fn lacking_in_process(cell: &Cell) -> Option<&'static str> {
@@ -54,6 +69,9 @@ fn lacking_in_libreswan(cell: &Cell) -> Option<&'static str> {
     }
     if scenario.proof == Proof::Moves && !scenario.nat {
         return Some("libreswan moves only a roaming client that leases its inner address");
+    }
+    if matches!(scenario.proof, Proof::Refused(Fault::Expired, _)) {
+        return Some("libreswan does not load a certificate that has expired");
     }
     if scenario.auth == Auth::Ed25519 {
         return Some("libreswan 4.10 has no Ed25519");

@@ -6,7 +6,10 @@ use anyhow::Result;
 
 use super::algorithm::Suite;
 use super::place::{IPV4, IPV6, KEY, THEM, US};
-use super::scenario::{Auth, By, Cell, Exchange, Fault, Proof, Role};
+use super::scenario::{Auth, By, Cell, Exchange, Fault, Phase, Proof, Role};
+
+/// The proof that lasts as long as a lifetime: IOS's shortest is a minute in version 1 and two in version 2.
+const LIVES_OUT: Proof = Proof::Rekey(Phase::One, By::Us);
 
 /// The whole file.
 pub(super) fn configuration(cell: &Cell) -> Result<String> {
@@ -33,10 +36,10 @@ fn vrf() -> String {
 /// The PEM files lie where every node has them.
 fn trustpoint(cell: &Cell) -> String {
     let Some(key) = credential(cell.scenario.auth) else { return String::new() };
-    let revocation = match cell.scenario.proof {
-        Proof::Refused(Fault::RevokedByCrl, _) => "crl",
-        Proof::Refused(Fault::RevokedByOcsp, _) => "ocsp",
-        _ => "none",
+    let revocation = match cell.scenario.fault() {
+        Some(Fault::RevokedByCrl) => "crl",
+        Some(Fault::RevokedByOcsp) => "ocsp",
+        Some(_) | None => "none",
     };
     format!(
         "crypto pki trustpoint lab\n ca-certificate file /srv/pki/ca.pem\n certificate file /srv/pki/onramp-{key}.pem\n \
@@ -63,6 +66,9 @@ fn isakmp(cell: &Cell, ike: &Suite) -> String {
         "crypto isakmp policy 10\n encryption {}\n hash {}\n authentication {method}\n group {group}\n",
         ike.cipher.isakmp, ike.integrity.isakmp
     );
+    if cell.scenario.proof == LIVES_OUT {
+        text += " lifetime 60\n";
+    }
     if cell.scenario.proof == Proof::Fragments {
         text += "crypto isakmp fragmentation\n";
     }
@@ -101,10 +107,8 @@ fn opens_aggressively(cell: &Cell) -> String {
 fn isakmp_profile(cell: &Cell) -> String {
     let mut text = "!\ncrypto isakmp profile site\n".to_owned();
     text += inside(cell, "vrf");
-    text += match cell.scenario.auth {
-        Auth::Psk => " keyring ring\n",
-        _ => " ca trust-point lab\n",
-    };
+    let has_key = cell.scenario.auth == Auth::Psk;
+    text += if has_key { " keyring ring\n" } else { " ca trust-point lab\n" };
     if by_name(cell) {
         let _ = writeln!(text, " self-identity fqdn\n match identity host {THEM}");
     } else if cell.scenario.ipv6 {
@@ -167,10 +171,8 @@ fn ikev2_profile(cell: &Cell) -> String {
         Auth::Ecdsa256 | Auth::Ecdsa384 => "ecdsa-sig",
         Auth::Ed25519 => "eddsa-sig",
     };
-    let keys = match cell.scenario.auth {
-        Auth::Psk => " keyring local ring\n",
-        _ => " pki trustpoint lab\n",
-    };
+    let has_key = cell.scenario.auth == Auth::Psk;
+    let keys = if has_key { " keyring local ring\n" } else { " pki trustpoint lab\n" };
     let mut text = format!(
         "crypto ikev2 profile site\n match identity remote fqdn {THEM}\n identity local fqdn {US}\n \
          authentication remote {method}\n authentication local {method}\n{keys}{}",
@@ -181,6 +183,12 @@ fn ikev2_profile(cell: &Cell) -> String {
     }
     if cell.scenario.childless {
         text += " childless\n";
+    }
+    if cell.scenario.proof == LIVES_OUT {
+        text += " lifetime 120\n";
+    }
+    if cell.scenario.reauthentication {
+        text += " reauthentication\n";
     }
     text
 }
@@ -202,7 +210,7 @@ fn map(cell: &Cell) -> Result<String> {
     if scenario.esn {
         text += " set security-association esn\n";
     }
-    if matches!(scenario.proof, Proof::Rekey(super::scenario::Phase::Two, By::Us)) {
+    if matches!(scenario.proof, Proof::Rekey(Phase::Two, By::Us)) {
         text += " set security-association lifetime kilobytes 2560\n";
     }
     Ok(text + " match address sites\n!\n")

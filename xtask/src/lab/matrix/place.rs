@@ -1,6 +1,6 @@
 //! The addresses of the lab: the same in the three networks, one for each peer.
 
-use super::scenario::{Cell, Role};
+use super::scenario::{Cell, Proof, Role};
 
 /// One family's addresses.
 pub(super) struct Place {
@@ -73,9 +73,6 @@ impl Cell {
 
     /// Networks that the tunnel connects: the peer's, and the peer's in an access list.
     pub(super) const fn children(&self) -> usize {
-        match self.scenario.proof {
-            super::scenario::Proof::Children(count) => count as usize,
-            _ => 1,
-        }
+        if let Proof::Children(count) = self.scenario.proof { count as usize } else { 1 }
     }
 }

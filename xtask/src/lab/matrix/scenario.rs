@@ -133,6 +133,8 @@ pub(super) struct Scenario {
     pub(super) esn: bool,
     pub(super) ppk: bool,
     pub(super) childless: bool,
+    /// We reauthenticate instead of rekeying.
+    pub(super) reauthentication: bool,
     pub(super) proof: Proof,
     /// One of the few for `--quick`, with these peers and roles.
     pub(super) quick: &'static [(Peer, Role)],
@@ -154,6 +156,7 @@ impl Scenario {
             esn: false,
             ppk: false,
             childless: false,
+            reauthentication: false,
             proof: Proof::Traffic,
             quick: &[],
         }
@@ -199,6 +202,11 @@ impl Scenario {
         self
     }
 
+    pub(super) const fn reauthentication(mut self) -> Self {
+        self.reauthentication = true;
+        self
+    }
+
     pub(super) const fn proof(mut self, proof: Proof) -> Self {
         self.proof = proof;
         self
@@ -207,6 +215,11 @@ impl Scenario {
     pub(super) const fn quick(mut self, cells: &'static [(Peer, Role)]) -> Self {
         self.quick = cells;
         self
+    }
+
+    /// What is wrong at the peer.
+    pub(super) const fn fault(&self) -> Option<Fault> {
+        if let Proof::Refused(fault, _) = self.proof { Some(fault) } else { None }
     }
 
     pub(super) const fn is_v1(&self) -> bool {

@@ -9,7 +9,7 @@ use super::scenario::{Auth, By, Cell, Exchange, Fault, Peer, Proof, Role};
 
 /// The whole file.
 pub(super) fn configuration(cell: &Cell) -> Result<String> {
-    let secret = if fault(cell) == Some(Fault::Key) { "another-secret" } else { KEY };
+    let secret = if cell.scenario.fault() == Some(Fault::Key) { "another-secret" } else { KEY };
     let ppk =
         if cell.scenario.ppk { "  ppk-1 { id = quantum\n    secret = post-quantum-secret }\n" } else { "" };
     Ok(format!(
@@ -21,17 +21,10 @@ pub(super) fn configuration(cell: &Cell) -> Result<String> {
     ))
 }
 
-pub(super) const fn fault(cell: &Cell) -> Option<Fault> {
-    match cell.scenario.proof {
-        Proof::Refused(fault, _) => Some(fault),
-        _ => None,
-    }
-}
-
 /// The suites that the peer is to use instead where that is its fault: nothing of ours.
 pub(super) fn suites(cell: &Cell) -> Result<[Suite; 2]> {
     let [mut ike, mut esp] = [cell.scenario.ike, cell.scenario.esp];
-    match fault(cell) {
+    match cell.scenario.fault() {
         Some(Fault::IkeAlgorithms) => ike = "aes192-sha512-16",
         Some(Fault::EspAlgorithms) => esp = "aes192-sha512",
         _ => {}
@@ -79,7 +72,7 @@ fn moves(cell: &Cell) -> bool {
 /// Who the peer says it is, and by which means.
 fn us(cell: &Cell) -> String {
     let mut lines = format!("auth = {}", method(cell));
-    let name = match (fault(cell), by_name(cell)) {
+    let name = match (cell.scenario.fault(), by_name(cell)) {
         (Some(Fault::Identity), true) => "stranger.example",
         (Some(Fault::Identity), false) => "10.9.9.9",
         (_, true) => THEM,
@@ -87,7 +80,7 @@ fn us(cell: &Cell) -> String {
     };
     lines += &format!("\n      id = {name}");
     if let Some(key) = credential(cell.scenario.auth) {
-        let key = match fault(cell) {
+        let key = match cell.scenario.fault() {
             Some(Fault::RevokedByCrl | Fault::RevokedByOcsp) => "revoked",
             Some(Fault::Expired) => "expired",
             Some(Fault::UnknownCa) => "foreign",
@@ -144,7 +137,7 @@ fn child(cell: &Cell, number: usize) -> Result<String> {
     let esn = if cell.scenario.esn { "esn" } else { "" };
     let words: Vec<String> =
         [esp.swan(), group.to_owned(), esn.to_owned()].into_iter().filter(|word| !word.is_empty()).collect();
-    let selectors = match (cell.scenario.transport, fault(cell)) {
+    let selectors = match (cell.scenario.transport, cell.scenario.fault()) {
         (true, _) => "mode = transport".to_owned(),
         (false, Some(Fault::Selectors)) => {
             "local_ts = 10.77.0.0/24\n        remote_ts = 10.88.0.0/24".to_owned()

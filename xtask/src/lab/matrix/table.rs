@@ -136,6 +136,9 @@ fn lifetimes() -> Vec<Scenario> {
     vec![
         row("v1, PFS", Main, Auth::Psk).pfs("14"),
         row("v2, PFS after a rekey", V2, Auth::Psk).pfs("19").proof(rekey(Phase::Two, By::Them)),
+        row("v1, we rekey phase 1", Main, Auth::Psk).proof(rekey(Phase::One, By::Us)),
+        row("v2, we rekey the IKE SA", V2, Auth::Psk).proof(rekey(Phase::One, By::Us)),
+        row("v2, we reauthenticate", V2, Auth::Psk).reauthentication().proof(rekey(Phase::One, By::Us)),
         row("v1, they rekey phase 1", Main, Auth::Psk).proof(rekey(Phase::One, By::Them)),
         row("v1, they rekey phase 2", Main, Auth::Psk).proof(rekey(Phase::Two, By::Them)),
         row("v1, we rekey phase 2", Main, Auth::Psk).proof(rekey(Phase::Two, By::Us)),
