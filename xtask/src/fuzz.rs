@@ -17,7 +17,7 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cdebug-assertions=on -Coverflow-checks=on -Ccodegen-units=1";
 
 /// Seconds a target in `test`.
-pub(crate) const SECONDS: u32 = 30;
+pub(crate) const SECONDS: u32 = 15;
 
 /// `fuzz [TARGET…] [--seconds N]`.
 pub(crate) fn command(words: &[&str]) -> Result<bool> {
