@@ -64,7 +64,7 @@ impl Tables {
             inner: inner(&placed),
             servers: config_to_names::servers(config, ids),
             names: config.vrfs.keys().map(|name| (name.clone(), ids.vrf(Some(name)))).collect(),
-            ends: placed.iter().filter_map(|entry| Some((entry.front, entry.local?))).collect(),
+            ends: placed.iter().filter_map(Placed::end_elsewhere).collect(),
             tunnels: placed.iter().filter(|entry| entry.is_tunnel).map(|entry| entry.id).collect(),
             dynamic: placed.iter().filter(|entry| entry.is_dynamic()).map(|entry| entry.id).collect(),
             policies: placed

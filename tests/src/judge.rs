@@ -86,7 +86,8 @@ fn labelled(port: &Port, packet: &[u8]) -> Result<(Place, Vec<u8>), String> {
         return Err(format!("a labelled packet leaves by port {}", port.id.0));
     }
     match setup::vrf_of_label_out(entry.label) {
-        Some(vrf) if entry.bottom => place(Place::Labelled(vrf), inner.to_vec()),
+        // What is in transit may have a stack of its own.
+        Some(vrf) if entry.bottom || vrf == setup::TRANSIT => place(Place::Labelled(vrf), inner.to_vec()),
         Some(_) | None => Err(format!("label {} means nothing there", entry.label)),
     }
 }

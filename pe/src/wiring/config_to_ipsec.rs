@@ -56,6 +56,12 @@ impl<'a> AnyProfile<'a> {
 }
 
 impl Placed<'_> {
+    /// Its end, by front VRF, if that is an address of another interface than its own.
+    pub(crate) fn end_elsewhere(&self) -> Option<(VrfId, IpAddr)> {
+        let own = local_address(self.interface, self.family).filter(|_| !self.is_tunnel);
+        self.local.filter(|local| Some(*local) != own).map(|local| (self.front, local))
+    }
+
     /// Which version it negotiates.
     pub(crate) const fn version(&self) -> Version {
         if self.entry.ikev2_profile.is_some() { Version::V2 } else { Version::V1 }

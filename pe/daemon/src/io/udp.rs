@@ -33,6 +33,8 @@ const WORTH: Duration = Duration::from_secs(2);
 struct Place {
     front: VrfId,
     local: SocketAddr,
+    /// The address is another port's: IKE is heard here too, but leaves by that port.
+    borrowed: bool,
     device: String,
 }
 
@@ -103,7 +105,8 @@ impl Sockets {
 
     fn send_or_wait(&mut self, since: Instant, datagram: Datagram) {
         let path = &datagram.path;
-        let first = Place { front: path.front, local: path.local, device: String::new() };
+        let (front, local) = (path.front, path.local);
+        let first = Place { front, local, borrowed: false, device: String::new() };
         let next = self.open.range(first..).next();
         let open = next.filter(|(place, _)| place.front == path.front && place.local == path.local);
         let bytes = encode(path.marker, &datagram.bytes);
@@ -116,14 +119,15 @@ impl Sockets {
 }
 
 fn places(ports: &[&HostPort]) -> Vec<Place> {
-    let place = |port: &HostPort, address: IpAddr, udp| Place {
+    let place = |port: &HostPort, (borrowed, address): (bool, IpAddr), udp| Place {
         front: port.vrf,
         local: SocketAddr::new(address, udp),
+        borrowed,
         device: port.device.clone(),
     };
     let places = ports.iter().flat_map(|port| {
-        let own = port.addresses.iter().filter(|_| port.ike).map(|on| on.address);
-        let ends = own.chain(port.ends.iter().copied());
+        let own = port.addresses.iter().filter(|_| port.ike).map(|on| (false, on.address));
+        let ends = own.chain(port.ends.iter().map(|end| (true, *end)));
         ends.flat_map(move |address| [IKE, IKE_NAT].map(|udp| place(port, address, udp)))
     });
     places.collect()

@@ -66,8 +66,9 @@ pub(super) fn open(file: &Path, cell: &Cell, keys: &Keys) -> Result<String> {
             &["ip.src", "ip.dst", "data.data"],
         )? {
             let inside = packet[0].ends_with(ends[0]) && packet[1].ends_with(ends[1]);
-            ensure!(inside && packet[2].ends_with("aaaaaaaa"), "inside: {packet:?}");
-            found[way] += 1;
+            ensure!(inside, "inside: {packet:?}");
+            // The ping that opened the tunnel carries another pattern.
+            found[way] += u32::from(packet[2].ends_with("aaaaaaaa"));
         }
     }
     ensure!(found.iter().all(|count| *count >= 10), "{found:?} pings");
