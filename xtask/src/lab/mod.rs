@@ -25,6 +25,7 @@ pub(crate) use flood::send as flood;
 pub(crate) use inject::run as inject;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,6 +42,8 @@ pub(crate) struct Lab {
     nodes: BTreeMap<String, Node>,
     /// Recordings and logs.
     pub(crate) out: PathBuf,
+    /// Held as long as the lab stands.
+    _alone: File,
 }
 
 /// How a lab is wanted.
@@ -110,6 +113,7 @@ fn stand(
 
 impl Lab {
     fn up(topology: &Topology, report: &Report, prepare: fn(&Path) -> Result<()>) -> Result<Self> {
+        let alone = alone(&topology.name())?;
         let out = topology.directory.join("out");
         let _ = std::fs::remove_dir_all(&out);
         std::fs::create_dir_all(&out)?;
@@ -123,7 +127,7 @@ impl Lab {
         report.stage("starting what the nodes run");
         nodes.values().try_for_each(Node::start)?;
         each(nodes.values(), Node::exec)?;
-        Ok(Self { nodes, out })
+        Ok(Self { nodes, out, _alone: alone })
     }
 
     pub(crate) fn node(&self, name: &str) -> Result<&Node> {
@@ -151,6 +155,16 @@ impl Lab {
             thread::park();
         }
     }
+}
+
+/// Two runs of one lab would write into the same place: the second waits until the first is over.
+fn alone(name: &str) -> Result<File> {
+    let lock = File::create(std::env::temp_dir().join(format!("onramp-lab-{name}.lock")))?;
+    if lock.try_lock().is_err() {
+        println!("waiting: {name} is running already");
+        lock.lock()?;
+    }
+    Ok(lock)
 }
 
 /// A cable: what a host sends are frames as a wire would carry them, with checksums and no larger than the MTU.
