@@ -1,19 +1,23 @@
 #!/bin/sh
-# Process 1 of a node in user-mode Linux: the host's files, its own /run and /tmp, modules for IPsec, a shell on tty1.
-export PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
+# Process 1 of a node in user-mode Linux: the host's files, its own /run, modules for IPsec, a shell on tty1.
+# The kernel's command line names PROGRAMS, the directory of our own, and MODULES where a PE needs more than Debian packs.
+export PATH="$PROGRAMS:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
-mount -t tmpfs tmp /tmp
 
 # The package keeps its modules where modprobe does not look; the kernel itself calls modprobe for ciphers.
-mkdir -p /tmp/base/lib
-ln -s /usr/lib/uml/modules /tmp/base/lib/modules
-printf '#!/bin/sh\nexec /sbin/modprobe -d /tmp/base "$@"\n' >/tmp/modprobe
-chmod +x /tmp/modprobe
-echo /tmp/modprobe >/proc/sys/kernel/modprobe
-/tmp/modprobe -a ipv6 xfrm_user esp4 esp6 authenc echainiv cbc hmac sha1_generic des_generic aes_generic
+mkdir -p /run/base/lib
+ln -s /usr/lib/uml/modules /run/base/lib/modules
+printf '#!/bin/sh\nexec /sbin/modprobe -d %s "$@"\n' "${MODULES:-/run/base}" >/run/modprobe
+chmod +x /run/modprobe
+echo /run/modprobe >/proc/sys/kernel/modprobe
+/run/modprobe -a ipv6 xfrm_user esp4 esp6 authenc echainiv cbc hmac sha1_generic des_generic aes_generic
+if [ -n "$MODULES" ]; then
+    /run/modprobe -a vrf mpls_router mpls_iptunnel mpls_gso xfrm4_tunnel xfrm6_tunnel xfrm_interface sch_ingress \
+        cls_matchall act_skbedit authencesn gcm ccm ctr seqiv chacha20poly1305 cmac xcbc 8021q ip_gre
+fi
 
 ip link set lo up
 for port in /sys/class/net/vec*; do
@@ -22,7 +26,9 @@ for port in /sys/class/net/vec*; do
     ip link set "eth$((number + 1))" up
 done
 
-stty raw -echo </dev/tty1
-echo ready >/dev/tty1
-# With its errors elsewhere it does not take us for a person and prints no prompt.
-exec sh </dev/tty1 >/dev/tty1 2>/dev/null
+# Opened once: what is said to us between two openings would be lost. With its errors elsewhere the shell does not take
+# us for a person and prints no prompt.
+exec </dev/tty1 >/dev/tty1 2>/dev/null
+stty raw -echo
+echo ready
+exec sh

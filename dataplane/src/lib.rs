@@ -12,6 +12,9 @@ pub use counters::{Counters, DropCount, LabelCounters, PortCounters, SaCounters}
 mod event;
 pub use event::Event;
 
+mod facts;
+pub use facts::{Facts, Feature};
+
 mod hop;
 pub use hop::{Hop, LabelAction};
 
@@ -30,8 +33,9 @@ use base::SaId;
 
 /// A forwarding backend.
 pub trait Dataplane {
-    /// Carries out `ops` in order. On an error the ops before `Rejected::index` are in force.
-    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected>;
+    /// Carries out `ops` in order. What cannot be carried out is told, and all the rest is in force: of an object
+    /// that is refused the backend holds nothing, or what it held before, and it is told again when it is set again.
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Vec<Rejected>>;
 
     /// The next thing that happened, if any.
     fn poll(&mut self) -> Option<Event>;
@@ -41,9 +45,12 @@ pub trait Dataplane {
 
     /// Asks what these SAs counted so far, and does not wait: `Event::Counted` with this number answers.
     fn read(&mut self, question: u64, sas: &[SaId]);
+
+    /// What it is and can do.
+    fn facts(&self) -> Facts;
 }
 
-/// An op the backend cannot carry out, and why.
+/// An op the backend cannot carry out, by its place in the list, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     pub index: usize,

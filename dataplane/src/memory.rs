@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base::SaId;
 use ipsec::Sa;
 
-use crate::{Counters, Dataplane, Event, Key, Object, Op, Plan, Rejected, SaCounters};
+use crate::{Counters, Dataplane, Event, Facts, Key, Object, Op, Plan, Rejected, SaCounters};
 
 #[derive(Default)]
 pub struct Memory {
@@ -45,7 +45,7 @@ impl Memory {
 }
 
 impl Dataplane for Memory {
-    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Vec<Rejected>> {
         for op in ops {
             match op {
                 Op::Set(object) => {
@@ -79,6 +79,10 @@ impl Dataplane for Memory {
         let counted = sas.iter().map(|id| self.sas.get(id).copied()).collect();
         self.events.push_back(Event::Counted(question, counted));
     }
+
+    fn facts(&self) -> Facts {
+        Facts { backend: "memory", ..Facts::default() }
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn it_remembers_what_it_was_told_and_tells_what_it_was_given() {
         let mut memory = Memory::default();
-        let vrf = Object::Vrf(Vrf { id: VrfId(3), ttl: TtlModel::Pipe });
+        let vrf = Object::Vrf(Vrf { id: VrfId(3), name: None, ttl: TtlModel::Pipe });
         memory.apply(&[Op::Set(vrf.clone())]).unwrap();
         assert!(memory.plan().get(&vrf.key()) == Some(&vrf));
         let event = Event::Link { port: PortId(1), up: false };

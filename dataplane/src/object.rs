@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use base::{Label, PolicyId, PortId, Prefix, SaId, VrfId};
-use ipsec::{Policy, Sa};
+use ipsec::{Offload, Policy, Sa};
 
 use crate::{Hop, LabelAction};
 
@@ -17,9 +17,11 @@ pub enum TtlModel {
     Pipe,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vrf {
     pub id: VrfId,
+    /// As configured; `None`: the global table.
+    pub name: Option<String>,
     pub ttl: TtlModel,
 }
 
@@ -57,6 +59,8 @@ pub struct Port {
     /// Whether it carries a crypto map, even one without a usable entry: then nothing of another VRF
     /// leaves in clear.
     pub crypto: bool,
+    /// What its network card is asked to do for the SAs of tunnels that end on it.
+    pub offload: Option<Offload>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

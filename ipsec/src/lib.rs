@@ -7,6 +7,9 @@ pub use encap::Encap;
 mod lifetime;
 pub use lifetime::Lifetime;
 
+mod offload;
+pub use offload::Offload;
+
 mod policy;
 pub use policy::{Bundle, DfBit, Fragmentation, Policy, Rule, Verdict};
 

@@ -51,6 +51,8 @@ pub struct Policy {
     pub bundles: Vec<Bundle>,
     pub df: DfBit,
     pub fragmentation: Fragmentation,
+    /// The tunnel interface that it stands for, `Tunnel0`; `None`: a crypto-map entry.
+    pub interface: Option<String>,
 }
 
 /// What an entry says of an outbound flow.

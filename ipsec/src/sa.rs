@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use base::{SaId, Secret, Spi, VrfId};
+use base::{PolicyId, SaId, Secret, Spi, VrfId};
 
 use crate::{Encap, Selector, Suite};
 
@@ -34,7 +34,7 @@ pub enum Mode {
 /// Anti-replay, RFC 4303 section 3.4.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replay {
-    /// Window in packets, 64 to 1024; zero switches the check off.
+    /// Window in packets, 64 to 4096; zero switches the check off.
     pub window: u16,
     /// Extended 64-bit sequence numbers.
     pub esn: bool,
@@ -46,6 +46,8 @@ pub struct Replay {
 pub struct Sa {
     pub id: SaId,
     pub direction: Direction,
+    /// The entry or tunnel interface that it was negotiated under: where its inner packets come from and go to.
+    pub policy: PolicyId,
     pub spi: Spi,
     /// The VRF of the outer packet; part of every key.
     pub front: VrfId,

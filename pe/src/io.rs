@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base::{PortId, Prefix, SaId, VrfId};
 use config::Config;
+use config::model::Backend;
 use dataplane::{Address, Counters, Event, Op};
 
 /// What was loaded for the trustpoints of a configuration, by name.
@@ -75,6 +76,8 @@ pub struct Summary {
 /// What the kernel should hold for us: addresses, per-VRF tables and the sockets of control protocols.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
+    /// Who forwards. The kernel, if it does, needs nothing of what follows but sockets and devices that are up.
+    pub backend: Backend,
     pub ports: Vec<HostPort>,
     pub routes: Vec<HostRoute>,
     /// By name; the global table has none.

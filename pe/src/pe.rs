@@ -35,7 +35,6 @@ pub struct Pe {
     pub(crate) neighbours: Neighbours,
     pub(crate) tables: Tables,
     pub(crate) tunnels: Tunnels,
-    pub(crate) plan: Plan,
     pub(crate) counters: Counters,
     /// What `clear crypto sa counters` subtracts.
     pub(crate) cleared: BTreeMap<base::SaId, SaCounters>,
@@ -66,7 +65,6 @@ impl Pe {
             neighbours: Neighbours::default(),
             tables: Tables::default(),
             tunnels: Tunnels::default(),
-            plan: Plan::default(),
             counters: Counters::default(),
             cleared: BTreeMap::new(),
             past: Past::default(),
@@ -81,8 +79,8 @@ impl Pe {
     }
 
     /// Everything the dataplane should hold now, for a backend that starts anew.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
+    pub fn plan(&self) -> Plan {
+        plan::whole(&self.tables, &self.tunnels, &self.neighbours)
     }
 
     /// Every crypto-map entry on every interface.
@@ -175,13 +173,12 @@ impl Pe {
 
     /// Puts new tables in force; how many ops that took.
     fn settle(&mut self, now: Instant, tables: Tables) -> usize {
+        let had = self.plan();
         self.tables = tables;
         self.past.retain(|policy| self.tables.policies.contains_key(&policy));
         self.neighbours.retain(|(port, _), _| self.tables.ports.contains_key(port));
-        let wanted = plan::whole(&self.tables, &self.tunnels, &self.neighbours);
-        let ops = self.plan.toward(&wanted);
+        let ops = had.toward(&self.plan());
         let count = ops.len();
-        self.plan = wanted;
         self.apply(ops);
         let mut host = vrf_to_host::host(&self.tables);
         let number = |name: &String| Some((name.clone(), self.ids.known_vrf(Some(name))?));
@@ -238,12 +235,13 @@ impl Pe {
 
     fn neighbour(&mut self, port: PortId, address: IpAddr, mac: Option<[u8; 6]>) {
         let mac = mac.filter(|_| self.tables.ports.contains_key(&port));
-        match mac {
+        let known = match mac {
             Some(mac) => self.neighbours.insert((port, address), mac),
             None => self.neighbours.remove(&(port, address)),
         };
-        let op = plan::meet(&mut self.plan, port, address, mac);
-        self.apply(op.into_iter().collect());
+        if known != mac {
+            self.apply(vec![plan::meet(port, address, mac)]);
+        }
     }
 
     /// Whether the configuration gives the device its MTU.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{PolicyId, PortId};
+use base::{PolicyId, PortId, VrfId};
 use dataplane::{Hop, Key, Neighbour, Object, Op, Plan, Route, Vrf};
 use ike::ChildId;
 use ipsec::{Policy, Rule};
@@ -17,7 +17,10 @@ pub(crate) type Neighbours = BTreeMap<(PortId, IpAddr), [u8; 6]>;
 
 /// Everything the dataplane should hold.
 pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours) -> Plan {
-    let vrfs = tables.vrfs.iter().map(|id| Object::Vrf(Vrf { id: *id, ttl: tables.ttl }));
+    // Before the first configuration there is not even a global table.
+    let global = tables.vrfs.get(&VrfId::GLOBAL).map(|id| Vrf { id: *id, name: None, ttl: tables.ttl });
+    let named = |(name, id): (&String, &VrfId)| Vrf { id: *id, name: Some(name.clone()), ttl: tables.ttl };
+    let vrfs = tables.names.iter().map(named).chain(global).map(Object::Vrf);
     let ports = tables.ports.values().cloned().map(Object::Port);
     let neighbours = neighbours.iter().map(|((port, address), mac)| neighbour(*port, *address, *mac));
     let sas = tunnels.pairs().flat_map(Pair::sas).cloned().map(Object::Sa);
@@ -30,43 +33,45 @@ pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours)
     vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
 }
 
-/// A pair came up, or may receive: its SAs before the policy that sends through them, and that before the
-/// policy which `before` sent what is now sent through it.
-pub(crate) fn raise(
-    plan: &mut Plan,
-    tables: &Tables,
-    tunnels: &Tunnels,
-    child: ChildId,
-    before: Option<PolicyId>,
-) -> Vec<Op> {
-    let Some(pair) = tunnels.pair(child) else { return Vec::new() };
-    let mut ops: Vec<_> = pair.sas().cloned().filter_map(|sa| plan.set(Object::Sa(sa))).collect();
-    for carrier in [Some(pair.carrier), before].into_iter().flatten() {
-        ops.extend(carry(plan, tables, tunnels, carrier));
-    }
-    ops
+/// A pair may receive, or its peer moved: its SAs in force.
+pub(crate) fn protect(tunnels: &Tunnels, child: ChildId) -> Vec<Op> {
+    let sas = tunnels.pair(child).into_iter().flat_map(Pair::sas);
+    sas.map(|sa| Op::Set(Object::Sa(sa.clone()))).collect()
 }
 
-/// A pair went down: no policy sends through its SAs any more, then they go.
-pub(crate) fn lower(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, pair: &Pair) -> Vec<Op> {
-    let ops: Vec<_> = carry(plan, tables, tunnels, pair.carrier).into_iter().collect();
-    let keys = [pair.outbound.id, pair.inbound.id].map(Key::Sa);
-    ops.into_iter().chain(keys.into_iter().filter_map(|key| plan.unset(key))).collect()
+/// A pair came up: its SAs, but not the inbound one if it `receives` already, before the policy that sends through
+/// them, and that before the policy which `before` sent what is now sent through it.
+pub(crate) fn raise(
+    tables: &Tables,
+    tunnels: &Tunnels,
+    (child, receives): (ChildId, bool),
+    before: Option<PolicyId>,
+) -> Vec<Op> {
+    let carrier = tunnels.pair(child).map(|pair| pair.carrier);
+    let carriers = [carrier, before.filter(|before| Some(*before) != carrier)].into_iter().flatten();
+    let sas = protect(tunnels, child).into_iter().skip(usize::from(receives));
+    sas.chain(carriers.map(|carrier| carry(tables, tunnels, carrier))).collect()
+}
+
+/// A pair went down: no policy sends through its SAs any more, if one did, then they go.
+pub(crate) fn lower(tables: &Tables, tunnels: &Tunnels, pair: &Pair, sent: bool) -> Vec<Op> {
+    let carrier = sent.then(|| carry(tables, tunnels, pair.carrier));
+    let outbound = pair.up.then_some(pair.outbound.id);
+    let sas = outbound.into_iter().chain([pair.inbound.id]).map(|sa| Op::Unset(Key::Sa(sa)));
+    carrier.into_iter().chain(sas).collect()
 }
 
 /// Brings one policy up to date.
-fn carry(plan: &mut Plan, tables: &Tables, tunnels: &Tunnels, carrier: PolicyId) -> Option<Op> {
-    match policy(tables, tunnels, carrier) {
-        Some(policy) => plan.set(Object::Policy(policy)),
-        None => plan.unset(Key::Policy(carrier)),
-    }
+fn carry(tables: &Tables, tunnels: &Tunnels, carrier: PolicyId) -> Op {
+    policy(tables, tunnels, carrier)
+        .map_or(Op::Unset(Key::Policy(carrier)), |policy| Op::Set(Object::Policy(policy)))
 }
 
 /// The kernel learnt or lost a link address on a port that exists.
-pub(crate) fn meet(plan: &mut Plan, port: PortId, address: IpAddr, mac: Option<[u8; 6]>) -> Option<Op> {
+pub(crate) fn meet(port: PortId, address: IpAddr, mac: Option<[u8; 6]>) -> Op {
     match mac {
-        Some(mac) => plan.set(neighbour(port, address, mac)),
-        None => plan.unset(Key::Neighbour(port, address)),
+        Some(mac) => Op::Set(neighbour(port, address, mac)),
+        None => Op::Unset(Key::Neighbour(port, address)),
     }
 }
 
@@ -84,7 +89,7 @@ fn neighbour(port: PortId, address: IpAddr, mac: [u8; 6]) -> Object {
 }
 
 /// `None` where the policy's port does not exist at the moment, and for a leaf through which nothing is sent.
-fn policy(tables: &Tables, tunnels: &Tunnels, id: PolicyId) -> Option<Policy> {
+pub(crate) fn policy(tables: &Tables, tunnels: &Tunnels, id: PolicyId) -> Option<Policy> {
     let bundles = tunnels.bundles(id).to_vec();
     let Some((entry, selector)) = tunnels.entry_of(id) else {
         return Some(Policy { bundles, ..present(tables, id)?.clone() });

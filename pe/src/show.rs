@@ -57,6 +57,7 @@ fn respond(pe: &mut Pe, now: Instant, request: Request) -> Result<Response, Resp
         Request::Debug { topic, on } => debug(pe, now, topic, on),
         Request::Trace(packet) => trace::trace(pe, &packet)?,
         Request::ShowCrls
+        | Request::ShowDataplane
         | Request::Reload
         | Request::MasterKey { .. }
         | Request::ShowMasterKey

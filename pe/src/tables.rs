@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use base::{Label, PolicyId, PortId, VrfId};
 use config::Config;
+use config::model::Backend;
 use dataplane::{Address, LabelAction, Port, TtlModel};
 use ipsec::Policy;
 
@@ -18,6 +19,7 @@ use crate::wiring::{config_to_ipsec, config_to_mpls, config_to_names, config_to_
 /// Derived whole whenever the configuration or a wire changes; a tunnel changes nothing here.
 #[derive(Default)]
 pub(crate) struct Tables {
+    pub(crate) backend: Backend,
     pub(crate) vrfs: BTreeSet<VrfId>,
     pub(crate) ttl: TtlModel,
     pub(crate) ports: BTreeMap<PortId, Port>,
@@ -57,11 +59,16 @@ impl Tables {
         let routing = config_to_vrf::routing(config, ids, &ports, &ways_in(&placed));
         ports.problems.extend(routing.problems(ids));
         let peers = placed.iter().flat_map(|entry| entry.addresses().map(|peer| (entry.front, peer)));
+        let inner = inner(&placed);
+        if config.dataplane == Backend::Linux {
+            ports.stand_on_hosts(&inner);
+        }
         Ok(Self {
+            backend: config.dataplane,
             vrfs,
             ttl: if config.mpls.propagate_ttl { TtlModel::Uniform } else { TtlModel::Pipe },
             peers: peers.collect(),
-            inner: inner(&placed),
+            inner,
             servers: config_to_names::servers(config, ids),
             names: config.vrfs.keys().map(|name| (name.clone(), ids.vrf(Some(name)))).collect(),
             ends: placed.iter().filter_map(Placed::end_elsewhere).collect(),

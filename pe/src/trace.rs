@@ -1,14 +1,15 @@
-//! `trace packet`: the path a packet of a VRF would take, told from the same plan the dataplane has.
+//! `trace packet`: the path a packet of a VRF would take, told from the same tables the dataplane's come from.
 
 use std::net::IpAddr;
 
 use api::{Response, TraceStep};
 use base::{Family, Label, PolicyId, PortId, Prefix, VrfId};
-use dataplane::{Key, Link, Object, Port};
+use config::model::Backend;
+use dataplane::{Link, Port};
 use ipsec::{Flow, Policy, Sa, Verdict};
 
 use crate::wiring::config_to_vrf::Way;
-use crate::{Pe, show};
+use crate::{Pe, plan, show};
 
 /// Follows one packet until it leaves the box or dies. Drops have the names of `show drops`.
 pub(crate) fn trace(pe: &Pe, request: &api::Trace) -> Result<Response, Response> {
@@ -42,7 +43,7 @@ impl<'a> Walk<'a> {
         let Some(policy) = self.policy(vrf, &exit, &flow(request)) else { return };
         match policy {
             None => self.leave(&exit, 0),
-            Some((policy, sa)) => self.seal(policy, sa),
+            Some((policy, sa)) => self.seal(&policy, sa),
         }
     }
 
@@ -52,7 +53,7 @@ impl<'a> Walk<'a> {
         let tunnel = entry.map_or_else(String::new, |entry| entry.interface.clone());
         let name = self.vrf_name(vrf);
         self.step("route", format!("{prefix} in vrf {name} leads into {tunnel}"));
-        let Some(Object::Policy(policy)) = self.pe.plan.get(&Key::Policy(id)) else { return };
+        let Some(policy) = plan::policy(&self.pe.tables, &self.pe.tunnels, id) else { return };
         let sealed = match policy.judge(flow) {
             Verdict::Seal(sa) => self.sa(sa),
             Verdict::Acquire(_) => {
@@ -60,7 +61,7 @@ impl<'a> Walk<'a> {
             }
             Verdict::Pass => self.die("policy", format!("{tunnel} does not carry it"), "outside-policy"),
         };
-        sealed.into_iter().for_each(|sa| self.seal(policy, sa));
+        sealed.into_iter().for_each(|sa| self.seal(&policy, sa));
     }
 
     /// Where the destination leads; `None` where the packet's way ends in this box.
@@ -90,7 +91,8 @@ impl<'a> Walk<'a> {
         let Some(door) = door else {
             return self.die("route", format!("{what}, but no way leads to the kernel"), "no-host");
         };
-        self.step("route", format!("{what}: to the kernel by {}", door.device));
+        let door = if self.is_kernel() { "itself" } else { door.device.as_str() };
+        self.step("route", format!("{what}: to the kernel by {door}"));
         None
     }
 
@@ -112,12 +114,12 @@ impl<'a> Walk<'a> {
 
     /// The crypto map on the way out: the outer `None` where the packet dies, the inner one where it
     /// goes on in clear.
-    fn policy(&mut self, vrf: VrfId, exit: &Exit<'_>, flow: &Flow) -> Option<Option<(&'a Policy, &'a Sa)>> {
+    fn policy(&mut self, vrf: VrfId, exit: &Exit<'_>, flow: &Flow) -> Option<Option<(Policy, &'a Sa)>> {
         if !exit.port.crypto {
             return Some(None);
         }
         for policy in self.policies(exit.port.id).filter(|policy| policy.inside == vrf) {
-            let name = self.entry_name(policy);
+            let name = self.entry_name(&policy);
             match policy.judge(flow) {
                 Verdict::Pass => self.step("policy", format!("{name}: no permit line matches")),
                 Verdict::Acquire(line) => {
@@ -142,23 +144,17 @@ impl<'a> Walk<'a> {
         self.die("policy", text, "outside-policy")
     }
 
-    fn policies(&self, port: PortId) -> impl Iterator<Item = &'a Policy> + use<'a> {
-        let plan = &self.pe.plan;
-        let tunnels = &self.pe.tunnels;
-        let entries = self.pe.tables.policies_of(port).into_iter().map(|policy| policy.id);
+    fn policies(&self, port: PortId) -> impl Iterator<Item = Policy> + use<'a> {
+        let (tables, tunnels) = (&self.pe.tables, &self.pe.tunnels);
+        let entries = tables.policies_of(port).into_iter().map(|policy| policy.id);
         // What was negotiated under a dynamic entry stands right before it.
         let ids = entries.flat_map(move |entry| tunnels.leaves_of(entry).chain([entry]));
-        ids.filter_map(move |id| match plan.get(&Key::Policy(id)) {
-            Some(Object::Policy(policy)) => Some(policy),
-            _ => None,
-        })
+        ids.filter_map(move |id| plan::policy(tables, tunnels, id))
     }
 
     fn sa(&mut self, id: base::SaId) -> Option<&'a Sa> {
-        let Some(Object::Sa(sa)) = self.pe.plan.get(&Key::Sa(id)) else {
-            return self.die("sa", "the SA is gone".to_owned(), "no-sa-yet");
-        };
-        Some(sa)
+        let sa = self.pe.tunnels.sa(id);
+        sa.or_else(|| self.die("sa", "the SA is gone".to_owned(), "no-sa-yet"))
     }
 
     fn seal(&mut self, policy: &Policy, sa: &Sa) {
@@ -186,6 +182,7 @@ impl<'a> Walk<'a> {
     fn next_hop(&mut self, exit: &Exit<'_>) {
         let state = match self.pe.neighbours.get(&(exit.port.id, exit.next_hop)) {
             Some(mac) => format!("is at {}", mac_text(*mac)),
+            None if self.is_kernel() => "is the kernel's to find".to_owned(),
             None => "is not known yet; it will be asked for".to_owned(),
         };
         self.step("next-hop", format!("{} on {} {state}", exit.next_hop, exit.port.name));
@@ -198,6 +195,9 @@ impl<'a> Walk<'a> {
         );
         match room.checked_sub(self.size) {
             Some(left) => self.step("mtu", format!("{text}: {left} left")),
+            None if self.is_kernel() => {
+                self.step("mtu", format!("{text}: it is fragmented, or dies with DF set"))
+            }
             None => self.step("mtu", format!("{text}: it is fragmented, or dies as too-big with DF set")),
         }
     }
@@ -206,9 +206,17 @@ impl<'a> Walk<'a> {
         self.steps.push(TraceStep { stage: stage.to_owned(), text, drop: None });
     }
 
+    /// The kernel does not count every way to die.
     fn die<T>(&mut self, stage: &str, text: String, drop: &str) -> Option<T> {
-        self.steps.push(TraceStep { stage: stage.to_owned(), text, drop: Some(drop.to_owned()) });
+        let is_counted =
+            !self.is_kernel() || self.pe.counters.drops.iter().any(|counted| counted.name == drop);
+        let drop = is_counted.then(|| drop.to_owned());
+        self.steps.push(TraceStep { stage: stage.to_owned(), text, drop });
         None
+    }
+
+    fn is_kernel(&self) -> bool {
+        self.pe.tables.backend == Backend::Linux
     }
 
     fn vrf_name(&self, vrf: VrfId) -> &'a str {

@@ -162,6 +162,7 @@ pub fn sa(customer: usize, generation: u32, direction: Direction) -> Sa {
     Sa {
         id: SaId((number(customer) * 1000 + generation) * 2 + way),
         direction,
+        policy: PolicyId(number(customer)),
         spi: Spi(spi),
         front,
         inside: inside_vrf(customer),
@@ -215,7 +216,7 @@ impl Setup {
 
     fn vrf(&self, id: VrfId) -> [Object; 2] {
         let ttl = if self.pipe { TtlModel::Pipe } else { TtlModel::Uniform };
-        [Object::Vrf(Vrf { id, ttl }), Object::Port(port(host(id), id, Link::Host, &[]))]
+        [Object::Vrf(Vrf { id, name: None, ttl }), Object::Port(port(host(id), id, Link::Host, &[]))]
     }
 
     fn front(&self, index: usize) -> Vec<Object> {
@@ -290,6 +291,7 @@ impl Setup {
             } else {
                 Fragmentation::BeforeEncryption
             },
+            interface: None,
         }
     }
 }
@@ -316,6 +318,7 @@ fn port(id: PortId, vrf: VrfId, link: Link, addresses: &[(Ipv4Addr, u8)]) -> Por
         addresses: addresses.collect(),
         mpls: false,
         crypto: false,
+        offload: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace and its layer. Below 6 nothing does I/O.
-const LAYERS: [(&str, u8); 19] = [
+const LAYERS: [(&str, u8); 20] = [
     ("base", 0),
     ("wire", 1),
     ("crypto", 1),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, u8); 19] = [
     ("pe", 5),
     ("sys", 6),
     ("dp-user", 7),
+    ("dp-linux", 7),
     ("onrampd", 8),
     ("onramp", 8),
     ("tests", 9),
@@ -32,7 +33,7 @@ const LAYERS: [(&str, u8); 19] = [
 const COMMON: [&str; 4] = ["ipnetwork", "serde", "thiserror", "zeroize"];
 
 /// Every other outside crate, and who may use it.
-const OUTSIDE: [(&str, &[&str]); 23] = [
+const OUTSIDE: [(&str, &[&str]); 25] = [
     ("anyhow", &["onrampd", "onramp", "tests", "xtask"]),
     ("argon2", &["crypto"]),
     ("aws-lc-rs", &["crypto"]),
@@ -44,7 +45,9 @@ const OUTSIDE: [(&str, &[&str]); 23] = [
     ("hmac", &["crypto"]),
     ("libc", &["sys"]),
     ("md-5", &["crypto"]),
-    ("netlink-packet-route", &["onrampd"]),
+    ("netlink-packet-core", &["dp-linux"]),
+    ("netlink-packet-route", &["dp-linux", "onrampd"]),
+    ("netlink-sys", &["dp-linux"]),
     ("prefix-trie", &["vrf"]),
     ("ring", &["crypto"]),
     ("rtnetlink", &["onrampd"]),

@@ -1,58 +1,55 @@
 //! The lookup packets see: longest prefix match by eight address bits a step, without allocation.
 
-use core::fmt;
+use core::array::from_fn;
 use core::net::IpAddr;
-use std::collections::BTreeMap;
+use core::ops::RangeInclusive;
+use std::sync::Arc;
 
 use base::{Family, Prefix};
 
-/// Longest prefix match over both families. Empty, it owns no memory; each node is 3 KB, and a prefix
-/// needs at most one node for each eight bits of its length, shared with its neighbours.
-#[derive(Clone)]
+/// Longest prefix match over both families. A clone costs four pointers: the two share every node until one of them
+/// changes it. Empty, it owns no memory; each node is 4 KB, and a prefix needs at most one node for each eight bits of
+/// its length, shared with its neighbours.
 pub struct Fib<T> {
-    v4: Trie,
-    v6: Trie,
-    values: Slab<T>,
-    numbers: BTreeMap<Prefix, Number>,
+    v4: Trie<T>,
+    v6: Trie<T>,
+    length: usize,
 }
 
-/// A value's place in the slab plus one; zero: none.
-type Number = u32;
+struct Trie<T> {
+    /// The route of length zero.
+    default: Option<Arc<Route<T>>>,
+    root: Option<Arc<Node<T>>>,
+}
+
+struct Route<T> {
+    length: u8,
+    value: T,
+}
+
+/// What the next eight address bits lead to.
+struct Node<T> {
+    slots: [Slot<T>; 256],
+    /// The prefixes that end in this node, those that longer ones hide as well: by first slot, then length.
+    routes: Vec<(u8, Arc<Route<T>>)>,
+}
 
 /// What one value of eight address bits leads to.
-#[derive(Clone, Copy, Default)]
-struct Slot {
+struct Slot<T> {
     /// The longest prefix that ends within this node and holds the slot.
-    route: Number,
-    /// That prefix's length.
-    length: u8,
-    /// The node below plus one; zero: none.
-    child: u32,
-}
-
-type Node = [Slot; 256];
-
-#[derive(Clone, Default)]
-struct Trie {
-    /// The route of length zero.
-    default: Number,
-    /// The root first.
-    nodes: Vec<Node>,
-    /// How many prefixes and children each node has.
-    used: Vec<u32>,
-    free: Vec<u32>,
-}
-
-#[derive(Clone)]
-struct Slab<T> {
-    values: Vec<Option<T>>,
-    free: Vec<Number>,
+    route: Option<Arc<Route<T>>>,
+    child: Option<Arc<Node<T>>>,
 }
 
 impl<T> Default for Fib<T> {
     fn default() -> Self {
-        let values = Slab { values: Vec::new(), free: Vec::new() };
-        Self { v4: Trie::default(), v6: Trie::default(), values, numbers: BTreeMap::new() }
+        Self { v4: Trie::default(), v6: Trie::default(), length: 0 }
+    }
+}
+
+impl<T> Clone for Fib<T> {
+    fn clone(&self) -> Self {
+        Self { v4: self.v4.clone(), v6: self.v6.clone(), length: self.length }
     }
 }
 
@@ -60,64 +57,67 @@ impl<T> Fib<T> {
     /// The value of the longest prefix that holds `address`.
     #[inline]
     pub fn lookup(&self, address: IpAddr) -> Option<&T> {
-        self.values.at(match address {
+        match address {
             IpAddr::V4(address) => self.v4.lookup(&address.octets()),
             IpAddr::V6(address) => self.v6.lookup(&address.octets()),
-        })
+        }
     }
 
     /// The value of exactly this prefix.
     pub fn exact(&self, prefix: Prefix) -> Option<&T> {
-        self.values.at(*self.numbers.get(&prefix)?)
+        let octets = Octets::of(prefix.address());
+        self.trie(prefix.family()).exact(octets.bytes(), prefix.length()).map(|route| &route.value)
     }
 
-    /// Sets the value of a prefix; gives the one it had.
-    pub fn insert(&mut self, prefix: Prefix, value: T) -> Option<T> {
-        if let Some(number) = self.numbers.get(&prefix) {
-            return self.values.replace(*number, value);
+    /// The value of the longest prefix that covers this one, which may be itself.
+    pub fn covering(&self, prefix: Prefix) -> Option<&T> {
+        let octets = Octets::of(prefix.address());
+        self.trie(prefix.family()).covering(octets.bytes(), prefix.length()).map(|route| &route.value)
+    }
+
+    /// The prefixes that this one covers, itself as well if it is there.
+    pub fn within(&self, wide: Prefix) -> Vec<Prefix> {
+        let mut found = Vec::new();
+        self.trie(wide.family()).within(Octets::of(wide.address()), wide.length(), &mut found);
+        found
+    }
+
+    /// Sets the value of a prefix; whether it had one.
+    pub fn insert(&mut self, prefix: Prefix, value: T) -> bool {
+        let octets = Octets::of(prefix.address());
+        let route = Arc::new(Route { length: prefix.length(), value });
+        let replaced = self.trie_mut(prefix.family()).insert(octets.bytes(), route);
+        self.length += usize::from(!replaced);
+        replaced
+    }
+
+    /// Takes a prefix out; whether it was there.
+    pub fn remove(&mut self, prefix: Prefix) -> bool {
+        let is_there = self.exact(prefix).is_some();
+        if is_there {
+            let octets = Octets::of(prefix.address());
+            self.trie_mut(prefix.family()).remove(octets.bytes(), prefix.length());
+            self.length -= 1;
         }
-        let number = self.values.insert(value);
-        self.numbers.insert(prefix, number);
-        let octets = Octets::of(prefix.address());
-        self.trie_mut(prefix.family()).insert(octets.bytes(), prefix.length(), number);
-        None
-    }
-
-    /// Takes a prefix out; gives its value.
-    pub fn remove(&mut self, prefix: Prefix) -> Option<T> {
-        let number = self.numbers.remove(&prefix)?;
-        let octets = Octets::of(prefix.address());
-        let heir = self.heir(prefix);
-        self.trie_mut(prefix.family()).remove(octets.bytes(), prefix.length(), heir);
-        self.values.remove(number)
-    }
-
-    /// All prefixes, IPv4 before IPv6, by address, then length.
-    pub fn iter(&self) -> impl Iterator<Item = (Prefix, &T)> {
-        self.numbers.iter().filter_map(|(prefix, number)| Some((*prefix, self.values.at(*number)?)))
+        is_there
     }
 
     pub fn len(&self) -> usize {
-        self.numbers.len()
+        self.length
     }
 
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.length == 0
     }
 
-    /// The next shorter prefix that ends in the same node: it gets the slots of one that goes.
-    fn heir(&self, prefix: Prefix) -> (Number, u8) {
-        let floor = prefix.length().saturating_sub(1) / 8 * 8;
-        (floor + 1..prefix.length())
-            .rev()
-            .find_map(|length| {
-                let shorter = Prefix::new(prefix.address(), length).ok()?;
-                Some((*self.numbers.get(&shorter)?, length))
-            })
-            .unwrap_or_default()
+    fn trie(&self, family: Family) -> &Trie<T> {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
     }
 
-    fn trie_mut(&mut self, family: Family) -> &mut Trie {
+    fn trie_mut(&mut self, family: Family) -> &mut Trie<T> {
         match family {
             Family::V4 => &mut self.v4,
             Family::V6 => &mut self.v6,
@@ -128,142 +128,205 @@ impl<T> Fib<T> {
 impl<T> FromIterator<(Prefix, T)> for Fib<T> {
     fn from_iter<I: IntoIterator<Item = (Prefix, T)>>(routes: I) -> Self {
         let mut fib = Self::default();
-        routes.into_iter().for_each(|(prefix, value)| drop(fib.insert(prefix, value)));
+        for (prefix, value) in routes {
+            fib.insert(prefix, value);
+        }
         fib
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Fib<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+impl<T> Default for Trie<T> {
+    fn default() -> Self {
+        Self { default: None, root: None }
     }
 }
 
-impl<T: PartialEq> PartialEq for Fib<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+impl<T> Clone for Trie<T> {
+    fn clone(&self) -> Self {
+        Self { default: self.default.clone(), root: self.root.clone() }
     }
 }
 
-impl Trie {
+impl<T> Trie<T> {
     #[inline]
-    fn lookup(&self, octets: &[u8]) -> Number {
-        let (mut best, mut node) = (self.default, self.nodes.first());
+    fn lookup(&self, octets: &[u8]) -> Option<&T> {
+        let (mut best, mut node) = (&self.default, &self.root);
         for octet in octets {
-            let Some(slots) = node else { break };
-            let slot = slots[usize::from(*octet)];
-            if slot.route != 0 {
-                best = slot.route;
+            let Some(here) = node else { break };
+            let Slot { route, child } = &here.slots[usize::from(*octet)];
+            if route.is_some() {
+                best = route;
             }
-            node = self.child(slot);
+            node = child;
         }
-        best
+        best.as_deref().map(|route| &route.value)
     }
 
-    fn insert(&mut self, octets: &[u8], length: u8, number: Number) {
-        let Some((path, last)) = steps(octets, length) else {
-            self.default = number;
-            return;
-        };
-        let mut node = if self.nodes.is_empty() { self.new_node() } else { 0 };
+    fn exact(&self, octets: &[u8], length: u8) -> Option<&Route<T>> {
+        let Some((path, last)) = steps(octets, length) else { return self.default.as_deref() };
+        self.node(path)?.find(last, length).map(AsRef::as_ref)
+    }
+
+    fn covering(&self, octets: &[u8], length: u8) -> Option<&Route<T>> {
+        let (mut best, mut node) = (&self.default, &self.root);
+        let Some((path, last)) = steps(octets, length) else { return best.as_deref() };
         for octet in path {
-            node = self.descend(node, *octet);
-        }
-        self.used[node] += 1;
-        for slot in &mut self.nodes[node][span(last, length)] {
-            if slot.length <= length {
-                (slot.route, slot.length) = (number, length);
+            let Some(here) = node else { return best.as_deref() };
+            let Slot { route, child } = &here.slots[usize::from(*octet)];
+            if route.is_some() {
+                best = route;
             }
+            node = child;
         }
+        let here =
+            node.as_deref().and_then(|here| here.find(last, length).or_else(|| here.heir(last, length)));
+        here.or(best.as_ref()).map(AsRef::as_ref)
     }
 
-    fn remove(&mut self, octets: &[u8], length: u8, (heir, heir_length): (Number, u8)) {
-        let Some((path, last)) = steps(octets, length) else {
-            self.default = 0;
-            return;
+    fn within(&self, wide: Octets, length: u8, found: &mut Vec<Prefix>) {
+        let mut octets = wide;
+        let Some((path, last)) = steps(wide.bytes(), length) else {
+            found.extend(self.default.iter().filter_map(|_| octets.prefix(0)));
+            return self.root.iter().for_each(|root| root.collect(0, 0..=u8::MAX, 0, &mut octets, found));
         };
-        let mut node = 0;
-        let mut passed = [(0, 0); 16];
-        for (step, octet) in passed.iter_mut().zip(path) {
-            *step = (node, *octet);
-            node = index(self.nodes[node][usize::from(*octet)].child);
-        }
-        for slot in &mut self.nodes[node][span(last, length)] {
-            if slot.length == length {
-                (slot.route, slot.length) = (heir, heir_length);
-            }
-        }
-        self.release(node, &passed[..path.len()]);
-    }
-
-    /// Counts one thing less in `node`, and frees it and those above it that hold nothing now.
-    fn release(&mut self, mut node: usize, passed: &[(usize, u8)]) {
-        self.used[node] -= 1;
-        for (parent, octet) in passed.iter().rev() {
-            if self.used[node] != 0 {
-                return;
-            }
-            self.free.push(self.nodes[*parent][usize::from(*octet)].child);
-            self.nodes[*parent][usize::from(*octet)].child = 0;
-            self.used[*parent] -= 1;
-            node = *parent;
-        }
-        if self.used[0] == 0 {
-            *self = Self { default: self.default, ..Self::default() };
+        if let Some(node) = self.node(path) {
+            node.collect(path.len(), span(last, length), length, &mut octets, found);
         }
     }
 
-    /// The node below, made if there is none.
-    fn descend(&mut self, node: usize, octet: u8) -> usize {
-        if self.nodes[node][usize::from(octet)].child == 0 {
-            let child = self.new_node();
-            // A node takes 3 KB: memory ends long before 32 bits do.
-            self.nodes[node][usize::from(octet)].child = u32::try_from(child + 1).unwrap_or(0);
-            self.used[node] += 1;
-        }
-        index(self.nodes[node][usize::from(octet)].child)
+    fn node(&self, path: &[u8]) -> Option<&Node<T>> {
+        let root = self.root.as_deref();
+        path.iter().try_fold(root?, |node, octet| node.slots[usize::from(*octet)].child.as_deref())
     }
 
-    /// A freed node is blank: all that was in it was taken out.
-    fn new_node(&mut self) -> usize {
-        if let Some(child) = self.free.pop() {
-            return index(child);
+    fn insert(&mut self, octets: &[u8], route: Arc<Route<T>>) -> bool {
+        let Some((path, last)) = steps(octets, route.length) else {
+            return self.default.replace(route).is_some();
+        };
+        let mut node = Arc::make_mut(self.root.get_or_insert_default());
+        for octet in path {
+            node = Arc::make_mut(node.slots[usize::from(*octet)].child.get_or_insert_default());
         }
-        self.nodes.push([Slot::default(); 256]);
-        self.used.push(0);
-        self.nodes.len() - 1
+        node.insert(last, route)
     }
 
-    fn child(&self, slot: Slot) -> Option<&Node> {
-        self.nodes.get(usize::try_from(slot.child.checked_sub(1)?).ok()?)
+    fn remove(&mut self, octets: &[u8], length: u8) {
+        match steps(octets, length) {
+            Some((path, last)) => remove(&mut self.root, path, last, length),
+            None => self.default = None,
+        }
     }
 }
 
-impl<T> Slab<T> {
-    fn at(&self, number: Number) -> Option<&T> {
-        self.values.get(usize::try_from(number.checked_sub(1)?).ok()?)?.as_ref()
+/// Takes a prefix out below `place`, and every node that holds nothing any more.
+fn remove<T>(place: &mut Option<Arc<Node<T>>>, path: &[u8], last: u8, length: u8) {
+    let Some(shared) = place else { return };
+    let node = Arc::make_mut(shared);
+    match path.split_first() {
+        Some((octet, rest)) => remove(&mut node.slots[usize::from(*octet)].child, rest, last, length),
+        None => node.remove(last, length),
+    }
+    if node.is_empty() {
+        *place = None;
+    }
+}
+
+impl<T> Default for Node<T> {
+    fn default() -> Self {
+        Self { slots: from_fn(|_| Slot { route: None, child: None }), routes: Vec::new() }
+    }
+}
+
+impl<T> Clone for Node<T> {
+    fn clone(&self) -> Self {
+        Self { slots: self.slots.clone(), routes: self.routes.clone() }
+    }
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self { route: self.route.clone(), child: self.child.clone() }
+    }
+}
+
+impl<T> Node<T> {
+    fn is_empty(&self) -> bool {
+        self.routes.is_empty() && self.slots.iter().all(|slot| slot.child.is_none())
     }
 
-    fn insert(&mut self, value: T) -> Number {
-        if let Some(number) = self.free.pop() {
-            self.replace(number, value);
-            return number;
+    fn find(&self, first: u8, length: u8) -> Option<&Arc<Route<T>>> {
+        self.place(first, length).ok().map(|at| &self.routes[at].1)
+    }
+
+    /// The next shorter prefix that ends in this node: it gets the slots of one that goes.
+    fn heir(&self, first: u8, length: u8) -> Option<&Arc<Route<T>>> {
+        let floor = length.saturating_sub(1) / 8 * 8;
+        (floor + 1..length).rev().find_map(|length| self.find(*span(first, length).start(), length))
+    }
+
+    fn insert(&mut self, first: u8, route: Arc<Route<T>>) -> bool {
+        for slot in self.span_mut(first, route.length) {
+            if slot.route.as_ref().is_none_or(|other| other.length <= route.length) {
+                slot.route = Some(Arc::clone(&route));
+            }
         }
-        self.values.push(Some(value));
-        u32::try_from(self.values.len()).unwrap_or(0)
+        match self.place(first, route.length) {
+            Ok(at) => self.routes[at].1 = route,
+            Err(at) => {
+                self.routes.insert(at, (first, route));
+                return false;
+            }
+        }
+        true
     }
 
-    fn replace(&mut self, number: Number, value: T) -> Option<T> {
-        self.values.get_mut(index(number))?.replace(value)
+    fn remove(&mut self, first: u8, length: u8) {
+        let Ok(at) = self.place(first, length) else { return };
+        self.routes.remove(at);
+        let heir = self.heir(first, length).cloned();
+        for slot in self.span_mut(first, length) {
+            if slot.route.as_ref().is_some_and(|route| route.length == length) {
+                slot.route.clone_from(&heir);
+            }
+        }
     }
 
-    fn remove(&mut self, number: Number) -> Option<T> {
-        self.free.push(number);
-        self.values.get_mut(index(number))?.take()
+    /// Where a prefix is among the routes, or belongs.
+    fn place(&self, first: u8, length: u8) -> Result<usize, usize> {
+        self.routes.binary_search_by_key(&(first, length), |(first, route)| (*first, route.length))
+    }
+
+    fn span_mut(&mut self, first: u8, length: u8) -> impl Iterator<Item = &mut Slot<T>> {
+        let span = span(first, length);
+        self.slots[usize::from(*span.start())..=usize::from(*span.end())].iter_mut()
+    }
+
+    /// The prefixes at and below these slots that have at least this length; `octets` lead here.
+    fn collect(
+        &self,
+        depth: usize,
+        span: RangeInclusive<u8>,
+        least: u8,
+        octets: &mut Octets,
+        found: &mut Vec<Prefix>,
+    ) {
+        let from = self.routes.partition_point(|(first, _)| first < span.start());
+        for (first, route) in self.routes[from..].iter().take_while(|(first, _)| first <= span.end()) {
+            octets.bytes_mut()[depth] = *first;
+            found.extend(octets.prefix(route.length).filter(|_| route.length >= least));
+        }
+        for at in span {
+            octets.bytes_mut()[depth] = at;
+            if let Some(child) = &self.slots[usize::from(at)].child {
+                child.collect(depth + 1, 0..=u8::MAX, least, octets, found);
+            }
+        }
+        octets.bytes_mut()[depth] = 0;
     }
 }
 
 /// An address's bytes, whichever family.
+#[derive(Clone, Copy)]
 enum Octets {
     V4([u8; 4]),
     V6([u8; 16]),
@@ -283,6 +346,21 @@ impl Octets {
             Self::V6(bytes) => bytes,
         }
     }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        }
+    }
+
+    fn prefix(&self, length: u8) -> Option<Prefix> {
+        let address = match self {
+            Self::V4(bytes) => IpAddr::from(*bytes),
+            Self::V6(bytes) => IpAddr::from(*bytes),
+        };
+        Prefix::new(address, length).ok()
+    }
 }
 
 /// The octets that lead to the node in which a prefix ends, and its octet there. `None`: length zero.
@@ -292,14 +370,9 @@ fn steps(octets: &[u8], length: u8) -> Option<(&[u8], u8)> {
 }
 
 /// The slots that a prefix of `length` fills in its node.
-fn span(first: u8, length: u8) -> core::ops::RangeInclusive<usize> {
-    let free = (8 - length % 8) % 8;
-    usize::from(first)..=usize::from(first) + (1 << free) - 1
-}
-
-/// From "plus one" to a place. Only what is known to be set comes here.
-fn index(number: u32) -> usize {
-    usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX)
+fn span(octet: u8, length: u8) -> RangeInclusive<u8> {
+    let hosts = ((1_u16 << ((8 - length % 8) % 8)) - 1) as u8;
+    octet & !hosts..=octet | hosts
 }
 
 #[cfg(test)]

@@ -20,8 +20,16 @@ pub(crate) fn run((package, name): (&str, &str), arguments: &[&str]) -> Result<b
     Ok(cargo.status()?.success())
 }
 
-/// The engine alone first, then the daemon beside strongSwan's, with the same gateways as initiators.
+/// The daemon beside strongSwan's, with the same gateways as initiators, then the engine alone: both tables are at the end.
+/// `--full`: ten thousand tunnels of every kind; `--only WORD`: kinds whose name holds it.
 pub(crate) fn ike(arguments: &[&str]) -> Result<bool> {
-    let tunnels = if arguments.contains(&"--full") { 10_000 } else { 1000 };
-    Ok(run(("tests", "ike"), arguments)? && lab::bench_ike(tunnels)?)
+    let mut words = arguments.iter().skip_while(|word| **word != "--only");
+    let only = words.nth(1).copied().unwrap_or_default();
+    let wire = lab::bench_ike(lab::Scope { full: arguments.contains(&"--full"), only })?;
+    Ok(run(("tests", "ike"), arguments)? && wire)
+}
+
+/// In user-mode Linux: ten thousand tunnels and a hundred thousand labelled routes.
+pub(crate) fn linux() -> Result<bool> {
+    lab::in_kernel(lab::Program { package: "dp-linux", kind: "--bench", name: "scale" }, "3G", &[])
 }

@@ -1,7 +1,7 @@
 //! Where things are, and building what the labs run.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
@@ -41,4 +41,25 @@ pub(crate) fn build_programs() -> Result<()> {
     let status = cargo().args(["build", "--quiet", "-p", "onrampd", "-p", "onramp"]).status()?;
     ensure!(status.success(), "the build failed");
     Ok(())
+}
+
+/// Runs a program in a directory; the error holds the last of what it said.
+pub(crate) fn step(work: &Path, program: &str, arguments: &[&str]) -> Result<()> {
+    let path = work.join("log");
+    let log = std::fs::File::create(&path)?;
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(work)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .status()?;
+    let end = || std::fs::read_to_string(&path).unwrap_or_default();
+    ensure!(status.success(), "{program} {}: {}", arguments.join(" "), tail(&end()));
+    Ok(())
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("; ")
 }

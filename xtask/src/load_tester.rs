@@ -1,12 +1,11 @@
 //! strongSwan with its load tester, which Debian's packages lack: built once from Debian's source package, beside our own
-//! programs.
+//! programs, and with keys of every kind.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use crate::build;
+use crate::build::{self, step};
 
 /// What the driver and the responder beside ours load, and no more.
 const PLUGINS: [&str; 22] = [
@@ -34,6 +33,9 @@ const PLUGINS: [&str; 22] = [
     "swanctl",
 ];
 
+/// Where the load tester says that the gateways' key can only be one for RSA.
+const CREDENTIALS: &str = "src/libcharon/plugins/load_tester/load_tester_creds.c";
+
 const SOURCES: &str = "\
 Types: deb-src
 URIs: http://deb.debian.org/debian
@@ -44,17 +46,18 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 /// Where it is installed; builds it first if it is not there, which takes some minutes.
 pub(crate) fn home() -> Result<PathBuf> {
-    let place = build::target().join("bench/strongswan");
+    let place = build::target().join("bench/load-tester");
     if place.join("libexec/ipsec/charon").exists() {
         return Ok(place);
     }
-    let work = build::target().join("bench/strongswan-build");
+    let work = build::target().join("bench/load-tester-build");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
     println!("fetching strongSwan's source");
     let archive = source(&work)?;
     println!("building strongSwan with its load tester");
     step(&work, "tar", &["xf", &archive.to_string_lossy(), "--strip-components=1"])?;
+    step(&work, "sed", &["-i", "s/KEY_RSA/KEY_ANY/", CREDENTIALS])?;
     let enabled = PLUGINS.map(|plugin| format!("--enable-{plugin}"));
     let prefix = format!("--prefix={}", place.display());
     let mut options = vec!["./configure", "--quiet", "--disable-defaults", "CFLAGS=-O2", &prefix];
@@ -89,23 +92,4 @@ fn source(work: &Path) -> Result<PathBuf> {
     files
         .find(|path| path.to_string_lossy().ends_with(".orig.tar.bz2"))
         .context("the source package has no .orig.tar.bz2")
-}
-
-fn step(work: &Path, program: &str, arguments: &[&str]) -> Result<()> {
-    let log = std::fs::File::create(work.join("log"))?;
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(work)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .status()?;
-    let end = || std::fs::read_to_string(work.join("log")).unwrap_or_default();
-    ensure!(status.success(), "{program} {}: {}", arguments.join(" "), tail(&end()));
-    Ok(())
-}
-
-fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join("; ")
 }

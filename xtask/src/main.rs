@@ -6,6 +6,7 @@ mod build;
 mod fuzz;
 mod lab;
 mod load_tester;
+mod modules;
 mod mutants;
 mod setup;
 mod test;
@@ -13,17 +14,22 @@ mod tidy;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use test::Extent;
 
 const USAGE: &str = "\
 ./x setup                          install what the tests and labs need (Debian, as root)
 ./x build                          onrampd and onramp, for release
-./x test [--quick]                 everything that must hold; --quick: no fuzzing, no labs
-./x lab NAME [--keep]              run a lab: one-box, front-vrf; --keep: leave it up
+./x test [--quick|--all]           everything that must hold; --quick: no fuzzing, no labs; --all: every lab in full
+./x lab NAME [--keep] [--dataplane user|linux|pe1=linux,pe2=user]
+                                   run a lab: one-box, front-vrf; --keep: leave it up
+./x lab linux-sync [WORD] [--keep] what strangers and crashes do to the kernel's state is mended
 ./x lab ike-matrix [--quick] [WORD] real peers by scenarios of IKE; WORD: only cells whose name holds it
 ./x lab ike-flood                  openings from random sources by the ten thousand
 ./x bench datapath [--json FILE]   what a packet costs
-./x bench ike [--json FILE] [--full] what a tunnel costs a responder, ours and strongSwan's; --full: 10,000 of each
+./x bench ike [--json FILE] [--full] [--only WORD] what a tunnel costs a responder, ours and strongSwan's; --full: 10,000
+                                   of each kind; WORD: only kinds whose name holds it
+./x bench linux                    what the kernel takes to install, to take over and to remove much state
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
 ./x mutants [WORD]                 take the VRF out of one key at a time: the tests must notice
 ./x tidy                           sizes, first sentences, names of files in the docs";
@@ -44,10 +50,12 @@ fn main() -> ExitCode {
 /// The words after a lab's name.
 fn wanted<'a>(words: &[&'a str]) -> Result<lab::Wanted<'a>> {
     let mut wanted = lab::Wanted::default();
-    for word in words {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
         match *word {
             "--keep" => wanted.keep = true,
             "--quick" => wanted.quick = true,
+            "--dataplane" => wanted.dataplane = words.next().context("--dataplane: of what kind?")?,
             option if option.starts_with('-') => bail!("usage:\n{USAGE}"),
             filter => wanted.filter = filter,
         }
@@ -60,10 +68,12 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["setup"] => setup::run().map(|()| true),
         ["build"] => build::release(),
-        ["test"] => test::run(false),
-        ["test", "--quick"] => test::run(true),
+        ["test"] => test::run(Extent::Usual),
+        ["test", "--quick"] => test::run(Extent::Quick),
+        ["test", "--all"] => test::run(Extent::All),
         ["lab", name, rest @ ..] => lab::run(name, wanted(rest)?),
         ["bench", "datapath", rest @ ..] => bench::run(("dp-user", "datapath"), rest),
+        ["bench", "linux"] => bench::linux(),
         ["bench", "ike", rest @ ..] => bench::ike(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
         ["mutants"] => mutants::run(""),

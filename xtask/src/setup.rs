@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 /// A program, or a file it needs, and the Debian package that has it.
-const NEEDS: [(&str, &str); 20] = [
+const NEEDS: [(&str, &str); 24] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("conntrack", "conntrack"),
@@ -19,6 +19,10 @@ const NEEDS: [(&str, &str); 20] = [
     ("tshark", "tshark"),
     ("linux.uml", "user-mode-linux"),
     ("modprobe", "kmod"),
+    ("flex", "flex"),
+    ("bison", "bison"),
+    ("bc", "bc"),
+    ("xz", "xz-utils"),
     ("swanctl", "strongswan-swanctl"),
     ("/usr/lib/ipsec/charon", "strongswan-charon"),
     ("/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so", "libcharon-extra-plugins"),
@@ -49,6 +53,7 @@ const DENY: &str = "0.20.2";
 pub(crate) fn run() -> Result<()> {
     packages()?;
     libreswan()?;
+    crate::modules::home()?;
     cargo_deny()
 }
 

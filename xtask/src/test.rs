@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::lab::Wanted;
+use crate::lab::{Program, Wanted};
 use crate::{build, fuzz, lab, mutants, setup, tidy};
 
 type Step = (&'static str, fn() -> Result<bool>);
@@ -19,22 +19,47 @@ const QUICK: [Step; 5] = [
     ("tests", || cargo(&["test", "--quiet", "--workspace"])),
 ];
 
-const SLOW: [Step; 5] = [
+const SLOW: [Step; 7] = [
     ("mutants", || mutants::run("")),
     ("fuzzing", || fuzz::run(&[], fuzz::SECONDS)),
+    ("kernel contract", || lab::in_kernel(CONTRACT, "512M", &["--ignored", "--test-threads=1"])),
     ("lab one-box", || lab::run("one-box", Wanted::default())),
+    ("lab one-box on Linux", || on("one-box", "linux")),
     ("lab front-vrf", || lab::run("front-vrf", Wanted::default())),
     ("lab ike-matrix", || lab::run("ike-matrix", Wanted { quick: true, ..Wanted::default() })),
 ];
 
+/// What takes too long for every change.
+const LONG: [Step; 5] = [
+    ("lab front-vrf on Linux", || on("front-vrf", "linux")),
+    ("lab one-box, pe1 on Linux", || on("one-box", "pe1=linux,pe2=user")),
+    ("lab one-box, pe2 on Linux", || on("one-box", "pe1=user,pe2=linux")),
+    ("lab linux-sync", || lab::run("linux-sync", Wanted::default())),
+    ("lab ike-matrix in full", || lab::run("ike-matrix", Wanted::default())),
+];
+
+/// The contract of a dataplane, and what only a kernel can show of it.
+const CONTRACT: Program = Program { package: "dp-linux", kind: "--test", name: "kernel" };
+
+/// How much is to be run: each holds what those before it hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// What needs neither root nor peers.
+    Quick,
+    /// Everything that must hold of every change.
+    Usual,
+    All,
+}
+
 /// All steps, also after one failed; whether none did.
-pub(crate) fn run(quick: bool) -> Result<bool> {
-    if !quick {
+pub(crate) fn run(extent: Extent) -> Result<bool> {
+    if extent >= Extent::Usual {
         setup::packages()?;
     }
-    let slow: &[Step] = if quick { &[] } else { &SLOW };
+    let slow: &[Step] = if extent >= Extent::Usual { &SLOW } else { &[] };
+    let long: &[Step] = if extent == Extent::All { &LONG } else { &[] };
     let (start, mut passed, mut failed) = (Instant::now(), 0, Vec::new());
-    for (name, step) in QUICK.iter().chain(slow) {
+    for (name, step) in QUICK.iter().chain(slow).chain(long) {
         println!("==> {name}");
         let begun = Instant::now();
         let good = step().unwrap_or_else(|error| {
@@ -51,6 +76,11 @@ pub(crate) fn run(quick: bool) -> Result<bool> {
     println!("in {:.0} s", start.elapsed().as_secs_f32());
     println!("{passed} passed, {} failed", failed.len());
     Ok(failed.is_empty())
+}
+
+/// A lab with this `--dataplane`.
+fn on(lab: &str, dataplane: &str) -> Result<bool> {
+    lab::run(lab, Wanted { dataplane, ..Wanted::default() })
 }
 
 fn cargo(arguments: &[&str]) -> Result<bool> {

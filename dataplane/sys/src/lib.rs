@@ -11,6 +11,9 @@ pub mod heap;
 pub mod packet;
 pub mod poll;
 
+mod buffer;
+pub use buffer::receive_buffer;
+
 mod cache;
 pub use cache::prefetch;
 
@@ -25,6 +28,9 @@ pub use thread::pin_to_cpu;
 
 mod tun;
 pub use tun::Tun;
+
+mod udp;
+pub use udp::{exempt_from_ipsec, give_esp_to_kernel};
 
 mod waker;
 pub use waker::Waker;

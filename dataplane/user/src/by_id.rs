@@ -1,5 +1,7 @@
 //! What ids name: ids are given out from zero upwards, so pages of places find each in two steps.
 
+use std::sync::Arc;
+
 const PAGE: usize = 256;
 
 type Page<T> = Box<[Option<T>; PAGE]>;
@@ -79,9 +81,89 @@ const fn place(id: u32) -> (usize, usize) {
     (id / PAGE, id % PAGE)
 }
 
+/// The same for what is published: a clone shares every page until one of the two changes it.
+#[derive(Clone)]
+pub(crate) struct Shared<T>(Vec<Option<Arc<[Option<T>; LEAF]>>>);
+
+/// Small, because a change copies one.
+const LEAF: usize = 64;
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Shared<T> {
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> Option<&T> {
+        let id = id as usize;
+        self.0.get(id / LEAF)?.as_ref()?.get(id % LEAF)?.as_ref()
+    }
+
+    /// In order of id.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten().flat_map(|leaf| leaf.iter().flatten())
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    /// What was there before.
+    pub(crate) fn insert(&mut self, id: u32, value: T) -> Option<T> {
+        self.place(id).replace(value)
+    }
+
+    pub(crate) fn get_or_default(&mut self, id: u32) -> &mut T
+    where
+        T: Default,
+    {
+        self.place(id).get_or_insert_default()
+    }
+
+    pub(crate) fn remove(&mut self, id: u32) -> Option<T> {
+        self.get(id)?;
+        let old = self.place(id).take();
+        let leaf = self.0.get_mut(id as usize / LEAF)?;
+        if leaf.as_ref().is_some_and(|leaf| leaf.iter().all(Option::is_none)) {
+            *leaf = None;
+        }
+        old
+    }
+
+    fn place(&mut self, id: u32) -> &mut Option<T> {
+        let (leaf, at) = (id as usize / LEAF, id as usize % LEAF);
+        if self.0.len() <= leaf {
+            self.0.resize_with(leaf.saturating_add(1), || None);
+        }
+        #[allow(clippy::indexing_slicing, reason = "the leaf was made above, and every place lies in one")]
+        &mut Arc::make_mut(self.0[leaf].get_or_insert_with(|| Arc::new([const { None }; LEAF])))[at]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clone_keeps_what_it_had_and_shares_every_page_but_the_changed_one() {
+        let mut table = Shared::default();
+        (0..200).for_each(|id| assert_eq!(table.insert(id, id), None));
+        let before = table.clone();
+        assert_eq!((table.insert(70, 0), table.remove(71), table.remove(500)), (Some(70), Some(71), None));
+        assert_eq!(
+            (before.get(70), before.get(71), table.get(70), table.get(71)),
+            (Some(&70), Some(&71), Some(&0), None)
+        );
+        let shares = table
+            .0
+            .iter()
+            .zip(&before.0)
+            .map(|(now, then)| Arc::ptr_eq(now.as_ref().unwrap(), then.as_ref().unwrap()));
+        assert_eq!(shares.collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!((64..128).filter_map(|id| table.remove(id)).count(), 63);
+        assert!(table.0[1].is_none());
+        assert_eq!((table.values().count(), before.values().count()), (136, 200));
+    }
 
     #[test]
     fn every_id_has_its_own_place_and_an_empty_page_goes() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{PortId, SaId};
 use crossbeam_channel::Sender;
-use dataplane::{Counters, Event, Key, Object, Op, Plan, Port, Rejected};
+use dataplane::{Counters, Event, Key, Object, Op, Port, Rejected};
 use ipsec::Sa;
 
 use crate::Nic;
@@ -30,55 +30,50 @@ pub(crate) enum Command {
     Read(u64, Vec<SaId>, Sender<Event>),
 }
 
-/// Knows what is in force; an op that changes nothing ends here.
+impl Command {
+    /// Whether a sleeping worker is woken for it. Not for what only packets need: they wake it themselves, and it obeys
+    /// before it looks at them.
+    pub(crate) const fn wakes(&self) -> bool {
+        match self {
+            Self::Tables(_) | Self::Sa(..) | Self::UnsetSa(_) => false,
+            Self::Open(..) | Self::Close(_) | Self::Known(..) | Self::Counters(_) | Self::Read(..) => true,
+        }
+    }
+}
+
+/// Holds the tables in force; the SAs are the worker's.
 pub(crate) struct Control {
-    plan: Plan,
     tables: Tables,
     open: Opener,
 }
 
 impl Control {
     pub(crate) fn new(open: Opener) -> Self {
-        Self { plan: Plan::default(), tables: Tables::default(), open }
+        Self { tables: Tables::default(), open }
     }
 
-    /// The commands that bring `ops` into force, all at once; on an error those of the ops before it.
-    pub(crate) fn apply(&mut self, ops: &[Op]) -> (Vec<Command>, Result<(), Rejected>) {
-        let (mut commands, mut changes) = (Vec::new(), Vec::new());
-        let mut verdict = Ok(());
+    /// The commands that bring `ops` into force, all at once, but for those that are refused.
+    pub(crate) fn apply(&mut self, ops: &[Op]) -> (Vec<Command>, Result<(), Vec<Rejected>>) {
+        let (mut commands, mut after, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (index, op) in ops.iter().enumerate() {
             match self.change(op, &mut commands) {
-                Ok(true) => changes.push(op),
-                Ok(false) => {}
-                Err(reason) => {
-                    verdict = Err(Rejected { index, reason });
-                    break;
-                }
+                Ok(()) => after.extend(known(op)),
+                Err(reason) => refused.push(Rejected { index, reason }),
             }
         }
-        if !changes.is_empty() {
-            self.tables.apply(changes.iter().copied());
-            commands.push(Command::Tables(Arc::new(self.tables.clone())));
-            commands.extend(changes.into_iter().filter_map(known));
-        }
-        (commands, verdict)
+        commands.push(Command::Tables(Arc::new(self.tables.clone())));
+        commands.append(&mut after);
+        (commands, if refused.is_empty() { Ok(()) } else { Err(refused) })
     }
 
-    /// Whether `op` changes anything; what it asks of the worker beside new tables goes to `commands`.
-    fn change(&mut self, op: &Op, commands: &mut Vec<Command>) -> Result<bool, String> {
-        match op {
-            Op::Set(object) if self.plan.get(&object.key()) == Some(object) => Ok(false),
-            Op::Set(object) => {
-                commands.extend(self.prepare(object)?);
-                self.plan.set(object.clone());
-                Ok(true)
-            }
-            Op::Unset(key) => {
-                let was_set = self.plan.unset(*key).is_some();
-                commands.extend(removal(*key).filter(|_| was_set));
-                Ok(was_set)
-            }
-        }
+    /// What `op` asks of the worker beside new tables goes to `commands`.
+    fn change(&mut self, op: &Op, commands: &mut Vec<Command>) -> Result<(), String> {
+        commands.extend(match op {
+            Op::Set(object) => self.prepare(object)?,
+            Op::Unset(key) => removal(*key),
+        });
+        self.tables.apply(op);
+        Ok(())
     }
 
     fn prepare(&mut self, object: &Object) -> Result<Option<Command>, String> {
@@ -101,8 +96,7 @@ impl Control {
     /// needs no other socket.
     fn is_open(&self, port: &Port) -> bool {
         let kind = |port: &Port| core::mem::discriminant(&port.link);
-        matches!(self.plan.get(&Key::Port(port.id)), Some(Object::Port(old))
-            if old.device == port.device && kind(old) == kind(port))
+        self.tables.port(port.id).is_some_and(|old| old.device == port.device && kind(old) == kind(port))
     }
 }
 

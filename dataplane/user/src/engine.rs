@@ -2,7 +2,7 @@
 
 use base::{Instant, SaId};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use dataplane::{Counters, Dataplane, Event, Op, Rejected};
+use dataplane::{Counters, Dataplane, Event, Facts, Op, Rejected};
 
 use crate::control::{Command, Control, Opener};
 use crate::worker::Worker;
@@ -17,6 +17,9 @@ pub struct Engine {
     readings: (Sender<Event>, Receiver<Event>),
 }
 
+/// It needs nothing that not every kernel has.
+pub(crate) const FACTS: Facts = Facts { backend: "user", features: Vec::new(), problems: Vec::new() };
+
 impl Engine {
     pub fn new(open: Opener) -> Self {
         let (sender, events) = crossbeam_channel::bounded(EVENTS);
@@ -30,7 +33,7 @@ impl Engine {
 }
 
 impl Dataplane for Engine {
-    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Vec<Rejected>> {
         let (commands, verdict) = self.control.apply(ops);
         commands.into_iter().for_each(|command| self.worker.obey(command));
         verdict
@@ -46,5 +49,9 @@ impl Dataplane for Engine {
 
     fn read(&mut self, question: u64, sas: &[SaId]) {
         self.worker.obey(Command::Read(question, sas.to_vec(), self.readings.0.clone()));
+    }
+
+    fn facts(&self) -> Facts {
+        FACTS
     }
 }

@@ -122,6 +122,8 @@ impl Sas {
             self.inbound.resize_with(slot.saturating_add(1), Vec::new);
         }
         if let Some(bucket) = self.inbound.get_mut(slot) {
+            // More than one is rare, and each is large.
+            bucket.reserve_exact(1);
             bucket.push(Live::after(old, sa, cipher));
         }
     }

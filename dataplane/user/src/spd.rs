@@ -1,22 +1,14 @@
 //! The policies of one port and inside VRF as packets see them: which entry's permit line a flow hits
 //! first (RFC 4301 section 4.4.1), found by longest match on the remote address.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use base::{PolicyId, Prefix};
 use ipsec::{Flow, Policy, Selector};
 use vrf::Fib;
 
-/// Kept up to date entry by entry: one more peer costs what its own lines cost.
+/// For each remote prefix that a line names, the lines whose remote prefix covers it, in the order they are tried. One
+/// more peer costs what its own lines cost; a clone shares what does not change.
 #[derive(Clone, Default)]
-pub(crate) struct Spd {
-    /// The lines that name each remote prefix, in the order they are tried.
-    lines: BTreeMap<Prefix, Vec<Line>>,
-    /// For each of these prefixes, the lines whose remote prefix covers it, in order.
-    by_remote: Fib<Candidates>,
-    /// Prefixes whose lines changed since `by_remote` was last brought up to date.
-    changed: BTreeSet<Prefix>,
-}
+pub(crate) struct Spd(Fib<Candidates>);
 
 /// Mostly there is one: it is at hand with the lookup.
 #[derive(Clone)]
@@ -36,49 +28,38 @@ struct Line {
 impl Spd {
     pub(crate) fn insert(&mut self, policy: &Policy) {
         for line in lines(policy) {
-            let named = self.lines.entry(line.selector.remote).or_default();
-            let at = named.partition_point(|other| other.place < line.place);
-            named.insert(at, line);
-            self.changed.insert(line.selector.remote);
+            let remote = line.selector.remote;
+            let mut within = self.0.within(remote);
+            if self.0.exact(remote).is_none() {
+                within.push(remote);
+            }
+            for prefix in within {
+                let mut lines = self.candidates(prefix);
+                lines.insert(lines.partition_point(|other| other.place < line.place), line);
+                self.put(prefix, &lines);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, policy: &Policy) {
         for remote in policy.rules.iter().map(|line| line.selector.remote) {
-            let Some(named) = self.lines.get_mut(&remote) else { continue };
-            named.retain(|line| line.place.1 != policy.id);
-            if named.is_empty() {
-                self.lines.remove(&remote);
+            for prefix in self.0.within(remote) {
+                let mut lines = self.candidates(prefix);
+                lines.retain(|line| line.place.1 != policy.id || line.selector.remote != remote);
+                let is_named = lines.iter().any(|line| line.selector.remote == prefix);
+                self.put(prefix, if is_named { &lines } else { &[] });
             }
-            self.changed.insert(remote);
-        }
-    }
-
-    /// Due after changes, before the next lookup.
-    pub(crate) fn settle(&mut self) {
-        let changed = core::mem::take(&mut self.changed);
-        let within = |wide: Prefix| {
-            let from = self.lines.range(wide..).map(|(prefix, _)| *prefix);
-            from.take_while(move |prefix| wide.covers(*prefix))
-        };
-        let affected: BTreeSet<Prefix> =
-            changed.iter().copied().chain(changed.iter().flat_map(|wide| within(*wide))).collect();
-        for prefix in affected {
-            match self.candidates(prefix) {
-                Some(candidates) => self.by_remote.insert(prefix, candidates),
-                None => self.by_remote.remove(prefix),
-            };
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.0.is_empty()
     }
 
     /// The first entry whose first matching line permits `flow`, and that line's index in it.
     pub(crate) fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
         let mut denied = None;
-        let Candidates { first, rest } = self.by_remote.lookup(flow.remote)?;
+        let Candidates { first, rest } = self.0.lookup(flow.remote)?;
         for line in core::iter::once(first).chain(rest) {
             let (_, policy, rule) = line.place;
             if denied == Some(policy) || !line.selector.matches(flow) {
@@ -92,15 +73,17 @@ impl Spd {
         None
     }
 
-    /// The lines of `prefix` and of every shorter prefix around it; `None` if no line names it.
-    fn candidates(&self, prefix: Prefix) -> Option<Candidates> {
-        self.lines.get(&prefix)?;
-        let around = (0..=prefix.length()).filter_map(|length| Prefix::new(prefix.address(), length).ok());
-        let mut lines: Vec<Line> =
-            around.filter_map(|wide| self.lines.get(&wide)).flatten().copied().collect();
-        lines.sort_unstable_by_key(|line| line.place);
-        let (first, rest) = lines.split_first()?;
-        Some(Candidates { first: *first, rest: rest.into() })
+    /// The lines of `prefix` and of every shorter prefix around it.
+    fn candidates(&self, prefix: Prefix) -> Vec<Line> {
+        let around = self.0.covering(prefix).into_iter();
+        around.flat_map(|Candidates { first, rest }| core::iter::once(first).chain(rest)).copied().collect()
+    }
+
+    fn put(&mut self, prefix: Prefix, lines: &[Line]) {
+        match lines.split_first() {
+            Some((first, rest)) => self.0.insert(prefix, Candidates { first: *first, rest: rest.into() }),
+            None => self.0.remove(prefix),
+        };
     }
 }
 
@@ -148,6 +131,7 @@ mod tests {
             bundles: vec![Bundle { selector, outbound: SaId(id) }],
             df: DfBit::Copy,
             fragmentation: Fragmentation::BeforeEncryption,
+            interface: None,
         }
     }
 
@@ -179,9 +163,7 @@ mod tests {
             let policies: Vec<(bool, Policy)> =
                 (0..).zip(lists).map(|(id, (stays, rules))| (stays, policy(id, rules))).collect();
             policies.iter().for_each(|(_, policy)| spd.insert(policy));
-            spd.settle();
             policies.iter().filter(|(stays, _)| !stays).for_each(|(_, policy)| spd.remove(policy));
-            spd.settle();
             let left = || policies.iter().filter(|(stays, _)| *stays).map(|(_, policy)| policy);
             for flow in flows {
                 let slow = left().find_map(|entry| Some((entry.id, entry.permitting(&flow)?)));

@@ -1,8 +1,8 @@
 //! Everything a packet is looked up in, but SAs: an immutable snapshot, replaced whole between batches.
 //!
-//! A clone shares every table that the next op leaves alone.
+//! A clone shares all that the next op leaves alone: one more tunnel costs the same however many there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -13,20 +13,18 @@ use mpls::Lfib;
 use vrf::Fib;
 use wire::ethernet::Mac;
 
-use crate::by_id::ById;
+use crate::by_id::Shared;
 use crate::spd::Spd;
 
 #[derive(Clone, Default)]
 pub(crate) struct Tables {
-    vrfs: ById<Arc<VrfTable>>,
-    ports: ById<Arc<Port>>,
+    vrfs: Shared<Arc<VrfTable>>,
+    ports: Shared<Arc<Port>>,
     neighbours: Arc<BTreeMap<(PortId, IpAddr), Mac>>,
     labels: Arc<Lfib<LabelAction>>,
-    policies: Arc<ById<Entry>>,
-    /// The policies of each port by inside VRF, ready for lookup.
-    spds: Arc<BTreeMap<(PortId, VrfId), Arc<Spd>>>,
-    /// Which of them the ops of this apply changed.
-    stale: BTreeSet<(PortId, VrfId)>,
+    policies: Shared<Entry>,
+    /// The policies of each inside VRF by port, ready for lookup.
+    spds: Shared<BTreeMap<PortId, Spd>>,
 }
 
 /// A policy, and of its bundles the newest at hand: most packets need no other.
@@ -135,7 +133,7 @@ impl Tables {
     /// What the policies of `port` say of a flow of the VRF `inside`, as judged on its way out;
     /// `None`: no entry speaks of it.
     pub(crate) fn judge(&self, port: PortId, inside: VrfId, flow: &Flow) -> Option<Ruling<'_>> {
-        let (id, rule) = self.spds.get(&(port, inside))?.permitting(flow)?;
+        let (id, rule) = self.spds.get(inside.0)?.get(&port)?.permitting(flow)?;
         let Entry { newest, policy } = self.policies.get(id.0)?;
         let carries = |bundle: &&Bundle| bundle.selector.matches(flow);
         let bundle = newest.as_ref().filter(carries).or_else(|| policy.bundles.iter().find(carries));
@@ -177,15 +175,10 @@ impl Tables {
     }
 
     /// The next version of the tables; SAs are not theirs.
-    pub(crate) fn apply<'o>(&mut self, ops: impl IntoIterator<Item = &'o Op>) {
-        for op in ops {
-            match op {
-                Op::Set(object) => self.set(object),
-                Op::Unset(key) => self.unset(*key),
-            }
-        }
-        for place in core::mem::take(&mut self.stale) {
-            self.settle(place);
+    pub(crate) fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Set(object) => self.set(object),
+            Op::Unset(key) => self.unset(*key),
         }
     }
 
@@ -220,8 +213,8 @@ impl Tables {
                 Arc::make_mut(&mut self.labels).remove(label);
             }
             Key::Route(vrf, prefix) => {
-                if let Some(table) = self.vrfs.get_mut(vrf.0) {
-                    Arc::make_mut(table).fib.remove(prefix);
+                if self.vrfs.get(vrf.0).is_some() {
+                    self.vrf_mut(vrf).fib.remove(prefix);
                 }
             }
         }
@@ -233,10 +226,11 @@ impl Tables {
 
     /// A VRF that ports or routes still name loses only what was set of itself.
     fn unset_vrf(&mut self, id: VrfId) {
-        let Some(table) = self.vrfs.get_mut(id.0) else { return };
-        Arc::make_mut(table).ttl = TtlModel::default();
-        if table.is_unused() {
-            self.vrfs.remove(id.0);
+        if self.vrfs.get(id.0).is_some() {
+            self.vrf_mut(id).ttl = TtlModel::default();
+            if self.vrf(id).is_some_and(VrfTable::is_unused) {
+                self.vrfs.remove(id.0);
+            }
         }
     }
 
@@ -275,35 +269,27 @@ impl Tables {
     }
 
     fn set_policy(&mut self, policy: &Policy) {
-        let old = Arc::make_mut(&mut self.policies).insert(policy.id.0, Entry::of(policy));
+        let old = self.policies.insert(policy.id.0, Entry::of(policy));
         // A rekey changes the bundles alone, which the index does not hold.
         if old.as_ref().is_some_and(|old| same_rules(&old.policy, policy)) {
             return;
         }
-        old.into_iter().for_each(|old| self.spd(&old.policy).remove(&old.policy));
-        self.spd(policy).insert(policy);
+        old.into_iter().for_each(|old| self.unlist(&old.policy));
+        self.spds.get_or_default(policy.inside.0).entry(policy.port).or_default().insert(policy);
     }
 
     fn unset_policy(&mut self, id: PolicyId) {
-        if let Some(Entry { policy: old, .. }) = Arc::make_mut(&mut self.policies).remove(id.0) {
-            self.spd(&old).remove(&old);
+        if let Some(Entry { policy: old, .. }) = self.policies.remove(id.0) {
+            self.unlist(&old);
         }
     }
 
-    /// Where a policy is looked for; to be settled.
-    fn spd(&mut self, policy: &Policy) -> &mut Spd {
-        let place = (policy.port, policy.inside);
-        self.stale.insert(place);
-        Arc::make_mut(Arc::make_mut(&mut self.spds).entry(place).or_default())
-    }
-
-    fn settle(&mut self, place: (PortId, VrfId)) {
-        let spds = Arc::make_mut(&mut self.spds);
-        let Some(spd) = spds.get_mut(&place) else { return };
-        let spd = Arc::make_mut(spd);
-        spd.settle();
-        if spd.is_empty() {
-            spds.remove(&place);
+    /// Nothing is found by way of this policy any more.
+    fn unlist(&mut self, policy: &Policy) {
+        let ports = self.spds.get_or_default(policy.inside.0);
+        if let Some(spd) = ports.get_mut(&policy.port) {
+            spd.remove(policy);
+            ports.retain(|_, spd| !spd.is_empty());
         }
     }
 }

@@ -9,13 +9,13 @@ use std::time::Instant as Clock;
 
 use base::{Instant, SaId};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use dataplane::{Counters, Dataplane, Event, Op, Port, Rejected};
+use dataplane::{Counters, Dataplane, Event, Facts, Op, Port, Rejected};
 use sys::Waker;
 use sys::poll::{Watched, wait};
 
 use crate::Nic;
 use crate::control::{Command, Control};
-use crate::engine::EVENTS;
+use crate::engine::{EVENTS, FACTS};
 use crate::worker::Worker;
 
 pub struct User {
@@ -52,15 +52,18 @@ impl User {
 
     fn order(&self, commands: Vec<Command>) {
         let Some(sender) = &self.commands else { return };
+        let wakes = commands.iter().any(Command::wakes);
         if sender.send(commands).is_err() {
             tracing::error!("the packet worker is gone");
         }
-        self.waker.wake();
+        if wakes {
+            self.waker.wake();
+        }
     }
 }
 
 impl Dataplane for User {
-    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Vec<Rejected>> {
         let (commands, verdict) = self.control.apply(ops);
         if !commands.is_empty() {
             self.order(commands);
@@ -82,6 +85,10 @@ impl Dataplane for User {
     fn read(&mut self, question: u64, sas: &[SaId]) {
         self.order(vec![Command::Read(question, sas.to_vec(), self.readings.0.clone())]);
     }
+
+    fn facts(&self) -> Facts {
+        FACTS
+    }
 }
 
 impl Drop for User {
@@ -96,17 +103,18 @@ impl Drop for User {
 }
 
 /// Rounds without a packet before the worker sleeps.
-const IDLE_ROUNDS: u32 = 16;
+const IDLE_ROUNDS: u32 = 1;
 
+/// Packets, or what is due, make a round; orders alone do not.
 fn serve(mut worker: Worker, orders: &Receiver<Vec<Command>>, waker: &Waker) {
     let start = Clock::now();
-    let mut idle = 0_u32;
+    let (mut idle, mut packets) = (0_u32, true);
     while take(&mut worker, orders) {
-        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        idle = if worker.run(Instant::from_micros(micros)) > 0 { 0 } else { idle.saturating_add(1) };
-        if idle > IDLE_ROUNDS {
-            sleep(&worker, waker);
+        let now = Instant::from_micros(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
+        if packets || worker.is_due(now) {
+            idle = if worker.run(now) > 0 { 0 } else { idle.saturating_add(1) };
         }
+        packets = idle <= IDLE_ROUNDS || sleep(&worker, waker);
     }
 }
 
@@ -121,12 +129,16 @@ fn take(worker: &mut Worker, orders: &Receiver<Vec<Command>>) -> bool {
     }
 }
 
-/// Until a packet or a command comes, or a tick is due.
-fn sleep(worker: &Worker, waker: &Waker) {
-    let mut watched: Vec<_> = worker.descriptors().map(Watched::readable).collect();
-    watched.push(Watched::readable(waker.as_fd()));
+/// Until a packet or a command comes, or a tick is due; whether packets wait.
+fn sleep(worker: &Worker, waker: &Waker) -> bool {
+    let mut watched = vec![Watched::readable(waker.as_fd())];
+    watched.extend(worker.descriptors().map(Watched::readable));
     if let Err(error) = wait(&mut watched, Some(Worker::TICK)) {
         tracing::error!(%error, "the packet worker cannot wait");
     }
-    waker.drain();
+    let (orders, nics) = watched.split_at(1);
+    if orders.iter().any(Watched::is_ready) {
+        waker.drain();
+    }
+    nics.iter().any(Watched::is_ready)
 }

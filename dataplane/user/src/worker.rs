@@ -67,6 +67,11 @@ impl Worker {
         }
     }
 
+    /// Whether a round has something to do though no packet came.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        !self.known.is_empty() || now >= self.next_tick
+    }
+
     /// One round over all ports; how many packets came in.
     pub(crate) fn run(&mut self, now: Instant) -> usize {
         let tables = Arc::clone(&self.tables);

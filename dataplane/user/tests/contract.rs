@@ -73,14 +73,15 @@ fn the_engine_in_its_own_thread_keeps_the_contract() {
 }
 
 #[test]
-fn a_port_that_cannot_be_opened_is_rejected_by_name_and_what_came_before_is_in_force() {
-    use dataplane::{Object, Op, TtlModel, Vrf};
+fn ports_that_cannot_be_opened_are_all_rejected_by_name_and_the_rest_is_in_force() {
+    use dataplane::{Object, Op, Rejected, TtlModel, Vrf};
     let mut user = User::start(|_: &dataplane::Port| Err(std::io::Error::other("no such device"))).unwrap();
-    let vrf = Object::Vrf(Vrf { id: bed::RED, ttl: TtlModel::Uniform });
-    let port = Object::Port(bed::port(bed::WAN, bed::RED, &[]));
-    let rejected = user.apply(&[Op::Set(vrf), Op::Set(port)]).unwrap_err();
-    assert_eq!(rejected.index, 1);
-    assert_eq!(rejected.reason, "port port1 on device dev1: no such device");
+    let vrf = Object::Vrf(Vrf { id: bed::RED, name: None, ttl: TtlModel::Uniform });
+    let [wan, core] = [bed::WAN, bed::CORE].map(|id| Op::Set(Object::Port(bed::port(id, bed::RED, &[]))));
+    let reason = |id: base::PortId| format!("port port{0} on device dev{0}: no such device", id.0);
+    let rejected = |index, id| Rejected { index, reason: reason(id) };
+    let verdict = user.apply(&[wan, Op::Set(vrf), core]);
+    assert_eq!(verdict, Err(vec![rejected(0, bed::WAN), rejected(2, bed::CORE)]));
 }
 
 #[test]

@@ -357,14 +357,14 @@ fn ttl_goes_through_the_path_uniformly_or_in_a_pipe() {
         [(TtlModel::Uniform, 10, 64, 9), (TtlModel::Uniform, 64, 10, 9), (TtlModel::Pipe, 10, 64, 63)]
     {
         let mut bed = Bed::with_tunnels();
-        bed.apply(vec![Object::Vrf(Vrf { id: RED, ttl })]);
+        bed.apply(vec![Object::Vrf(Vrf { id: RED, name: None, ttl })]);
         bed.send(CORE, &under(&[RED_LABEL], label_ttl, &Build { ttl: ip_ttl, ..to_site() }.long(100)));
         let inner = Receiver::of(&ours(1, Direction::Out)).open(&bed.only(WAN));
         assert_eq!(Packet::new_checked(&inner).unwrap().ttl, left, "{ttl:?}");
     }
     for (ttl, label_ttl) in [(TtlModel::Uniform, 19), (TtlModel::Pipe, 255)] {
         let mut bed = Bed::with_tunnels();
-        bed.apply(vec![Object::Vrf(Vrf { id: RED, ttl })]);
+        bed.apply(vec![Object::Vrf(Vrf { id: RED, name: None, ttl })]);
         bed.send(WAN, &Sender::to(&ours(1, Direction::In)).seal(&Build { ttl: 20, ..from_site() }.long(100)));
         assert_eq!(stack(&bed.only(CORE)).0[0].ttl, label_ttl, "{ttl:?}");
     }

@@ -245,6 +245,43 @@ mod tests {
         }
     }
 
+    /// RFC 3602 section 4, cases 1 to 4; 5 to 8 are whole packets.
+    #[test]
+    fn aes_agrees_with_rfc_3602() {
+        let counted = |from: u8, to: u8| (from..to).collect::<Vec<u8>>();
+        let published = [
+            (
+                "06a9214036b8a15b512e03d534120006",
+                "3dafba429d9eb430b422da802c9fac41",
+                b"Single block msg".to_vec(),
+                "e353779c1079aeb82708942dbe77181a",
+            ),
+            (
+                "c286696d887c9aa0611bbb3e2025a45a",
+                "562e17996d093d28ddb3ba695a2e6f58",
+                counted(0, 0x20),
+                "d296cd94c2cccf8a3a863028b5e1dc0a7586602d253cfff91b8266bea6d61ab1",
+            ),
+            (
+                "6c3ea0477630ce21a2ce334aa746c2cd",
+                "c782dc4c098c66cbd9cd27d825682c81",
+                b"This is a 48-byte message (exactly 3 AES blocks)".to_vec(),
+                "d0a02b3836451753d493665d33f0e8862dea54cdb293abc7506939276772f8d5021c19216bad525c8579695d83ba2684",
+            ),
+            (
+                "56e47a38c5598974bc46903dba290349",
+                "8ce82eefbea0da3c44699ed7db51b7d9",
+                counted(0xa0, 0xe0),
+                "c30e32ffedc0774e6aff6af0869f71aa0f3af07a9a31a9c684db207eb0ef8e4e
+                 35907aa632c3ffdf868bb7b29d3d46ad83ce9f9a102ee99d49a53e87f4c3da55",
+            ),
+        ];
+        for (key, iv, mut data, expected) in published {
+            encrypt(Block::Aes128, &hex(key), &hex(iv), &mut data).unwrap();
+            assert_eq!(data, hex(expected));
+        }
+    }
+
     #[test]
     fn every_cipher_agrees_with_an_independent_implementation_and_inverts_itself() {
         let key: Vec<u8> = (0..32).map(|i| i * 7 + 3).collect();
@@ -281,6 +318,15 @@ mod tests {
         let mut data = b"Now is the time for all ".to_vec();
         encrypt(Block::Des, &hex("0123456789abcdef"), &hex("1234567890abcdef"), &mut data).unwrap();
         assert_eq!(data, hex("e5c7cdde872bf27c 43e934008c389c0f 683788499a7c05f6"));
+    }
+
+    /// NIST SP 800-67 appendix B.1, a block at a time.
+    #[test]
+    fn triple_des_agrees_with_sp_800_67() {
+        let key = hex("0123456789abcdef 23456789abcdef01 456789abcdef0123");
+        let mut data = b"The qufck brown fox jump".to_vec();
+        data.chunks_mut(8).for_each(|block| encrypt(Block::TripleDes, &key, &[0; 8], block).unwrap());
+        assert_eq!(data, hex("a826fd8ce53b855f cce21c8112256fe6 68d5c05dd9b6b900"));
     }
 
     #[test]

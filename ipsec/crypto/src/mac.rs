@@ -88,6 +88,23 @@ fn compute<M: hmac::Mac + Clone>(key: &M, data: &[u8], more: &[u8], tag: &mut [u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::hex;
+
+    /// RFC 2202 test case 1 cut to RFC 2403 and 2404, RFC 4868 section 2.7.2, AUTH256-1 to AUTH512-1: keys as long as the hash.
+    #[test]
+    fn tags_agree_with_rfc_2202_and_rfc_4868() {
+        let published = [
+            (Hash::Md5, "9294727a3638bb1c13f48ef8"),
+            (Hash::Sha1, "b617318655057264e28bc0b6"),
+            (Hash::Sha256, "198a607eb44bfbc69903a0f1cf2bbdc5"),
+            (Hash::Sha384, "b6a8d5636f5c6a7224f9977dcf7ee6c7fb6d0c48cbdee973"),
+            (Hash::Sha512, "637edc6e01dce7e6742a99451aae82df23da3e92439e590e43e761b33e910fb8"),
+        ];
+        for (hash, expected) in published {
+            let tag = hex(expected);
+            assert!(Mac::new(hash, &vec![0x0b; hash.len()]).verify(b"Hi ", b"There", &tag), "{hash:?}");
+        }
+    }
 
     #[test]
     fn a_tag_is_the_start_of_the_prfs_hmac() {

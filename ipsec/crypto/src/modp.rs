@@ -165,6 +165,7 @@ const MODP_1024: [u32; 32] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Record;
 
     const GROUPS: [Group; 8] = [
         Group::Modp768,
@@ -177,17 +178,19 @@ mod tests {
         Group::Modp8192,
     ];
 
-    /// Every prime is 2^n - 2^(n-64) - 1 + 2^64 * ([2^(n-130) pi] + k) with a small k: 64 ones at each
-    /// end, and the same digits of pi between.
+    const PUBLISHED: &str = include_str!("../tests/vectors/modp.txt");
+
     #[test]
-    fn every_prime_has_its_length_its_ones_and_the_digits_of_pi() {
-        let pi = prime(Group::Modp8192);
-        for group in GROUPS {
-            let prime = prime(group);
-            assert_eq!(prime.len() * 8, usize::from(group.bits()));
-            assert!(prime.starts_with(&[0xff; 8]) && prime.ends_with(&[0xff; 8]), "{group:?}");
-            let middle = 8..prime.len() - 8 - 3;
-            assert_eq!(prime[middle.clone()], pi[middle], "{group:?}");
+    fn every_prime_is_that_of_its_rfc_and_both_sides_get_what_other_arithmetic_gets() {
+        let records = Record::all(PUBLISHED);
+        assert_eq!(records.len(), GROUPS.len());
+        for (record, group) in records.iter().zip(GROUPS) {
+            assert_eq!(record.text("bits"), group.bits().to_string());
+            assert_eq!(prime(group), record.bytes("prime"), "{group:?}");
+            let private = Secret::from(record.bytes("private"));
+            assert_eq!(public(group, &private), record.bytes("public"), "{group:?}");
+            let shared = agree(group, &private, &record.bytes("peer")).unwrap();
+            assert_eq!(shared.expose(), record.bytes("shared"), "{group:?}");
         }
     }
 

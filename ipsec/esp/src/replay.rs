@@ -11,7 +11,9 @@ pub struct Window {
     /// Numbers remembered, a multiple of 64; zero: nothing is refused.
     size: u64,
     esn: bool,
-    seen: [u64; BLOCKS],
+    /// A power of two of blocks, at least one more than the window covers, so that the block being filled is
+    /// never one still needed.
+    seen: Box<[u64]>,
 }
 
 /// Proof that a packet's sequence number may be taken, if the packet is authentic.
@@ -19,11 +21,13 @@ pub struct Window {
 pub struct Replay(Sequence);
 
 impl Window {
-    /// `size` is rounded up to 64, and cut to 1024; zero switches the check off. `top` is the highest
+    /// `size` is rounded up to 64, and cut to 4096; zero switches the check off. `top` is the highest
     /// number that counts as seen: zero for a new SA.
     pub fn new(size: u16, esn: bool, top: u64) -> Self {
         let size = u64::from(size).next_multiple_of(64).min(LARGEST);
-        let mut window = Self { top, size, esn, seen: [0; BLOCKS] };
+        let blocks =
+            usize::from(u16::try_from(size >> 6).unwrap_or_default()).saturating_add(1).next_power_of_two();
+        let mut window = Self { top, size, esn, seen: vec![0; blocks].into() };
         window.mark(top);
         window
     }
@@ -53,7 +57,7 @@ impl Window {
             self.slide(value);
         }
         // Another packet may have moved the window since the check.
-        if self.top.saturating_sub(value) < LARGEST {
+        if self.top.saturating_sub(value) < self.size {
             self.mark(value);
         }
     }
@@ -67,7 +71,7 @@ impl Window {
     /// Forgets the blocks that the new right edge enters.
     fn slide(&mut self, top: u64) {
         let (last, entered) = (top >> 6, (top >> 6).saturating_sub(self.top >> 6));
-        for back in 0..entered.min(BLOCKS as u64) {
+        for back in 0..entered.min(self.seen.len() as u64) {
             self.block(last.saturating_sub(back)).into_iter().for_each(|block| *block = 0);
         }
         self.top = top;
@@ -78,11 +82,16 @@ impl Window {
     }
 
     fn is_marked(&self, value: u64) -> bool {
-        self.seen.get(slot(value >> 6)).is_some_and(|block| block & 1 << (value & 63) != 0)
+        self.seen.get(self.slot(value >> 6)).is_some_and(|block| block & 1 << (value & 63) != 0)
     }
 
     fn block(&mut self, number: u64) -> Option<&mut u64> {
-        self.seen.get_mut(slot(number))
+        self.seen.get_mut(self.slot(number))
+    }
+
+    /// Where in the ring a block of numbers lives.
+    const fn slot(&self, block: u64) -> usize {
+        block as usize & self.seen.len().saturating_sub(1)
     }
 }
 
@@ -97,17 +106,8 @@ impl Replay {
     }
 }
 
-/// Where in the ring a block of numbers lives.
-const fn slot(block: u64) -> usize {
-    (block & MASK) as usize
-}
-
 /// The widest window in numbers.
-const LARGEST: u64 = 1024;
-/// A power of two, with at least one block more than the widest window covers, so that the block
-/// being filled is never one still needed.
-const BLOCKS: usize = 32;
-const MASK: u64 = BLOCKS as u64 - 1;
+const LARGEST: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_number_is_taken_once_wherever_it_lies_in_the_window() {
-        for size in [64, 128, 1024] {
+        for size in [64, 128, 1024, 4096] {
             let mut window = Window::new(size, false, 0);
             let size = u32::from(size);
             assert_eq!(take(&mut window, 5000), Ok(5000));
@@ -152,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_rounded_up_to_64_and_cut_to_1024() {
-        for (asked, oldest) in [(1, 10_000 - 63), (65, 10_000 - 127), (1024, 8977), (u16::MAX, 8977)] {
+    fn sizes_are_rounded_up_to_64_and_cut_to_4096() {
+        for (asked, oldest) in [(1, 10_000 - 63), (65, 10_000 - 127), (1024, 8977), (u16::MAX, 5905)] {
             let window = Window::new(asked, false, 10_000);
             assert!(window.check(oldest).is_ok(), "{asked}");
             assert_eq!(window.check(oldest - 1), Err(Refusal::TooOld), "{asked}");
@@ -199,7 +199,7 @@ mod tests {
     /// The window against a plain set, over jumps of every size.
     #[test]
     fn it_agrees_with_a_set_of_everything_seen() {
-        for size in [64_u64, 192, 1024] {
+        for size in [64_u64, 192, 1024, 4096] {
             let mut window = Window::new(u16::try_from(size).unwrap(), false, 0);
             let (mut seen, mut top, mut state) = (std::collections::BTreeSet::from([0]), 0_u64, 1_u64);
             for _ in 0..20_000 {

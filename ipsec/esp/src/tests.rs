@@ -6,7 +6,7 @@ mod vectors;
 
 use core::ops::Range;
 
-use base::{Family, Prefix, SaId, Spi, VrfId};
+use base::{Family, PolicyId, Prefix, SaId, Spi, VrfId};
 use ipsec::{Cipher, Direction, Encap, Integrity, Keys, Ports, Replay, Sa, Selector, Suite};
 
 use crate::{HEADROOM, Inbound, Opened, Outbound, Refusal, TAILROOM};
@@ -38,6 +38,7 @@ fn sa(suite: Suite, replay: Replay) -> Sa {
     Sa {
         id: SaId(1),
         direction: Direction::Out,
+        policy: PolicyId(1),
         spi: Spi(0x0010_0203),
         front: VrfId(1),
         inside: VrfId(2),

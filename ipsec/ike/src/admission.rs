@@ -24,6 +24,14 @@ pub struct Tally {
     pub rejected: u64,
 }
 
+/// Openings of version 2 under load, by the cookie that they showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cookies {
+    pub right: u64,
+    pub wrong: u64,
+    pub missing: u64,
+}
+
 /// What `show crypto call admission statistics` tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
@@ -36,6 +44,7 @@ pub struct Admission {
     /// Of all that were rejected: because the machine is too busy, and because a limit was reached.
     pub low_resources: u64,
     pub over_limit: u64,
+    pub cookies: Cookies,
 }
 
 enum Full {
@@ -52,6 +61,7 @@ impl Ike {
             limits: self.core.config.admission,
             active: (self.sessions.len() as u64).saturating_sub(negotiating),
             negotiating,
+            cookies: self.core.cookies.shown,
             ..self.admissions
         }
     }
@@ -59,6 +69,7 @@ impl Ike {
     /// `clear crypto call admission statistics`.
     pub fn clear_admission(&mut self) {
         self.admissions = Admission::default();
+        self.core.cookies.shown = Cookies::default();
     }
 
     /// Whether there is room for a new IKE SA on this path.

@@ -25,7 +25,7 @@ use crate::wire::header::{Header, LENGTH as HEADER};
 use crate::{Answer, AskId, Child, ChildId, Command, Datagram, DownReason, Input, Output, SessionId};
 
 /// How long the old session outlives its successor.
-const SESSION_GRACE: Duration = Duration::from_secs(10);
+pub(crate) const SESSION_GRACE: Duration = Duration::from_secs(10);
 
 /// Within this time after a rekey the peer deletes the old session; otherwise we do.
 pub(crate) const LATE_DELETE: Duration = Duration::from_secs(60);
@@ -284,10 +284,17 @@ impl Ike {
     }
 
     fn child_made(&mut self, child: Box<Child>, replaces: Option<ChildId>) {
-        match self.sessions.get(&child.session).filter(|session| self.is_welcome(&child, session)) {
-            Some(session) => self.children.made(&mut self.core, child, replaces, session),
-            None => self.child_ready(child),
+        let welcome = self.sessions.get(&child.session).filter(|session| self.is_welcome(&child, session));
+        let Some(session) = welcome else { return self.child_ready(child) };
+        let goes = if replaces.is_none() { self.crossing(&child) } else { None };
+        let asking = if child.initiator { Vec::new() } else { self.asking_for(&child) };
+        if goes.is_some_and(|(id, _)| id == child.session) {
+            self.children.made_in_vain(&mut self.core, child, session);
+        } else {
+            self.children.made(&mut self.core, child, replaces, session);
         }
+        goes.into_iter().for_each(|goes| self.give_way(goes));
+        asking.into_iter().for_each(|session| self.stop_asking(session));
     }
 
     /// A session of version 2 was rekeyed: its children are the new one's. Who rekeyed deletes the old one.

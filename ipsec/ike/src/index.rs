@@ -8,11 +8,11 @@ use std::sync::Arc;
 use base::{PolicyId, Prefix, VrfId};
 use pki::Certificate;
 
-use crate::Config;
 use crate::config::{Entry, Keyring, Match, NamedKey, Peer as Target, PresharedKey, Profile};
 use crate::demux::Peer;
 use crate::v2::keyring::Rings;
 use crate::wire::id::Name;
+use crate::{Config, Path};
 
 #[derive(Clone, Default)]
 pub(crate) struct Index {
@@ -112,6 +112,13 @@ impl Index {
             Target::Host(name) if self.addresses(entry.front, wanted).contains(&peer) => Some(name.as_str()),
             Target::Host(_) | Target::Address(_) => None,
         })
+    }
+
+    /// The names by which entries know the peer at the far end of this path.
+    pub(crate) fn hosts_at(&self, path: &Path) -> impl Iterator<Item = &str> {
+        let remote = path.remote.ip();
+        let entries = self.naming((path.front, path.local.ip(), remote));
+        entries.filter_map(move |entry| self.host_of(entry, remote))
     }
 
     /// The host name has these addresses from now on.

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
-pub use admission::{Admission, Tally};
+pub use admission::{Admission, Cookies, Tally};
 
 mod agenda;
 mod auth;

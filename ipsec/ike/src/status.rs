@@ -33,6 +33,8 @@ pub struct SessionState {
     pub established: bool,
     /// These are `None` until then.
     pub identity: Option<String>,
+    /// Who we said we are; of version 2 only.
+    pub own_identity: Option<String>,
     pub proposal: Option<Proposal>,
     /// Of version 2, in place of `proposal`.
     pub suite: Option<SessionSuite>,
@@ -112,6 +114,10 @@ pub(crate) fn of_session(session: &Session, now: Instant) -> SessionState {
         profile: session.place().profile.clone(),
         inside: session.place().inside,
         identity: established.map(|sa| sa.identity.to_string()),
+        own_identity: match session {
+            Session::V1(_) => None,
+            Session::V2(one) => one.established().map(|sa| sa.own.to_string()),
+        },
         proposal: match session {
             Session::V1(one) => one.established().map(|phase1| phase1.proposal),
             Session::V2(_) => None,

@@ -49,6 +49,7 @@ pub enum Request {
         name: Option<String>,
     },
     ShowDrops,
+    ShowDataplane,
     /// Secrets hidden.
     ShowRunningConfig,
     ShowLog,

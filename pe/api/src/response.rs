@@ -47,6 +47,7 @@ pub enum Response {
     MplsForwarding(Vec<LabelEntry>),
     Interfaces(Vec<InterfaceState>),
     Drops(Vec<Drop>),
+    Dataplane(Dataplane),
     /// Text that is its own format: the running configuration, a log.
     Text(String),
     Trace(Vec<TraceStep>),
@@ -246,8 +247,9 @@ pub struct LabelEntry {
     pub outgoing: String,
     pub prefix: String,
     pub vrf: Option<String>,
-    pub bytes: u64,
-    pub packets: u64,
+    /// `None`: nobody counts.
+    pub bytes: Option<u64>,
+    pub packets: Option<u64>,
     pub interface: Option<String>,
     pub next_hop: Option<IpAddr>,
 }
@@ -277,6 +279,26 @@ pub struct Drop {
     pub name: String,
     pub meaning: String,
     pub packets: u64,
+}
+
+/// Who forwards, and what of it cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataplane {
+    /// `user` or `linux`.
+    pub backend: String,
+    pub features: Vec<Feature>,
+    /// What is done otherwise than it was asked for.
+    pub problems: Vec<String>,
+    /// What should be there and is refused, each with the reason.
+    pub refused: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    pub name: String,
+    /// What there is of it, or what to load or install.
+    pub state: String,
+    pub found: bool,
 }
 
 /// One step of a packet's path.

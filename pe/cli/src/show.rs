@@ -1,6 +1,7 @@
 //! Answers as IOS prints them.
 
 mod admission;
+mod dataplane;
 mod drops;
 mod explain;
 mod ikev2;
@@ -57,6 +58,7 @@ pub(crate) fn render(request: &Request, response: &Response, look: Look) -> Stri
         Response::MplsForwarding(entries) => mpls::forwarding(entries),
         Response::Interfaces(interfaces) => interfaces::interfaces(interfaces),
         Response::Drops(drops) => drops::drops(drops),
+        Response::Dataplane(of) => dataplane::dataplane(of),
         Response::Trace(steps) => drops::trace(steps),
         Response::Text(text) => ended(text),
         Response::Done { count } => done(request, *count),

@@ -3,6 +3,7 @@
 
 mod ikev2;
 mod keys;
+mod linux;
 mod names;
 mod protection;
 mod strength;
@@ -25,6 +26,7 @@ pub(crate) fn check(config: &mut Config, index: &Index) -> Vec<Finding> {
     protection::check(config, &mut report);
     ikev2::check(config, &mut report);
     keys::check(config, &mut report);
+    linux::check(config, &mut report);
     strength::check(config, &mut report);
     report.findings
 }

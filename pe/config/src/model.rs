@@ -9,7 +9,7 @@ use base::{Family, Label, Prefix};
 pub use ike::config::{
     Admission, CertificateMap, Dpd, Identity, NamedKey, Peer, PeerIdentity, PresharedKey, Proposal,
 };
-use ipsec::{DfBit, Fragmentation, Rule};
+use ipsec::{DfBit, Fragmentation, Offload, Rule};
 use vrf::{Rd, RouteTarget};
 
 mod ikev2;
@@ -29,6 +29,7 @@ pub use trustpoint::{Crl, Trustpoint};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Config {
     pub hostname: Option<String>,
+    pub dataplane: Backend,
     /// `password encryption aes`: keys are written as type 6, once there is a master key.
     pub password_encryption: bool,
     pub names: Names,
@@ -73,6 +74,16 @@ pub struct Config {
     /// `crypto identity`: any of the lines will do.
     pub identities: BTreeMap<String, Vec<PeerIdentity>>,
     pub mpls: Mpls,
+}
+
+/// `dataplane`: who forwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// This program, by packet sockets.
+    #[default]
+    User,
+    /// The Linux kernel.
+    Linux,
 }
 
 /// How host names become addresses.
@@ -139,6 +150,8 @@ pub struct Interface {
     pub crypto_map_ipv6: Option<String>,
     pub df: Option<DfBit>,
     pub fragmentation: Option<Fragmentation>,
+    /// `crypto ipsec offload`, of the tunnels that end here. Only with the Linux dataplane.
+    pub offload: Option<Offload>,
     pub shutdown: bool,
     /// `Some` exactly for `interface TunnelN`: a static virtual tunnel interface (VTI-01).
     pub tunnel: Option<Tunnel>,

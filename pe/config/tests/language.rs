@@ -76,7 +76,7 @@ fn no_forms_undo_and_are_harmless_when_there_is_nothing_to_undo() {
 
 #[test]
 fn what_is_always_in_force_can_be_said_but_not_taken_away() {
-    let text = "version 12.2\nip cef\nip subnet-zero\nmpls ip\ncrypto isakmp invalid-spi-recovery\ndataplane user\nend\n";
+    let text = "version 12.2\nip cef\nip subnet-zero\nmpls ip\ncrypto isakmp invalid-spi-recovery\nend\n";
     assert!(good(text) == Config::default());
     assert_eq!(fault("no ip cef\n").1, "this is always in force");
 }
@@ -109,7 +109,6 @@ fn nothing_unsupported_passes_in_silence() {
         ("ipv6 access-list T\n permit ipv6 any any log", "log"),
         ("ip source-route", "ip source-route"),
         ("mpls label protocol ldp", "mpls label protocol"),
-        ("dataplane linux", "dataplane linux"),
         ("router bgp 1", "router"),
     ] {
         let (_, message, help) = fault(line);

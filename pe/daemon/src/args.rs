@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 
+use crate::io::hold;
+
 pub(crate) const USAGE: &str = "\
-usage: onrampd --config FILE [--port NAME=DEV]... [--control PATH] [--log-format text|json] [--log LEVEL] [--check]
+usage: onrampd --config FILE [--port NAME=DEV]... [--control PATH] [--log-format text|json] [--log LEVEL]
+               [--keep-forwarding] [--check]
 
   --config FILE        the configuration, read at start and at each SIGHUP or `onramp reload`
   --port NAME=DEV      interface NAME of the configuration is the Linux device DEV
   --control PATH       the socket that `onramp` talks to (default /run/onramp/onramp.sock)
   --log-format FORMAT  text (default) or json, one line an event, on standard error
   --log LEVEL          error, warn, info (default), debug or trace
+  --keep-forwarding    at the end, leave SAs and routes to the kernel and tell no peer: a restart takes them over
+                       (with `dataplane linux`)
   --check              report the configuration's faults and end, without touching the network
 ";
 
@@ -22,12 +27,15 @@ pub(crate) struct Args {
     pub(crate) control: PathBuf,
     pub(crate) json: bool,
     pub(crate) level: String,
+    pub(crate) keep_forwarding: bool,
     pub(crate) check: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
     Run(Args),
+    /// Not for people: a holder of sockets (`io/hold.rs`).
+    Hold(PathBuf),
     Help,
     Version,
 }
@@ -42,6 +50,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Invocatio
         control: PathBuf::from("/run/onramp/onramp.sock"),
         json: false,
         level: "info".to_owned(),
+        keep_forwarding: false,
         check: false,
     };
     while let Some(word) = words.next() {
@@ -57,7 +66,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Invocatio
             "--control" => args.control = PathBuf::from(value()?),
             "--log-format" => args.json = json(&value()?)?,
             "--log" => args.level = level(&value()?)?,
+            "--keep-forwarding" => args.keep_forwarding = true,
             "--check" => args.check = true,
+            hold::OPTION => return Ok(Invocation::Hold(PathBuf::from(value()?))),
             "--help" | "-h" => return Ok(Invocation::Help),
             "--version" | "-V" => return Ok(Invocation::Version),
             unknown => return Err(format!("unknown option {unknown}")),
@@ -102,15 +113,15 @@ mod tests {
     #[test]
     fn every_option_is_read_with_a_space_or_an_equals_sign() {
         let Ok(Invocation::Run(args)) = run(
-            "--config=a.conf --port Gi0/0=eth0 --port=Gi0/1=eth1 --control /tmp/s --log-format json --log=debug --check",
+            "--config=a.conf --port Gi0/0=eth0 --port=Gi0/1=eth1 --control /tmp/s --log-format json --log=debug --keep-forwarding --check",
         ) else {
             panic!("refused")
         };
         assert_eq!(args.config, PathBuf::from("a.conf"));
         assert_eq!(args.ports, [("Gi0/0".into(), "eth0".into()), ("Gi0/1".into(), "eth1".into())]);
         assert_eq!(
-            (args.control, args.json, args.level, args.check),
-            ("/tmp/s".into(), true, "debug".into(), true)
+            (args.control, args.json, args.level, args.keep_forwarding, args.check),
+            ("/tmp/s".into(), true, "debug".into(), true, true)
         );
     }
 

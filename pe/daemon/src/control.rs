@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Engine, PortId};
-use dataplane::{Dataplane, Event, Op};
+use base::{Engine, PortId, SaId};
+use config::model::Backend;
+use dataplane::{Dataplane, Event, Facts, Feature, Key, Object, Op, Rejected};
 use pe::{Device, Input, Output, RequestId, Summary};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -37,6 +38,8 @@ pub(crate) struct Beside {
     pub(crate) workers: Workers,
     pub(crate) validator: Arc<Validator>,
     pub(crate) names: Arc<Names>,
+    /// `--keep-forwarding`.
+    pub(crate) keeps_forwarding: bool,
 }
 
 pub(crate) struct Control<E, D> {
@@ -58,8 +61,10 @@ pub(crate) struct Control<E, D> {
     /// Reloads that were asked for while outputs were being drained.
     reloads: Vec<RequestId>,
     configured: Option<Result<Summary, String>>,
-    /// What the dataplane refused since the last `Configure`.
-    refused: Vec<String>,
+    /// What the dataplane refuses, and why: asked for again at a reload.
+    refused: BTreeMap<Key, (Op, String)>,
+    /// SAs among them of which IKE has not heard yet: it ends them.
+    stillborn: Vec<SaId>,
     unsent: Tally,
 }
 
@@ -95,7 +100,8 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             next_request: 0,
             reloads: Vec::new(),
             configured: None,
-            refused: Vec::new(),
+            refused: BTreeMap::new(),
+            stillborn: Vec::new(),
             unsent: Tally::new("IKE datagrams not sent: the network thread does not keep up"),
         }
     }
@@ -177,6 +183,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     }
 
     fn dataplane_events(&mut self) {
+        for sa in std::mem::take(&mut self.stillborn) {
+            self.feed(Input::Event(Event::Expired(sa)));
+        }
         for _ in 0..EVENTS {
             let Some(event) = self.dataplane.poll() else { return };
             if let Event::Resolve(port, address) = event {
@@ -220,9 +229,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     /// SAs are in force before the peer is told of them.
     fn flush(&mut self) {
         let ops = std::mem::take(&mut self.ops);
-        if !ops.is_empty() {
-            self.apply(&ops);
-        }
+        self.apply(&ops);
         for datagram in std::mem::take(&mut self.datagrams) {
             if self.errands.try_send(Errand::Send(datagram)).is_err() {
                 self.unsent.add();
@@ -231,16 +238,22 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     }
 
     /// An op that is refused leaves its packets without SA, route or port: they are dropped, never
-    /// sent in clear. The ops after it still count.
+    /// sent in clear. It is shown until the object is set with success, or goes.
     fn apply(&mut self, ops: &[Op]) {
-        let mut rest = ops;
-        while let Err(rejected) = self.dataplane.apply(rest) {
-            error!(reason = rejected.reason, "the dataplane refused a change");
-            self.refused.push(rejected.reason);
-            match rest.get(rejected.index.saturating_add(1)..) {
-                Some(after) if !after.is_empty() => rest = after,
-                Some(_) | None => return,
+        if ops.is_empty() {
+            return;
+        }
+        let refused = self.dataplane.apply(ops).err().unwrap_or_default();
+        if !self.refused.is_empty() {
+            ops.iter().for_each(|op| drop(self.refused.remove(&op.key())));
+        }
+        for Rejected { index, reason } in refused {
+            error!(reason, "the dataplane refused a change");
+            let Some(op) = ops.get(index) else { continue };
+            if let Op::Set(Object::Sa(sa)) = op {
+                self.stillborn.push(sa.id);
             }
+            self.refused.insert(op.key(), (op.clone(), reason));
         }
     }
 
@@ -269,6 +282,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         }
         if *request == api::Request::ShowCrls {
             return Some(api::Response::Crls(self.beside.validator.lists()));
+        }
+        if *request == api::Request::ShowDataplane {
+            return Some(api::Response::Dataplane(self.facts()));
         }
         let clears = *request == api::Request::Clear(api::ClearSa::Crls);
         clears.then(|| api::Response::Done { count: self.beside.validator.clear() })
@@ -310,28 +326,54 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         if !loaded.warnings.is_empty() {
             warn!("{}", loaded.warnings);
         }
+        if loaded.config.dataplane != self.in_force.dataplane {
+            return Err((
+                "the file names another dataplane".to_owned(),
+                "nothing was changed: restart onrampd",
+            ));
+        }
         self.configure(loaded).map_err(|error| (error, "the log says more: show logging"))
     }
 
     /// How many things changed.
     fn configure(&mut self, loaded: Loaded) -> Result<usize, String> {
         let Loaded { config, trustpoints, warnings: _ } = loaded;
-        self.refused.clear();
         self.configured = None;
         self.load = config.admission.load.map(|_| self.load.take().unwrap_or_default());
+        let again: Vec<_> = self.refused.values().map(|(op, _)| op.clone()).collect();
+        self.apply(&again);
         let wanted = Arc::clone(&config);
         self.engine.handle(self.now(), Input::Configure(config, trustpoints));
         self.drain();
         let summary = self.configured.take().ok_or("the engine gave no answer to the configuration")??;
         self.in_force = wanted;
-        if self.refused.is_empty() {
+        // An SA is no configuration.
+        let reasons = self.refused.iter().filter(|(key, _)| !matches!(key, Key::Sa(_)));
+        let reasons: Vec<_> = reasons.map(|(_, (_, reason))| reason.as_str()).collect();
+        if reasons.is_empty() {
             return Ok(summary.ops);
         }
-        Err(format!("the dataplane refused: {}", self.refused.join("; ")))
+        Err(format!("the dataplane refuses: {}", reasons.join("; ")))
     }
 
-    /// Tells every peer that its SAs end, so that none sends into the void until its next rekey.
+    /// For `show dataplane`.
+    fn facts(&self) -> api::Dataplane {
+        let Facts { backend, features, problems } = self.dataplane.facts();
+        let feature = |Feature { name, state, found }| api::Feature { name, state, found };
+        api::Dataplane {
+            backend: backend.to_owned(),
+            features: features.into_iter().map(feature).collect(),
+            problems,
+            refused: self.refused.values().map(|(_, reason)| reason.clone()).collect(),
+        }
+    }
+
+    /// Tells every peer that its SAs end, so that none sends into the void until its next rekey, and takes from the
+    /// kernel what it forwards by. Where the kernel is to forward on, neither.
     fn farewell(&mut self) {
+        if self.beside.keeps_forwarding {
+            return;
+        }
         let (reply, _gone) = oneshot::channel();
         let id = self.expect_reply(reply);
         let everything = api::ClearSa::Session { remote: None, front: None };
@@ -341,6 +383,21 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         self.errand(Errand::Flush(done));
         // An error means that the network thread ended first.
         let _ = flushed.blocking_recv();
+        if self.in_force.dataplane == Backend::Linux {
+            self.empty();
+        }
+    }
+
+    /// The ops that lead to an empty configuration, but for VRFs, ports and policies: a policy without SAs blocks, so
+    /// that nothing leaves in clear.
+    fn empty(&mut self) {
+        self.engine.handle(self.now(), Input::Configure(Arc::default(), pe::Trustpoints::default()));
+        while let Some(output) = self.engine.poll() {
+            if let Output::Apply(mut ops) = output {
+                ops.retain(|op| matches!(op, Op::Unset(Key::Sa(_) | Key::Label(_) | Key::Route(..))));
+                self.apply(&ops);
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The network thread: sockets, netlink, signals and the operator's socket, on one runtime.
 
 mod guard;
+pub(crate) mod hold;
 mod netlink;
 mod reconcile;
 mod sysctl;
@@ -9,11 +10,12 @@ mod unix;
 mod watch;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use config::model::Backend;
 use futures_util::StreamExt as _;
 use netlink_packet_route::RouteNetlinkMessage;
 use pe::{Device, Host, Input};
@@ -49,6 +51,7 @@ enum Work {
 pub(crate) struct Net {
     kernel: Kernel,
     listener: UnixListener,
+    control: PathBuf,
     changes: mpsc::UnboundedReceiver<RouteNetlinkMessage>,
     /// Every device, for the first inputs of the box.
     pub(crate) devices: Vec<Device>,
@@ -62,7 +65,13 @@ impl Net {
         let links = kernel.links().await.map_err(anyhow::Error::msg).context("listing devices")?;
         let listener =
             unix::listen(control).with_context(|| format!("control socket {}", control.display()))?;
-        Ok(Self { kernel, listener, changes, devices: links.iter().filter_map(watch::device).collect() })
+        Ok(Self {
+            kernel,
+            listener,
+            control: control.to_owned(),
+            changes,
+            devices: links.iter().filter_map(watch::device).collect(),
+        })
     }
 
     /// Serves until the control thread drops its errands.
@@ -73,7 +82,7 @@ impl Net {
         let side = Rc::new(Side {
             kernel: self.kernel,
             watch: RefCell::default(),
-            sockets: RefCell::new(Sockets::new(queue.clone())),
+            sockets: RefCell::new(Sockets::new(queue.clone(), hold::place(&self.control))),
             queue,
             work,
         });
@@ -262,7 +271,7 @@ impl Side {
                 }
                 work = waiting.try_recv().ok();
             }
-            let outcome = self.set(&host).await;
+            let outcome = self.set(&host, guarded).await;
             if outcome.faults != told {
                 outcome.faults.iter().for_each(|fault| error!("kernel: {fault}"));
                 told = outcome.faults;
@@ -277,11 +286,16 @@ impl Side {
         }
     }
 
-    async fn set(&self, host: &Host) -> Outcome {
+    async fn set(&self, host: &Host, guarded: bool) -> Outcome {
         let prepare = |index| self.watch.borrow_mut().prepare(index);
         let mut outcome = reconcile::apply(&self.kernel, host, prepare).await;
+        if host.backend == Backend::Linux && !guarded {
+            outcome.faults.extend(guard::lift().await.err());
+        }
         let links = self.kernel.links().await.unwrap_or_default();
-        outcome.faults.extend(self.sockets.borrow_mut().reconcile(&reconcile::present(host, &links)));
+        outcome
+            .faults
+            .extend(self.sockets.borrow_mut().reconcile(host.backend, &reconcile::present(host, &links)));
         self.resync().await;
         outcome
     }

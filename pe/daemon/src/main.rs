@@ -18,9 +18,11 @@ mod worker;
 use std::io::Read as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::Builder;
+use std::thread::{Builder, JoinHandle};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use config::model::Backend;
+use dataplane::Dataplane;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tracing::{error, info, warn};
@@ -28,6 +30,7 @@ use tracing::{error, info, warn};
 use args::{Args, Invocation};
 use control::{Beside, Control};
 use file::{Loaded, Source};
+use io::hold;
 use names::Names;
 use validate::Validator;
 use worker::Workers;
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Help) => print!("{}", args::USAGE),
         Ok(Invocation::Version) => println!("onrampd {}", env!("CARGO_PKG_VERSION")),
         Ok(Invocation::Run(args)) => return run(args),
+        Ok(Invocation::Hold(place)) => return ExitCode::from(u8::from(hold::serve(&place).is_err())),
         Err(fault) => {
             eprint!("onrampd: {fault}\n{}", args::USAGE);
             return ExitCode::from(2);
@@ -64,7 +68,7 @@ fn run(args: Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     log::start(args.json, &args.level);
-    fatal::end_on_panic();
+    fatal::end_on_panic(unattended(loaded.config.dataplane));
     match serve(&args, source, loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
@@ -75,6 +79,9 @@ fn run(args: Args) -> ExitCode {
 }
 
 fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
+    if args.keep_forwarding && loaded.config.dataplane == Backend::User {
+        bail!("--keep-forwarding is for `dataplane linux`: the userspace dataplane ends with the daemon");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let mut net = io::Net::open(&args.control).await?;
@@ -85,15 +92,22 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         let judge = Arc::clone(&validator);
         let validate = Arc::new(move |request: &pki::Request| judge.validate(request));
         let workers = Workers::start(&queue, validate, Arc::clone(&names)).context("the worker threads")?;
-        let beside = Beside { workers, validator, names };
+        let backend = loaded.config.dataplane;
+        let beside = Beside { workers, validator, names, keeps_forwarding: args.keep_forwarding };
         let engine = pe::Pe::new(seed().context("/dev/urandom")?);
         let devices = std::mem::take(&mut net.devices);
-        let dataplane = dp_user::User::start(dp_user::nic::open).context("the packet thread")?;
-        let box_itself = Control::new(engine, dataplane, source, arrivals, errands, beside);
-        let control = Builder::new()
-            .name("control".to_owned())
-            .spawn(move || box_itself.run(devices, loaded))
-            .context("the control thread")?;
+        let control = match backend {
+            Backend::User => {
+                let user = dp_user::User::start(dp_user::nic::open).context("the packet thread")?;
+                start(Control::new(engine, user, source, arrivals, errands, beside), devices, loaded)
+            }
+            Backend::Linux => {
+                let linux =
+                    dp_linux::Linux::start().map_err(anyhow::Error::msg).context("dataplane linux")?;
+                start(Control::new(engine, linux, source, arrivals, errands, beside), devices, loaded)
+            }
+        };
+        let control = control.context("the control thread")?;
         info!(version = env!("CARGO_PKG_VERSION"), "started");
         net.run(queue, waiting).await?;
         // The errands end with the control thread, so this does not wait.
@@ -101,9 +115,36 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         if let Err(error) = std::fs::remove_file(&args.control) {
             warn!("control socket: {error}");
         }
-        info!("stopped; the guard rules stay, so that nothing is forwarded in clear");
+        if !args.keep_forwarding {
+            hold::release(&hold::place(&args.control));
+        }
+        let left = if args.keep_forwarding { unattended(backend) } else { stopped(backend) };
+        info!("stopped; {left}");
         ended.map_err(anyhow::Error::msg)
     })
+}
+
+fn start<D: Dataplane + Send + 'static>(
+    control: Control<pe::Pe, D>,
+    devices: Vec<pe::Device>,
+    loaded: Loaded,
+) -> std::io::Result<JoinHandle<Result<(), String>>> {
+    Builder::new().name("control".to_owned()).spawn(move || control.run(devices, loaded))
+}
+
+/// What goes on where the daemon ends and nothing is taken away.
+const fn unattended(backend: Backend) -> &'static str {
+    match backend {
+        Backend::User => "the guard rules stay, so that nothing is forwarded in clear",
+        Backend::Linux => "the kernel forwards on",
+    }
+}
+
+const fn stopped(backend: Backend) -> &'static str {
+    match backend {
+        Backend::User => unattended(backend),
+        Backend::Linux => "the kernel's policies stay, so that nothing is forwarded in clear",
+    }
 }
 
 fn seed() -> std::io::Result<[u8; 32]> {

@@ -38,7 +38,9 @@ impl Names {
     /// By the servers of the front VRF; where it has none, by those of the global table; where there are none
     /// at all, by this machine's resolver.
     pub(crate) fn resolve(&self, front: VrfId, name: &str) -> Vec<IpAddr> {
-        match servers(&self.lock().servers, front) {
+        // Not in the head of the `match`: the lock would be held while it asks.
+        let known = servers(&self.lock().servers, front);
+        match known {
             Some((vrf, servers)) => self.ask(vrf, &servers, name),
             None => resolve(name),
         }
@@ -113,9 +115,7 @@ fn exchange(origin: &Origin, server: IpAddr, name: &str, kind: Kind) -> io::Resu
 fn open(origin: &Origin, server: IpAddr, random: u16) -> io::Result<UdpSocket> {
     let remote = SocketAddr::new(server, DNS);
     let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
-    if let Some(mark) = origin.mark {
-        socket.set_mark(mark)?;
-    }
+    origin.place(&socket)?;
     let any = if server.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0_u16; 8]) };
     let count = PORTS.end() - PORTS.start() + 1;
     let port = |step: u16| PORTS.start() + random.wrapping_add(step) % count;
@@ -133,6 +133,9 @@ fn random() -> io::Result<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread::spawn;
+
     use super::*;
 
     #[test]
@@ -143,6 +146,16 @@ mod tests {
         assert_eq!(servers(&both, red), Some((red, server(2))));
         assert_eq!(servers(&both, VrfId(2)), Some((VrfId::GLOBAL, server(1))));
         assert_eq!(servers(&BTreeMap::from([(red, server(2))]), VrfId::GLOBAL), None);
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_given_up() {
+        let names = Names::default();
+        let servers = BTreeMap::from([(VrfId::GLOBAL, vec![IpAddr::from([127, 0, 0, 77])])]);
+        names.host(&Host { servers, ..Host::default() });
+        let (told, answer) = channel();
+        spawn(move || told.send(names.resolve(VrfId(1), "gw.example")));
+        assert_eq!(answer.recv_timeout(Duration::from_secs(60)), Ok(Vec::new()));
     }
 
     #[test]

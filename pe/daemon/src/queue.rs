@@ -1,10 +1,9 @@
 //! The bounded queue into the control thread. Under overload the newest IKE datagrams are dropped and
 //! counted; everything else waits for room.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -25,15 +24,28 @@ const LENGTH: usize = 2048;
 /// Fewer than the queue holds, so that a flood of IKE leaves room for the operator and the kernel.
 const DATAGRAMS: usize = 1024;
 
-#[derive(Clone)]
-pub(crate) struct Queue {
-    sender: SyncSender<Arrival>,
-    datagrams: Arc<AtomicUsize>,
+pub(crate) struct Queue(Arc<Shared>);
+
+pub(crate) struct Arrivals(Arc<Shared>);
+
+/// Channels spin and yield before they wait: that costs the control thread more than a datagram does.
+struct Shared {
+    state: Mutex<State>,
+    arrived: Condvar,
+    taken: Condvar,
 }
 
-pub(crate) struct Arrivals {
-    receiver: Receiver<Arrival>,
-    datagrams: Arc<AtomicUsize>,
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Arrival>,
+    /// How many of them are IKE datagrams.
+    datagrams: usize,
+    /// Who can send.
+    senders: usize,
+    /// The control thread waits for something to arrive.
+    idle: bool,
+    /// The control thread is gone.
+    closed: bool,
 }
 
 pub(crate) enum Next {
@@ -44,51 +56,109 @@ pub(crate) enum Next {
 }
 
 pub(crate) fn queue() -> (Queue, Arrivals) {
-    let (sender, receiver) = sync_channel(LENGTH);
-    let datagrams = Arc::new(AtomicUsize::new(0));
-    (Queue { sender, datagrams: Arc::clone(&datagrams) }, Arrivals { receiver, datagrams })
+    let state = Mutex::new(State { senders: 1, ..State::default() });
+    let shared = Arc::new(Shared { state, arrived: Condvar::new(), taken: Condvar::new() });
+    (Queue(Arc::clone(&shared)), Arrivals(shared))
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lost if the control thread is gone.
+    fn put(&self, mut state: MutexGuard<'_, State>, arrival: Arrival) {
+        if state.closed {
+            return;
+        }
+        state.datagrams += usize::from(matches!(arrival, Arrival::Ike(_)));
+        state.waiting.push_back(arrival);
+        if std::mem::take(&mut state.idle) {
+            drop(state);
+            self.arrived.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= LENGTH && !self.closed
+    }
 }
 
 impl Queue {
     /// Puts an IKE datagram in if there is room; `false`: it was dropped.
     pub(crate) fn offer(&self, datagram: ike::Datagram) -> bool {
-        if self.datagrams.fetch_add(1, Ordering::Relaxed) < DATAGRAMS
-            && self.sender.try_send(Arrival::Ike(datagram)).is_ok()
-        {
-            return true;
+        let state = self.0.lock();
+        let has_room = state.datagrams < DATAGRAMS && !state.is_full();
+        if has_room {
+            self.0.put(state, Arrival::Ike(datagram));
         }
-        self.datagrams.fetch_sub(1, Ordering::Relaxed);
-        false
+        has_room
     }
 
-    /// Puts `arrival` in, waiting for room without holding the runtime. Lost if the control thread is gone.
+    /// Puts `arrival` in, waiting for room without holding the runtime.
     pub(crate) async fn send(&self, arrival: Arrival) {
-        let mut arrival = arrival;
-        while let Err(TrySendError::Full(back)) = self.sender.try_send(arrival) {
-            arrival = back;
+        while self.0.lock().is_full() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        self.0.put(self.0.lock(), arrival);
     }
 
     /// The same, for a thread that may block.
     pub(crate) fn send_blocking(&self, arrival: Arrival) {
-        // The control thread is gone only at the end, when nobody wants the arrival.
-        let _ = self.sender.send(arrival);
+        let state = self.0.taken.wait_while(self.0.lock(), |state| state.is_full());
+        self.0.put(state.unwrap_or_else(PoisonError::into_inner), arrival);
+    }
+}
+
+impl Clone for Queue {
+    fn clone(&self) -> Self {
+        self.0.lock().senders += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.lock().senders -= 1;
+        self.0.arrived.notify_one();
     }
 }
 
 impl Arrivals {
     pub(crate) fn next(&self, timeout: Duration) -> Next {
-        match self.receiver.recv_timeout(timeout) {
-            Ok(arrival) => {
-                if matches!(arrival, Arrival::Ike(_)) {
-                    self.datagrams.fetch_sub(1, Ordering::Relaxed);
+        let due = Instant::now() + timeout;
+        let mut state = self.0.lock();
+        loop {
+            if let Some(arrival) = state.waiting.pop_front() {
+                state.datagrams -= usize::from(matches!(arrival, Arrival::Ike(_)));
+                if state.waiting.len() + 1 == LENGTH {
+                    self.0.taken.notify_all();
                 }
-                Next::Arrived(arrival)
+                return Next::Arrived(arrival);
             }
-            Err(RecvTimeoutError::Timeout) => Next::TimedOut,
-            Err(RecvTimeoutError::Disconnected) => Next::Closed,
+            let left = due.saturating_duration_since(Instant::now());
+            match (state.senders, left) {
+                (0, _) => return Next::Closed,
+                (_, Duration::ZERO) => return Next::TimedOut,
+                _ => {}
+            }
+            state.idle = true;
+            state = self.0.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.idle = false;
         }
+    }
+}
+
+impl Drop for Arrivals {
+    /// What waits for room waits in vain.
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        state.waiting.clear();
+        drop(state);
+        self.0.taken.notify_all();
     }
 }
 

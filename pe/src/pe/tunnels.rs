@@ -1,6 +1,6 @@
 //! What IKE says and what the dataplane runs into: each to whoever it concerns.
 
-use base::{Engine as _, Instant, PolicyId, SaId, VrfId};
+use base::{Engine as _, Instant, SaId, VrfId};
 use dataplane::{Event, SaCounters};
 use ike::{Answer, Ask, AskId, Command};
 
@@ -76,13 +76,13 @@ impl Pe {
                 ike::Output::ChildReady(child) => {
                     let child = self.inside(child);
                     self.tunnels.ready(&child);
-                    self.raise(child.id, None);
+                    self.apply(plan::protect(&self.tunnels, child.id));
                 }
                 ike::Output::ChildUp(child) => self.child_up(now, None, child),
                 ike::Output::ChildReplaced { old, new } => self.child_up(now, Some(old), new),
                 ike::Output::ChildMoved(id, endpoints) => {
                     self.tunnels.moved(id, endpoints);
-                    self.raise(id, None);
+                    self.apply(plan::protect(&self.tunnels, id));
                 }
                 ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),
                 ike::Output::Notice(notice) => self.ike_notice(now, notice),
@@ -118,25 +118,24 @@ impl Pe {
     fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: Box<ike::Child>) {
         let child = &*self.inside(child);
         let Self { tables, tunnels, ids, .. } = self;
+        let receives = tunnels.pair(child.id).is_some();
         let mut leaf = || ids.nameless_policy();
         let is_dynamic = tables.dynamic.contains(&child.policy);
         tunnels.up(child, is_dynamic.then_some(&mut leaf));
         // Only now: the policy that sends through both is never without either.
         let before = old.and_then(|old| Some((old, tunnels.pair(old)?.carrier)));
-        before.into_iter().for_each(|(old, _)| tunnels.silence(old));
-        self.raise(child.id, before.map(|(_, carrier)| carrier));
+        if let Some((old, _)) = before {
+            tunnels.silence(old);
+        }
+        let before = before.map(|(_, carrier)| carrier);
+        self.apply(plan::raise(&self.tables, &self.tunnels, (child.id, receives), before));
         self.notice(now, ike_to_notice::child_up(child, old.is_some(), &self.ids));
     }
 
-    fn raise(&mut self, id: ike::ChildId, before: Option<PolicyId>) {
-        let ops = plan::raise(&mut self.plan, &self.tables, &self.tunnels, id, before);
-        self.apply(ops);
-    }
-
     fn child_down(&mut self, now: Instant, id: ike::ChildId, reason: ike::DownReason) {
-        let Some(pair) = self.tunnels.down(id) else { return };
+        let Some((pair, sent)) = self.tunnels.down(id) else { return };
         self.past.going(&pair);
-        let ops = plan::lower(&mut self.plan, &self.tables, &self.tunnels, &pair);
+        let ops = plan::lower(&self.tables, &self.tunnels, &pair, sent);
         self.apply(ops);
         if pair.up {
             self.notice(now, ike_to_notice::child_down(&pair, reason, &self.ids));

@@ -22,6 +22,9 @@ pub(super) fn counted(pe: &Pe) -> Admission {
         outgoing_rejected: counted.outgoing.rejected,
         rejected_for_load: counted.low_resources,
         rejected_for_limit: counted.over_limit,
+        cookies_right: counted.cookies.right,
+        cookies_wrong: counted.cookies.wrong,
+        cookies_missing: counted.cookies.missing,
     }
 }
 

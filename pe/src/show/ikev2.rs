@@ -46,6 +46,7 @@ fn sa(pe: &Pe, now: Instant, state: &SessionState, children: Vec<Ikev2Child>) ->
         integrity: suite.and_then(|suite| suite.integrity).map(|of| integrity(of).to_owned()),
         prf: suite.map(|suite| prf(suite.prf).to_owned()),
         groups: suite.map(|suite| numbers(&suite.groups)).unwrap_or_default(),
+        own_identity: state.own_identity.clone(),
         authentication: suite.map(|suite| words(suite.authentication)),
         lifetime: suite.map_or(0, |suite| suite.lifetime.as_secs()),
         active: state.since.map_or(0, |since| now.since(since).as_secs()),

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use api::{LabelEntry, Response, RouteEntry, RouteTable, VrfSummary};
 use base::{Family, Label, Prefix, VrfId};
-use config::model::{Binding, StaticBinding, Targets, Vrf, VrfStyle};
+use config::model::{Backend, Binding, StaticBinding, Targets, Vrf, VrfStyle};
+use dataplane::{LabelCounters, Link};
 
 use super::vrf_of;
 use crate::Pe;
@@ -62,7 +63,11 @@ fn port_name(pe: &Pe, port: base::PortId) -> Option<String> {
 fn local_port(pe: &Pe, vrf: VrfId, prefix: Prefix) -> Option<String> {
     let has =
         |addresses: &[dataplane::Address]| addresses.iter().any(|held| held.address == prefix.address());
-    let port = pe.tables.ports.values().find(|port| port.vrf == vrf && has(&port.addresses))?;
+    let port = pe
+        .tables
+        .ports
+        .values()
+        .find(|port| port.vrf == vrf && port.link != Link::Host && has(&port.addresses))?;
     Some(port.name.clone())
 }
 
@@ -100,14 +105,16 @@ fn label(pe: &Pe, binding: &StaticBinding) -> LabelEntry {
 }
 
 fn ours(pe: &Pe, binding: &StaticBinding, label: Label) -> LabelEntry {
-    let counted = pe.counters.labels.get(&label).copied().unwrap_or_default();
+    let counted = pe.counters.labels.get(&label).copied();
+    // Where nothing came in yet; the kernel does not count by label.
+    let counted = counted.or_else(|| (pe.config.dataplane == Backend::User).then(LabelCounters::default));
     LabelEntry {
         local: Some(label.value()),
         outgoing: "Pop Label".to_owned(),
         prefix: binding.prefix.to_string(),
         vrf: binding.vrf.clone(),
-        bytes: counted.bytes,
-        packets: counted.packets,
+        bytes: counted.map(|counted| counted.bytes),
+        packets: counted.map(|counted| counted.packets),
         interface: None,
         next_hop: None,
     }
@@ -125,8 +132,8 @@ fn theirs(pe: &Pe, binding: &StaticBinding, next_hop: IpAddr, label: Label) -> L
         outgoing: if label == Label::IMPLICIT_NULL { "No Label".to_owned() } else { label.to_string() },
         prefix: binding.prefix.to_string(),
         vrf: binding.vrf.clone(),
-        bytes: 0,
-        packets: 0,
+        bytes: Some(0),
+        packets: Some(0),
         interface,
         next_hop: Some(next_hop),
     }

@@ -121,6 +121,7 @@ pub(crate) fn policy(config: &Config, ids: &mut Ids, placed: &Placed<'_>) -> Pol
         bundles: Vec::new(),
         df: placed.interface.df.unwrap_or(defaults.df),
         fragmentation: placed.interface.fragmentation.unwrap_or(defaults.fragmentation),
+        interface: placed.is_tunnel.then(|| placed.name.interface.clone()),
     }
 }
 

@@ -78,14 +78,17 @@ impl Tunnels {
         let bundle = Bundle { selector: child.selector, outbound: pair.outbound.id };
         let bundles = self.bundles.entry(carrier).or_default();
         bundles.retain(|older| older.outbound != bundle.outbound);
+        bundles.reserve_exact(1);
         bundles.insert(0, bundle);
     }
 
-    /// The pair sends no more, but receives until it goes down.
-    pub(crate) fn silence(&mut self, id: ChildId) {
-        let Some(pair) = self.pairs.get(&id) else { return };
-        let Some(bundles) = self.bundles.get_mut(&pair.carrier) else { return };
+    /// The pair sends no more, but receives until it goes down; whether it did send.
+    pub(crate) fn silence(&mut self, id: ChildId) -> bool {
+        let Some(pair) = self.pairs.get(&id) else { return false };
+        let Some(bundles) = self.bundles.get_mut(&pair.carrier) else { return false };
+        let before = bundles.len();
         bundles.retain(|bundle| bundle.outbound != pair.outbound.id);
+        let sent = bundles.len() < before;
         if bundles.is_empty() {
             self.bundles.remove(&pair.carrier);
             if let Some((entry, selector)) = self.entries.remove(&pair.carrier)
@@ -94,6 +97,7 @@ impl Tunnels {
                 leaves.remove(&selector);
             }
         }
+        sent
     }
 
     /// The peer is somewhere else now.
@@ -104,14 +108,14 @@ impl Tunnels {
         }
     }
 
-    /// Forgets a pair and frees its SPI.
-    pub(crate) fn down(&mut self, id: ChildId) -> Option<Pair> {
-        self.silence(id);
+    /// Forgets a pair and frees its SPI; whether it sent until now.
+    pub(crate) fn down(&mut self, id: ChildId) -> Option<(Pair, bool)> {
+        let sent = self.silence(id);
         let pair = self.pairs.remove(&id)?;
         self.children.remove(&pair.inbound.id);
         self.children.remove(&pair.outbound.id);
         self.sad.release(pair.inbound.spi);
-        Some(pair)
+        Some((pair, sent))
     }
 
     /// Of one policy, newest first.
@@ -147,6 +151,11 @@ impl Tunnels {
         self.pairs.get(&id)
     }
 
+    /// An SA in force.
+    pub(crate) fn sa(&self, id: SaId) -> Option<&Sa> {
+        self.pair(self.child_of(id)?)?.sas().find(|sa| sa.id == id)
+    }
+
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.pairs.values()
     }
@@ -172,6 +181,7 @@ fn sa(child: &Child, id: SaId, direction: Direction) -> Sa {
     Sa {
         id,
         direction,
+        policy: child.policy,
         spi,
         front: child.front,
         inside: child.inside,

@@ -126,6 +126,13 @@ impl Ports {
         Ok(excess.map(|wanted| Notice::MtuTooLarge { interface: name.to_owned(), wanted, device: mtu }))
     }
 
+    /// Gives each VRF's host port what the box has there on tunnel interfaces: the kernel has no TUN to set it on.
+    pub(crate) fn stand_on_hosts(&mut self, inner: &BTreeMap<VrfId, Vec<Address>>) {
+        for port in self.ports.values_mut().filter(|port| port.link == Link::Host) {
+            port.addresses = inner.get(&port.vrf).cloned().unwrap_or_default();
+        }
+    }
+
     fn add(&mut self, port: Port, up: bool) {
         if up {
             self.up.insert(port.id);
@@ -168,6 +175,7 @@ fn port(id: PortId, name: &str, interface: &Interface, known: &Device, ids: &mut
         addresses: addresses(interface),
         mpls: interface.mpls,
         crypto: interface.crypto_map.is_some() || interface.crypto_map_ipv6.is_some(),
+        offload: interface.offload,
     }
 }
 
@@ -183,6 +191,7 @@ fn host(vrf: VrfId, ids: &mut Ids) -> Port {
         addresses: Vec::new(),
         mpls: false,
         crypto: false,
+        offload: None,
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn host(tables: &Tables) -> Host {
     routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
     let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };
     Host {
+        backend: tables.backend,
         ports: ports(tables),
         routes: routes.into_iter().map(route).collect(),
         vrfs: tables.names.clone(),

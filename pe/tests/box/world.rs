@@ -362,7 +362,8 @@ pub(crate) fn place(policy: &ipsec::Policy) -> u32 {
 
 fn hop_words(pe: &Pe, hop: &Hop) -> String {
     let Hop::Out { port, gateway, push } = hop else { return format!("{hop:?}") };
-    let Some(Object::Port(port)) = pe.plan().get(&Key::Port(*port)) else {
+    let plan = pe.plan();
+    let Some(Object::Port(port)) = plan.get(&Key::Port(*port)) else {
         return "out of nowhere".to_owned();
     };
     let gateway = gateway.map_or_else(String::new, |gateway| format!(" via {gateway}"));

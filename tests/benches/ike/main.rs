@@ -20,6 +20,9 @@ use sys::clock::thread_nanos;
 #[global_allocator]
 static HEAP: sys::heap::Counting = sys::heap::Counting;
 
+/// Bytes that the engine is to hold for a tunnel at most.
+const AIM: i64 = 4096;
+
 /// Openings from random sources.
 const FLOOD: u32 = 50_000;
 
@@ -37,8 +40,8 @@ fn main() {
     let full = words.iter().any(|word| word == "--full");
     let mut rows = Vec::new();
     println!(
-        "{:<24} {:>7} {:>10} {:>10} {:>10} {:>10} {:>6} {:>9} {:>8}",
-        "kind", "tunnels", "engine us", "jobs us", "CPU us", "raw us", "aim us", "tunnels/s", "bytes"
+        "{:<24} {:>7} {:>10} {:>10} {:>10} {:>10} {:>6} {:>9} {:>8} {:>6}",
+        "kind", "tunnels", "engine us", "jobs us", "CPU us", "raw us", "aim us", "tunnels/s", "bytes", "aim"
     );
     for kind in KINDS.into_iter().filter(|kind| after("--only").is_none_or(|word| kind.name().contains(word)))
     {
@@ -81,7 +84,7 @@ impl Row {
         let Cost { engine, jobs, memory } = self.cost;
         let (whole, aim) = (us(engine + jobs), self.kind.aim() * 1000.0);
         format!(
-            "{:<24} {:>7} {:>10.1} {:>10.1} {:>10.1} {:>10.1} {:>6} {:>9.0} {memory:>8}",
+            "{:<24} {:>7} {:>10.1} {:>10.1} {:>10.1} {:>10.1} {:>6} {:>9.0} {memory:>8} {AIM:>6}",
             self.kind.name(),
             self.tunnels,
             us(engine),

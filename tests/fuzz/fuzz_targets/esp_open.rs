@@ -2,7 +2,7 @@
 //! genuine packet still opens afterwards.
 #![no_main]
 
-use base::{Prefix, SaId, Secret, Spi, VrfId};
+use base::{PolicyId, Prefix, SaId, Secret, Spi, VrfId};
 use ipsec::{Cipher, Direction, Encap, Integrity, Keys, Replay, Sa, Selector, Suite};
 use libfuzzer_sys::fuzz_target;
 
@@ -23,6 +23,7 @@ fn sa(suite: Suite, direction: Direction, esn: bool) -> Sa {
     Sa {
         id: SaId(1),
         direction,
+        policy: PolicyId(1),
         spi: Spi(0x1234_5678),
         front: VrfId::GLOBAL,
         inside: VrfId(1),

@@ -29,14 +29,20 @@ impl Console {
     }
 
     pub(crate) fn run(&mut self, script: &str) -> Result<Outcome> {
-        writeln!(self.input, "{{ {script}; }} </dev/null 2>&1; status=$?; echo; echo \"{END}$status\"")?;
         let mut text = String::new();
+        let success = self.stream(script, |line| text += line)?;
+        Ok(Outcome { success, text: text.trim_end().to_owned() })
+    }
+
+    /// The same, each line as it comes; whether it succeeded.
+    pub(crate) fn stream(&mut self, script: &str, mut said: impl FnMut(&str)) -> Result<bool> {
+        writeln!(self.input, "{{ {script}; }} </dev/null 2>&1; status=$?; echo; echo \"{END}$status\"")?;
         loop {
             let line = self.line()?;
             if let Some(status) = line.strip_prefix(END) {
-                return Ok(Outcome { success: status.trim() == "0", text: text.trim_end().to_owned() });
+                return Ok(status.trim() == "0");
             }
-            text += &line;
+            said(&line);
         }
     }
 

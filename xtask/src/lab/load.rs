@@ -32,6 +32,24 @@ pub(crate) struct Run {
     pub(crate) memory: i64,
 }
 
+/// The authority of the gateways that sign, and the responders' certificate; the load tester makes the gateways' own as
+/// it goes. They lie as swanctl wants them.
+pub(crate) fn prepare(out: &Path) -> Result<()> {
+    let place = out.join("pki");
+    for folder in ["x509", "x509ca", "private"] {
+        std::fs::create_dir_all(place.join(folder))?;
+    }
+    std::fs::write(place.join("swanctl.conf"), "")?;
+    crate::build::step(&place, "sh", &["-ec", CERTIFICATES])
+}
+
+const CERTIFICATES: &str = "\
+new() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -days 30 \"$@\"; }
+new -keyout ca.key -out x509ca/ca.pem -subj '/CN=The authority of the gateways'
+new -keyout private/srv.key -out x509/srv.pem -subj /CN=srv -extensions usr_cert -addext subjectAltName=DNS:srv.strongswan.org \
+ -CA x509ca/ca.pem -CAkey ca.key
+";
+
 /// A program whose processor time and memory are of interest, by its number in its node.
 pub(crate) struct Process<'a> {
     node: &'a Node,
@@ -120,21 +138,39 @@ impl<'a> Driver<'a> {
 /// Milliseconds between two openings.
 const PACE: u32 = 1;
 
+const FIRST: usize = 100;
+
 /// strongSwan as responder, as what the node `theirs` runs for its life.
 pub(crate) fn respond(lab: &Lab, kind: &Kind) -> Result<()> {
     configure(&lab.out, "theirs", kind, " responder = 192.0.3.1\n responder_tsr = 10.1.0.0/24\n")?;
     let node = lab.node("theirs")?;
     launch(node, "theirs")?;
-    node.demand("cp /run/load.pid /run/cmd.pid").map(drop)
+    node.demand("cp /run/load.pid /run/cmd.pid")?;
+    until(10, || Ok(node.run("test -S /run/charon.ldt -a -S /run/charon.vici")?.success))
+        .context("strongSwan does not start")?;
+    let swanctl = crate::load_tester::home()?.join("sbin/swanctl");
+    node.demand(&format!("SWANCTL_DIR=/srv/pki {} --load-creds --noprompt", swanctl.display())).map(drop)
+}
+
+/// What either side of a run authenticates with. The responder's certificate is a file, as an operator has it; what its own
+/// load tester would make for every tunnel is left out.
+fn credentials(kind: &Kind, word: &str) -> &'static str {
+    match (kind.authentication, word) {
+        ("psk", _) => " preshared_key = sekret123\n",
+        (_, "driver") => {
+            " issuer_cert = /srv/pki/x509ca/ca.pem\n issuer_key = /srv/pki/ca.key\n digest = sha256\n \
+             initiator_id = c%d-r%d.signed.example\n responder_id = srv.strongswan.org\n"
+        }
+        _ => {
+            " issuer_cert = /dev/null\n issuer_key = /dev/null\n initiator_id = *.signed.example\n \
+             responder_id = srv.strongswan.org\n"
+        }
+    }
 }
 
 fn configure(out: &Path, word: &str, kind: &Kind, load: &str) -> Result<()> {
     let mut text = String::new();
-    let keys = if kind.authentication == "psk" {
-        " preshared_key = sekret123\n"
-    } else {
-        " issuer_cert = /srv/load/ca.pem\n issuer_key = /srv/load/ca.key\n ca_dir = /srv/load/cas\n"
-    };
+    let keys = credentials(kind, word);
     write!(
         text,
         "charon {{\n load = openssl random nonce aes sha1 sha2 hmac kdf pem pkcs1 pkcs8 x509 pubkey constraints socket-default \
@@ -165,13 +201,17 @@ fn launch(node: &Node, word: &str) -> Result<()> {
     .map(drop)
 }
 
-/// One run against the responder in `node`; the tunnels stay up until the driver is killed at the end.
+/// One run against the responder in `node`; the tunnels stay up until the driver is killed at the end. The first few tunnels
+/// are not counted: what a program sets up once is not what a tunnel costs.
 pub(crate) fn run(lab: &Lab, kind: &Kind, node: &str, address: &str, count: usize) -> Result<Run> {
     let process = Process::of(lab.node(node)?);
     let driver = Driver::ready(lab, kind, address)?;
+    driver.open(FIRST)?;
+    driver.wait(FIRST, Duration::from_secs(10))?;
     let before = (process.memory()?, process.processor()?);
     driver.open(count)?;
-    let (tunnels, seconds) = driver.wait(count, Duration::from_secs(30 + count as u64 / 20))?;
+    let (tunnels, seconds) = driver.wait(FIRST + count, Duration::from_secs(30 + count as u64 / 20))?;
+    let tunnels = tunnels.saturating_sub(FIRST);
     let run = Run {
         tunnels,
         seconds,

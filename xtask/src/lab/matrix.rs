@@ -16,7 +16,7 @@ mod scenario;
 mod strongswan;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +31,7 @@ use super::{Lab, Wanted, joined};
 use cables::Window;
 use lane::Lane;
 pub(super) use scenario::Cell;
-use scenario::{Peer, Role};
+use scenario::{Network, Peer, Role};
 
 /// What became of a cell.
 enum Outcome {
@@ -57,14 +57,18 @@ pub(super) fn cells(wanted: Wanted<'_>) -> Vec<Cell> {
     cells
 }
 
-/// Only the networks of peers that are wanted.
+/// Only the networks that are wanted.
 pub(super) fn trim(topology: &mut Topology, cells: &[Cell]) -> Result<()> {
     ensure!(!cells.is_empty(), "no cell has this in its name");
-    let peers: BTreeSet<&str> = cells.iter().map(|cell| cell.peer.word()).collect();
-    let wanted = |name: &str| peers.contains(name.rsplit('-').next().unwrap_or(name));
+    let networks: BTreeSet<&str> = wanted_networks(cells).map(|network| network.word).collect();
+    let wanted = |name: &str| networks.contains(name.rsplit('-').next().unwrap_or(name));
     topology.nodes.retain(|name, _| wanted(name));
     topology.links.retain(|ends| ends.iter().all(|end| wanted(&end.node)));
     Ok(())
+}
+
+fn wanted_networks(cells: &[Cell]) -> impl Iterator<Item = Network> {
+    Network::ALL.into_iter().filter(|network| network.is_wanted(cells))
 }
 
 /// What the nodes find in `/srv` when they start.
@@ -72,8 +76,8 @@ pub(super) fn prepare(out: &Path) -> Result<()> {
     // Copies: user-mode Linux has a /tmp of its own, where the build directory may be.
     copy(&crate::setup::libreswan()?, &out.join("libreswan"))?;
     copy(&authority::directory()?, &out.join("pki"))?;
-    for peer in Peer::ALL {
-        std::fs::write(out.join(format!("pe-{}.conf", peer.word())), onramp::idle())?;
+    for network in Network::ALL {
+        std::fs::write(out.join(format!("pe-{}.conf", network.word)), onramp::idle())?;
     }
     Ok(())
 }
@@ -84,16 +88,16 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All networks at once, the cells of each one after the other; then what the cables carried.
+/// All networks at once, the cells in each one after the other; then what the cables carried.
 pub(super) fn run(lab: &Lab, cells: Vec<Cell>, report: &mut Report) -> Result<()> {
     let (board, shared) = (Mutex::new(BTreeMap::new()), Mutex::new(report));
+    let of = |peer| cells.iter().filter(|cell| cell.peer == peer).collect();
+    let queues: BTreeMap<Peer, Queue<'_>> = Peer::ALL.map(|peer| (peer, Mutex::new(of(peer)))).into();
     thread::scope(|scope| {
-        let peers = Peer::ALL.into_iter().filter(|peer| cells.iter().any(|cell| cell.peer == *peer));
-        let threads: Vec<_> = peers
-            .map(|peer| {
-                let own: Vec<&Cell> = cells.iter().filter(|cell| cell.peer == peer).collect();
-                let (board, shared) = (&board, &shared);
-                scope.spawn(move || network(lab, peer, &own, board, shared))
+        let threads: Vec<_> = wanted_networks(&cells)
+            .filter_map(|network| {
+                let (queue, board, shared) = (queues.get(&network.peer)?, &board, &shared);
+                Some(scope.spawn(move || run_in(lab, network, queue, board, shared)))
             })
             .collect();
         threads.into_iter().try_for_each(joined)
@@ -105,24 +109,28 @@ pub(super) fn run(lab: &Lab, cells: Vec<Cell>, report: &mut Report) -> Result<()
 
 type Board = BTreeMap<usize, Outcome>;
 
-fn network(
+/// The cells of one peer that no network has begun.
+type Queue<'a> = Mutex<VecDeque<&'a Cell>>;
+
+fn run_in(
     lab: &Lab,
-    peer: Peer,
-    cells: &[&Cell],
+    network: Network,
+    queue: &Queue<'_>,
     board: &Mutex<Board>,
     report: &Mutex<&mut Report>,
 ) -> Result<()> {
-    let lane = Lane::of(lab, peer)?;
+    let lane = Lane::of(lab, network)?;
     let capture = Capture::start(lane.net, "eth1", &lab.out, "traffic")?;
     let mut windows = Vec::new();
-    for cell in cells {
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    while let Some(cell) = next() {
         let outcome = match offers::lacking(cell) {
             Some(why) => Outcome::Lacking(why),
             None => one(&lane, cell, &mut windows, report),
         };
         board.lock().unwrap_or_else(PoisonError::into_inner).insert(cell.number, outcome);
     }
-    if peer == Peer::Swan {
+    if network.peer == Peer::Swan {
         scan::run(&lane, report)?;
     }
     let file = capture.stop()?;

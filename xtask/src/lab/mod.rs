@@ -3,10 +3,13 @@
 mod capture;
 mod console;
 mod customer;
+mod dataplane;
 mod flood;
 mod front_vrf;
 mod inject;
 mod isolation;
+mod kernel;
+mod linux_sync;
 mod load;
 mod matrix;
 mod node;
@@ -23,6 +26,8 @@ mod wire;
 
 pub(crate) use flood::send as flood;
 pub(crate) use inject::run as inject;
+pub(crate) use kernel::{Program, run as in_kernel};
+pub(crate) use responders::Scope;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -53,9 +58,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) keep: bool,
     /// Of ike-matrix: only the few cells that stand for the others.
     pub(crate) quick: bool,
-    /// Of ike-matrix: only cells whose name holds this.
+    /// Of ike-matrix and linux-sync: only cells and events whose name holds this.
     pub(crate) filter: &'a str,
+    /// Of one-box and front-vrf: what the PEs forward with, see `dataplane::choose`.
+    pub(crate) dataplane: &'a str,
 }
+
+/// The labs whose PEs may forward with either dataplane.
+const ON_BOTH: [&str; 2] = ["one-box", "front-vrf"];
 
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
 pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
@@ -64,9 +74,15 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
     crate::build::build_programs()?;
     let directory = if name == "ike-flood" { "ike-load" } else { name };
     let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs").join(directory))?;
+    ensure!(wanted.dataplane.is_empty() || ON_BOTH.contains(&name), "{name} has no --dataplane");
+    dataplane::choose(&mut topology, wanted.dataplane)?;
+    let configure = |out: &Path| dataplane::configure(&topology, out);
     match name {
-        "one-box" => stand(&topology, wanted, |_| Ok(()), one_box::run),
-        "front-vrf" => stand(&topology, wanted, |_| Ok(()), front_vrf::run),
+        "one-box" => stand(&topology, wanted, configure, one_box::run),
+        "front-vrf" => stand(&topology, wanted, configure, front_vrf::run),
+        "linux-sync" => {
+            stand(&topology, wanted, |_| Ok(()), |lab, report| linux_sync::run(lab, wanted.filter, report))
+        }
         "ike-matrix" => {
             let cells = matrix::cells(wanted);
             matrix::trim(&mut topology, &cells)?;
@@ -74,25 +90,28 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
         }
         "ike-flood" => {
             crate::load_tester::home()?;
-            stand(&topology, wanted, |_| Ok(()), flood::run)
+            stand(&topology, wanted, load::prepare, flood::run)
         }
-        _ => bail!("no lab {name}; there are one-box, front-vrf, ike-matrix and ike-flood"),
+        _ => bail!("no lab {name}; there are one-box, front-vrf, linux-sync, ike-matrix and ike-flood"),
     }
 }
 
-/// The lab of `bench ike`: so many tunnels of each kind, to our daemon and to strongSwan's.
-pub(crate) fn bench_ike(tunnels: usize) -> Result<bool> {
+/// The lab of `bench ike`: tunnels of each kind, to our daemon and to strongSwan's.
+pub(crate) fn bench_ike(scope: Scope<'_>) -> Result<bool> {
+    if scope.is_empty() {
+        return Ok(true);
+    }
     crate::setup::packages()?;
     crate::load_tester::home()?;
     let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs/ike-load"))?;
     responders::optimize(&mut topology)?;
-    stand(&topology, Wanted::default(), |_| Ok(()), |lab, report| responders::run(lab, tunnels, report))
+    stand(&topology, Wanted::default(), load::prepare, |lab, report| responders::run(lab, scope, report))
 }
 
 fn stand(
     topology: &Topology,
     wanted: Wanted<'_>,
-    prepare: fn(&Path) -> Result<()>,
+    prepare: impl FnOnce(&Path) -> Result<()>,
     checks: impl FnOnce(&Lab, &mut Report) -> Result<()>,
 ) -> Result<bool> {
     let mut report = Report::new();
@@ -112,12 +131,15 @@ fn stand(
 }
 
 impl Lab {
-    fn up(topology: &Topology, report: &Report, prepare: fn(&Path) -> Result<()>) -> Result<Self> {
+    fn up(topology: &Topology, report: &Report, prepare: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         let alone = alone(&topology.name())?;
         let out = topology.directory.join("out");
         let _ = std::fs::remove_dir_all(&out);
         std::fs::create_dir_all(&out)?;
         prepare(&out)?;
+        if topology.nodes.values().any(|spec| spec.is_pe() && spec.own_kernel()) {
+            crate::modules::home()?;
+        }
         let mut nodes = BTreeMap::new();
         for (name, spec) in &topology.nodes {
             nodes.insert(name.clone(), Node::create(name, spec, &topology.directory)?);
@@ -141,16 +163,21 @@ impl Lab {
         }
     }
 
-    /// Stands until the operator has seen enough.
+    /// Stands until the operator has seen enough; meanwhile runs what is asked for.
     fn wait(&self) {
-        println!("\nThe lab stays up. A shell in a node:");
+        println!("\nThe lab stays up. A shell in a node, outside its kernel where it has one of its own:");
         for node in self.nodes.values() {
             println!("  {:10} nsenter -t {} -n -m", node.name, node.pid());
         }
-        if std::io::stdin().is_terminal() {
-            println!("Enter takes it down.");
-            let _ = std::io::stdin().read_line(&mut String::new());
-        } else {
+        println!("NODE COMMAND runs a command in a node. An empty line takes the lab down.");
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            let Some((name, command)) = line.split_once(' ') else { return };
+            match self.node(name).and_then(|node| node.run(command)) {
+                Ok(outcome) => println!("{}", outcome.text),
+                Err(error) => println!("{error:#}"),
+            }
+        }
+        if !std::io::stdin().is_terminal() {
             println!("End this process to take it down.");
             thread::park();
         }

@@ -49,11 +49,16 @@ impl Node {
     pub(crate) fn boot(&mut self, init: &Path, ports: &[String]) -> Result<()> {
         if self.spec.own_kernel() {
             self.outside(&bridges(ports))?;
-            let console = Console::boot(self.enter(&kernel(init, ports)))
+            let console = Console::boot(self.enter(&self.kernel(init, ports)?))
                 .with_context(|| format!("user-mode Linux of {} does not boot", self.name))?;
             self.console = Some(Mutex::new(console));
         }
         Ok(())
+    }
+
+    /// Whether it is a PE that forwards with its kernel.
+    pub(crate) fn forwards_by_kernel(&self) -> bool {
+        self.spec.is_pe() && self.console.is_some()
     }
 
     /// Starts what the node runs for its whole life; its output is in `/run/cmd.log`.
@@ -101,6 +106,13 @@ impl Node {
         Ok(outcome.text)
     }
 
+    /// Runs it in the node's own kernel and prints each line as it comes, for as long as it takes; whether it succeeded.
+    pub(crate) fn stream(&self, command: &str) -> Result<bool> {
+        let console =
+            self.console.as_ref().with_context(|| format!("{} has no kernel of its own", self.name))?;
+        console.lock().unwrap_or_else(PoisonError::into_inner).stream(command, |line| print!("{line}"))
+    }
+
     /// Runs in the namespaces, also where the node has a kernel of its own inside: for its cables.
     pub(crate) fn outside(&self, command: &str) -> Result<String> {
         self.feed(command, &[])
@@ -124,6 +136,27 @@ impl Node {
             "timeout 180 sh -c {}",
             quote(&(format!("{}{UNCONFINED} {command}", exports.collect::<String>())))
         )
+    }
+
+    /// The command line of user-mode Linux: the root is our own view of the host's files, and the console that we hold is
+    /// its first terminal. No two nodes have a link address in common.
+    fn kernel(&self, init: &Path, ports: &[String]) -> Result<String> {
+        let [_, a, b, c] = self.pid().to_be_bytes();
+        let vectors = ports.iter().enumerate().map(|(number, port)| {
+            format!(" vec{number}:transport=tap,ifname=tap-{port},depth=64,mac=02:{a:02x}:{b:02x}:{c:02x}:{number:02x}:01")
+        });
+        let modules = match self.spec.is_pe() {
+            true => format!(" MODULES={}", quote(&crate::modules::home()?.to_string_lossy())),
+            false => String::new(),
+        };
+        Ok(format!(
+            "TMPDIR=/dev/shm exec linux.uml mem={} uml_dir=/run/uml umid=node root=/dev/root rootfstype=hostfs \
+             rootflags=/ rw init={} con=null con0=null con1=fd:0,fd:1 quiet PROGRAMS={}{modules}{} 2>/run/kernel.log",
+            self.spec.memory(),
+            quote(&init.to_string_lossy()),
+            quote(&crate::build::programs().to_string_lossy()),
+            vectors.collect::<String>()
+        ))
     }
 
     fn run_outside(&self, command: &str, input: &[u8]) -> Result<Outcome> {
@@ -191,20 +224,6 @@ fn bridges(ports: &[String]) -> String {
         )
     };
     ports.iter().map(bridge).collect::<Vec<_>>().join(" && ")
-}
-
-/// The command line of user-mode Linux: the root is our own view of the host's files, and the console that we hold is
-/// its first terminal.
-fn kernel(init: &Path, ports: &[String]) -> String {
-    let vectors = ports.iter().enumerate().map(|(number, port)| {
-        format!(" vec{number}:transport=tap,ifname=tap-{port},depth=64,mac=02:00:00:00:{number:02x}:01")
-    });
-    format!(
-        "TMPDIR=/dev/shm exec linux.uml mem=192M uml_dir=/run/uml umid=node root=/dev/root rootfstype=hostfs \
-         rootflags=/ rw init={} con=null con0=null con1=fd:0,fd:1 quiet{} 2>/run/kernel.log",
-        quote(&init.to_string_lossy()),
-        vectors.collect::<String>()
-    )
 }
 
 /// Our own programs first, then the places of Debian's.

@@ -110,10 +110,10 @@ fn forgeries(genuine: &[u8], customer: &Customer) -> [(&'static str, &'static st
     foreign[esp] ^= 0x40;
     [
         ("a replayed packet", "replayed", genuine.to_vec()),
-        ("a packet with a flipped bit", "bad-icv", flipped),
+        ("a packet with a flipped bit", "bad-icv", with_udp_length(flipped, customer)),
         ("a truncated packet", "esp-malformed", with_udp_length(truncated, customer)),
         ("a packet that lost its last block", "bad-icv", with_udp_length(shortened, customer)),
-        ("an SPI that nobody has", "no-sa", foreign),
+        ("an SPI that nobody has", "no-sa", with_udp_length(foreign, customer)),
     ]
 }
 

@@ -33,8 +33,7 @@ pub(crate) struct End {
 pub(crate) struct Spec {
     pub(crate) kind: String,
     /// For containerlab: what we install in place is what the image would hold.
-    #[serde(rename = "image")]
-    _image: String,
+    image: String,
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
     /// `SOURCE:TARGET[:ro]`, the source relative to the file.
@@ -53,6 +52,27 @@ impl Spec {
     /// Whether the node has a kernel of its own: user-mode Linux.
     pub(crate) fn own_kernel(&self) -> bool {
         self.labels.get("onramp.kernel").is_some_and(|kernel| kernel == "uml")
+    }
+
+    /// How much memory its kernel has.
+    pub(crate) fn memory(&self) -> &str {
+        self.labels.get("onramp.memory").map_or("192M", String::as_str)
+    }
+
+    /// Whether it runs `onrampd`.
+    pub(crate) fn is_pe(&self) -> bool {
+        self.image == "onramp"
+    }
+
+    /// A PE with a kernel of its own and that much memory, not of any topology.
+    pub(crate) fn alone(memory: &str) -> Self {
+        let labels = [("onramp.kernel", "uml"), ("onramp.memory", memory)];
+        Self {
+            kind: "linux".to_owned(),
+            image: "onramp".to_owned(),
+            labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            ..Self::default()
+        }
     }
 }
 

@@ -42,7 +42,7 @@ mutants! {
         "(frame.vrf, frame.origin) = (inside, Origin::Opened)" => "frame.origin = Origin::Opened";
     PACKETS "choice of policy: inside VRF"
         "dataplane/user/src/tables.rs":
-        "self.spds.get(&(port, inside))?" => "self.spds.iter().find(|((of, _), _)| *of == port)?.1";
+        "self.spds.get(inside.0)?.get(&port)?" => "self.spds.values().find_map(|ports| ports.get(&port))?";
     PACKETS "clear traffic of a port with a crypto map: its VRF"
         "dataplane/user/src/stage/policy.rs":
         "None if frame.vrf == out.port.vrf =>" => "None if true =>";

@@ -197,6 +197,7 @@ pub fn port(id: PortId, vrf: VrfId, addresses: &[(&str, u8)]) -> Port {
         addresses: addresses.iter().map(address).collect(),
         mpls: id == CORE,
         crypto: id == WAN || id == OTHER_WAN,
+        offload: None,
     }
 }
 
@@ -213,7 +214,7 @@ pub fn neighbour(port: PortId, address: &str) -> Object {
 fn topology() -> Vec<Object> {
     let vrfs = [GLOBAL, RED, BLUE, FRONT, OTHER_FRONT];
     let mut objects: Vec<Object> =
-        vrfs.into_iter().map(|id| Object::Vrf(Vrf { id, ttl: TtlModel::Uniform })).collect();
+        vrfs.into_iter().map(|id| Object::Vrf(Vrf { id, name: None, ttl: TtlModel::Uniform })).collect();
     let public = [("172.18.1.1", 24), ("2001:db8:18::1", 64)];
     objects.extend([
         Object::Port(port(WAN, FRONT, &public)),
@@ -283,6 +284,7 @@ pub fn policy(number: u32, wan: PortId, inside: VrfId) -> Policy {
         bundles: [v4, v6].map(|selector| Bundle { selector, outbound: SaId(number * 2 + 1) }).to_vec(),
         df: DfBit::Copy,
         fragmentation: Fragmentation::BeforeEncryption,
+        interface: None,
     }
 }
 
@@ -299,6 +301,7 @@ pub fn sa(number: u32, direction: Direction, wan: PortId, inside: VrfId, remote:
     Sa {
         id: SaId(id),
         direction,
+        policy: PolicyId(number),
         spi: if inbound { inbound_spi(number) } else { Spi(0x0C00_0000 + number) },
         front: front_of(wan),
         inside,

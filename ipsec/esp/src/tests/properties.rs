@@ -13,7 +13,7 @@ proptest! {
         payload in vec(any::<u8>(), 0..1600),
         next_header: u8,
         esn: bool,
-        window in 0_u16..1100,
+        window in 0_u16..4200,
         used in 0..u64::from(u32::MAX),
         high in 0_u64..5,
     ) {
@@ -40,7 +40,7 @@ proptest! {
         suite in select(suites()),
         mut packet in vec(any::<u8>(), 0..300),
         esn: bool,
-        window in 0_u16..1100,
+        window in 0_u16..4200,
         top: u32,
     ) {
         let mut inbound = Inbound::resume(&sa(suite, Replay { window, esn }), top.into()).unwrap();

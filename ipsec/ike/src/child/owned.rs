@@ -36,6 +36,15 @@ impl Children {
         }
     }
 
+    /// A child of version 2 is there, but another one carries its traffic and shall go on to: it only receives.
+    pub(crate) fn made_in_vain(&mut self, core: &mut Core, child: Box<Child>, session: &Session) {
+        let id = child.id;
+        core.out.push_back(Output::ChildReady(child.clone()));
+        let installed = record(core, child, session);
+        self.file(installed);
+        self.redundant(id);
+    }
+
     /// Of version 2: from now on this one carries the traffic.
     pub(super) fn switch(&mut self, core: &mut Core, id: ChildId) {
         let Some(child) = self.installed.get(&id) else { return };

@@ -64,6 +64,7 @@ fn push(chain: &mut Builder, kind: u16, data: Vec<u8>) {
 struct Proven<'a> {
     profile: &'a config::Profile,
     identity: Name,
+    own: Name,
     authentication: (&'static str, &'static str),
     /// With a post-quantum pre-shared key in them, or without.
     keys: Keys,
@@ -73,7 +74,7 @@ struct Proven<'a> {
 
 /// The IKE SA is established; it says so to the operator by `Event::Established`, which the caller adds.
 fn establish(session: &mut Session, core: &mut Core, secured: Secured, proven: Proven<'_>) {
-    let Proven { profile, identity, authentication, mut keys, ppk, mobike } = proven;
+    let Proven { profile, identity, own, authentication, mut keys, ppk, mobike } = proven;
     // No IV is ever used twice.
     keys.sealed = keys.sealed.max(secured.keys.sealed);
     // Two peers of ours must not rekey at the same moment.
@@ -83,6 +84,7 @@ fn establish(session: &mut Session, core: &mut Core, secured: Secured, proven: P
         keys,
         suite: secured.suite,
         identity,
+        own,
         authentication,
         peer: Capabilities { mobike, ..secured.peer },
         nat: secured.nat,

@@ -1,4 +1,4 @@
-//! What both sides want at once: every rule of RFC 7296 sections 2.8 and 2.25, and nothing else.
+//! What both sides want at once: every rule of RFC 7296 sections 2.8 and 2.25, and the one that it lacks.
 //!
 //! | the peer asks to …   | while we …                            | it gets                              |
 //! |----------------------|---------------------------------------|--------------------------------------|
@@ -13,9 +13,11 @@
 //! | rekey the IKE SA     | make, rekey or delete a child         | TEMPORARY_FAILURE                    |
 //! | rekey the IKE SA     | rekey it too                          | its IKE SA; then the nonces decide   |
 //! | delete the IKE SA    | do anything                           | its delete                           |
+//! | open an IKE SA       | open one with the same first child    | its IKE SA; then the SPIs decide     |
 //!
 //! Of two SAs that replace the same one, that with the lowest of the four nonces goes, by a delete of the side
-//! that made it. The other side's initiator deletes what both replace.
+//! that made it. The other side's initiator deletes what both replace. Of two IKE SAs that both sides opened at once
+//! for the same traffic that with the lower SPI of its initiator goes: by a delete of that side, or of ours in the end.
 
 use base::{PolicyId, Spi};
 use crypto::dh::Group;
@@ -25,8 +27,11 @@ use super::create_child::{Aim, Initiator};
 use super::session::{ChildRef, Life, Session};
 use super::task::{Denial, Task};
 use super::wire::notify::{CHILD_SA_NOT_FOUND, INVALID_KE_PAYLOAD, Notify, TEMPORARY_FAILURE};
-use crate::ChildId;
+use crate::engine::{Ike, LATE_DELETE, SESSION_GRACE};
 use crate::error::Refusal;
+use crate::session;
+use crate::want::Plan;
+use crate::{Child, ChildId, SessionId};
 
 /// A rekey of the peer's that was complete while ours of the same SA was on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +162,53 @@ fn later(what: &'static str) -> Denial {
 fn unknown(spi: Spi) -> Denial {
     let notify = Notify::of_child(CHILD_SA_NOT_FOUND, spi.0);
     Denial { refusal: Refusal::ignored("rekey-of-an-unknown-child"), notify }
+}
+
+/// Which of two goes, if the peer opened one while we opened the other.
+fn loser(one: &session::Session, other: &session::Session) -> Option<(SessionId, bool)> {
+    let since = |session: &session::Session| session.established().map(|sa| sa.since);
+    let (late, early) = if since(one) < since(other) { (other, one) } else { (one, other) };
+    let crossed = one.initiator() != other.initiator() && Some(late.created()) <= since(early);
+    let goes = if one.cookies().0 < other.cookies().0 { one } else { other };
+    crossed.then_some((goes.id(), goes.initiator()))
+}
+
+impl Ike {
+    /// The IKE SA that goes, and whether that is ours, because another one's child carries what this first child of its
+    /// own would.
+    pub(crate) fn crossing(&self, child: &Child) -> Option<(SessionId, bool)> {
+        let carrying = self.children.carrying(child.policy, &child.selector)?;
+        let other = self.sessions.get(&self.children.find(carrying)?.state.session?)?;
+        let session = self.sessions.get(&child.session).filter(|session| session.id() != other.id())?;
+        let are_first =
+            [session, other].iter().all(|one| one.children().len() == 1 && one.replaces().is_none());
+        loser(session, other).filter(|_| are_first)
+    }
+
+    /// IKE SAs of ours that have no answer yet and are to have a first child like this one of the peer's.
+    pub(crate) fn asking_for(&self, child: &Child) -> Vec<SessionId> {
+        let is_like = |plan: &Plan| (plan.entry.policy, plan.selector) == (child.policy, child.selector);
+        let between = self.sessions_between((child.front, child.local, child.remote));
+        let asking = between.filter_map(|session| match session {
+            session::Session::V2(one) if one.initiator && one.secured().is_none() => Some(one),
+            session::Session::V1(_) | session::Session::V2(_) => None,
+        });
+        let asking = asking.filter(|one| one.replaces.is_none() && one.plan().is_some_and(is_like));
+        asking.map(|one| one.id).collect()
+    }
+
+    /// The peer's opening serves as well. So both sides agree on what crossed: what was opened before the other side's
+    /// was up has been answered by then, or never comes up.
+    pub(crate) fn stop_asking(&mut self, id: SessionId) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        session.take_want().into_iter().for_each(|want| self.wants.fulfil(want));
+        self.forget(session);
+    }
+
+    /// It goes once nothing is on its way any more.
+    pub(crate) fn give_way(&mut self, (id, ours): (SessionId, bool)) {
+        self.retire(id, self.core.now + if ours { SESSION_GRACE } else { LATE_DELETE });
+    }
 }
 
 #[cfg(test)]

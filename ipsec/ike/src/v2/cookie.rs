@@ -10,6 +10,7 @@ use crypto::prf::Hash;
 
 use super::wire::notify;
 use super::wire::payload::Chain;
+use crate::admission::Cookies;
 use crate::core::Core;
 use crate::session::Message;
 use crate::wire::id::octets;
@@ -29,6 +30,8 @@ pub(crate) struct Secrets {
     current: Option<Dated>,
     previous: Option<Dated>,
     version: u8,
+    /// What peers have shown so far.
+    pub(crate) shown: Cookies,
 }
 
 #[derive(Clone)]
@@ -40,7 +43,7 @@ struct Dated {
 
 /// Whether a request may be looked at: there is no load, or it has the right cookie.
 pub(crate) fn admits(
-    core: &Core,
+    core: &mut Core,
     message: &Message<'_>,
     chain: &Chain<'_>,
     nonce: &[u8],
@@ -50,11 +53,17 @@ pub(crate) fn admits(
     if half_open < threshold as usize {
         return true;
     }
-    let Some(shown) = chain.notify(notify::COOKIE).map(|one| one.data) else { return false };
+    let Some(shown) = chain.notify(notify::COOKIE).map(|one| one.data) else {
+        core.cookies.shown.missing += 1;
+        return false;
+    };
     let secrets = [&core.cookies.current, &core.cookies.previous];
     let known = secrets.into_iter().flatten().filter(|dated| core.now < dated.since + LIFETIME * 2);
     let mut named = known.filter(|dated| shown.first() == Some(&dated.version));
-    named.any(|dated| crypto::equal(&dated.cookie(message, nonce), &shown))
+    let is_right = named.any(|dated| crypto::equal(&dated.cookie(message, nonce), &shown));
+    let count = &mut core.cookies.shown;
+    *if is_right { &mut count.right } else { &mut count.wrong } += 1;
+    is_right
 }
 
 /// The right cookie for a request.
@@ -67,7 +76,8 @@ pub(crate) fn of(core: &mut Core, message: &Message<'_>, nonce: &[u8]) -> Vec<u8
     let version = core.cookies.version.wrapping_add(1);
     let dated = Dated { version, secret, since: core.now };
     let cookie = dated.cookie(message, nonce);
-    core.cookies = Secrets { previous: core.cookies.current.take(), current: Some(dated), version };
+    let (previous, shown) = (core.cookies.current.take(), core.cookies.shown);
+    core.cookies = Secrets { previous, current: Some(dated), version, shown };
     cookie
 }
 

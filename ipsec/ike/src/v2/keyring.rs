@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use base::Prefix;
 
+use crate::Path;
 use crate::config::v2::{Config, Keyring, KeyringPeer, Profile, Remote};
 use crate::index::Index;
 use crate::wire::id::Name;
@@ -18,6 +19,8 @@ struct Lines {
     /// Of the ring.
     place: usize,
     addresses: BTreeMap<Prefix, usize>,
+    /// In lower case.
+    hosts: BTreeMap<String, usize>,
     identities: BTreeMap<Line, usize>,
     /// Of every prefix in both.
     lengths: BTreeSet<u8>,
@@ -52,26 +55,22 @@ impl Rings {
     }
 }
 
-/// As responder: by who the peer says it is, else by its address.
+/// Once the peer says who it is: by that, else by where it is.
 pub(crate) fn peer_of_name<'a>(
     index: &'a Index,
     profile: &Profile,
     name: &Name,
-    address: IpAddr,
+    path: &Path,
 ) -> Option<&'a KeyringPeer> {
     let lines = index.rings().of_profile(profile)?;
     let place = lines.describing(name).into_iter().find_map(|line| lines.identities.get(&line));
-    peer(index, lines, *place.or_else(|| lines.by_address(address))?)
+    peer(index, lines, *place.or_else(|| lines.at(index, path))?)
 }
 
-/// As initiator: by the peer's address.
-pub(crate) fn peer_of_address<'a>(
-    index: &'a Index,
-    profile: &Profile,
-    address: IpAddr,
-) -> Option<&'a KeyringPeer> {
+/// As initiator: by the host name under which we open to the peer, else by its address.
+pub(crate) fn peer_at<'a>(index: &'a Index, profile: &Profile, path: &Path) -> Option<&'a KeyringPeer> {
     let lines = index.rings().of_profile(profile)?;
-    peer(index, lines, *lines.by_address(address)?)
+    peer(index, lines, *lines.at(index, path)?)
 }
 
 fn peer<'a>(index: &'a Index, lines: &Lines, place: usize) -> Option<&'a KeyringPeer> {
@@ -87,6 +86,9 @@ impl Lines {
                 lines.lengths.insert(prefix.length());
                 lines.addresses.entry(prefix).or_insert(place);
             }
+            if let Some(host) = &peer.hostname {
+                lines.hosts.entry(host.to_ascii_lowercase()).or_insert(place);
+            }
             let Some(line) = peer.identity.as_ref().map(Line::of) else { continue };
             if let Line::Address(prefix) = &line {
                 lines.lengths.insert(prefix.length());
@@ -94,6 +96,11 @@ impl Lines {
             lines.identities.entry(line).or_insert(place);
         }
         lines
+    }
+
+    fn at(&self, index: &Index, path: &Path) -> Option<&usize> {
+        let mut hosts = index.hosts_at(path).filter_map(|host| self.hosts.get(&host.to_ascii_lowercase()));
+        hosts.next().or_else(|| self.by_address(path.remote.ip()))
     }
 
     /// The longest prefix, then configuration order.
@@ -144,7 +151,10 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
+
+    use base::VrfId;
 
     use super::*;
     use crate::config;
@@ -201,7 +211,9 @@ mod tests {
         let found = |peers: &[KeyringPeer], name: Name, address: &str| {
             let v2 = Config { keyrings: vec![ring(peers.to_vec())], ..Config::default() };
             let index = Index::of(config::Config { v2, ..config::Config::default() }.into());
-            peer_of_name(&index, &profile, &name, address.parse().unwrap()).map(|peer| peer.name.clone())
+            let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 500);
+            let path = Path { front: VrfId(0), local: at("192.0.2.1"), remote: at(address), marker: false };
+            peer_of_name(&index, &profile, &name, &path).map(|peer| peer.name.clone())
         };
         let host = |text: &str| Name::Fqdn(text.into());
         assert_eq!(found(&peers, host("pe.EXAMPLE.com"), "10.1.0.1").as_deref(), Some("host"));

@@ -14,7 +14,7 @@ const FIXED: u8 = 2;
 /// Ours for the peer that we open to.
 pub(crate) fn for_initiator<'a>(index: &'a Index, session: &Session) -> Option<&'a Ppk> {
     let profile = session.profile(index.config())?;
-    keyring::peer_of_address(index, profile, session.path.remote.ip())?.ppk.as_ref()
+    keyring::peer_at(index, profile, &session.path)?.ppk.as_ref()
 }
 
 /// Whether any peer that may come this way has one.

@@ -208,6 +208,7 @@ fn renewed(
         keys,
         suite,
         identity: old.identity.clone(),
+        own: old.own.clone(),
         authentication: old.authentication,
         peer: old.peer,
         nat: old.nat,

@@ -83,6 +83,8 @@ pub(crate) struct Established {
     pub(crate) suite: Suite,
     /// Who the peer proved to be.
     pub(crate) identity: Name,
+    /// Who we said we are.
+    pub(crate) own: Name,
     /// How we and how the peer proved it.
     pub(crate) authentication: (&'static str, &'static str),
     pub(crate) peer: Capabilities,

@@ -19,12 +19,14 @@ pub struct Ikev2Sa {
     pub initiator: bool,
     pub profile: Option<String>,
     pub identity: Option<String>,
-    /// These five are empty until the peer is known.
+    /// These six are empty until the peer is known.
     pub encryption: Option<String>,
     pub integrity: Option<String>,
     pub prf: Option<String>,
     /// Of the first key exchange, then of the additional ones.
     pub groups: Vec<u16>,
+    /// Who we said we are.
+    pub own_identity: Option<String>,
     /// How we and how the peer proved who we are, for instance `PSK`.
     pub authentication: Option<(String, String)>,
     /// Its own lifetime, and for how long it is up.
@@ -116,6 +118,10 @@ pub struct Admission {
     pub outgoing_rejected: u64,
     pub rejected_for_load: u64,
     pub rejected_for_limit: u64,
+    /// Of IKE_SA_INIT under load: those that showed the right cookie, a wrong one, and none.
+    pub cookies_right: u64,
+    pub cookies_wrong: u64,
+    pub cookies_missing: u64,
 }
 
 /// All that is known of a peer.

@@ -13,7 +13,16 @@ pub(super) fn calls(of: &Admission) -> String {
 
 /// The requests are those of both versions: admission does not tell them apart.
 pub(super) fn second(of: &Admission) -> String {
-    format!("{RULE}\n                   Crypto IKEv2 SA Statistics\n{RULE}\n{}", table(of, "IKEv2"))
+    let challenged = of.cookies_right + of.cookies_wrong + of.cookies_missing;
+    format!(
+        "{RULE}\n                   Crypto IKEv2 SA Statistics\n{RULE}\n{}\
+         Incoming IKEv2 Cookie Challenged Requests: {challenged}\n    \
+         accepted: {} rejected: {} rejected no cookie: {}\n",
+        table(of, "IKEv2"),
+        of.cookies_right,
+        of.cookies_wrong,
+        of.cookies_missing
+    )
 }
 
 fn table(of: &Admission, what: &str) -> String {

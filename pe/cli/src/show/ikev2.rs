@@ -89,6 +89,7 @@ fn line(sa: &Ikev2Sa) -> String {
 
 fn details(text: &mut String, sa: &Ikev2Sa) {
     let _ = writeln!(text, "      Local spi: {}       Remote spi: {}", sa.spis.0, sa.spis.1);
+    let _ = writeln!(text, "      Local id: {}", none_or(sa.own_identity.as_ref()));
     let _ = writeln!(text, "      Remote id: {}", none_or(sa.identity.as_ref()));
     let _ = writeln!(text, "      Profile: {}", none_or(sa.profile.as_ref()));
     let on = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };

@@ -19,7 +19,8 @@ pub(super) fn forwarding(entries: &[LabelEntry]) -> String {
             (None, _) => "-".to_owned(),
         };
         let next_hop = entry.next_hop.map(|next_hop| next_hop.to_string()).unwrap_or_default();
-        let (outgoing, bytes) = (&entry.outgoing, entry.bytes);
+        let outgoing = &entry.outgoing;
+        let bytes = entry.bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         let line = format!("{local:<10} {outgoing:<10} {prefix:<20} {bytes:<13} {interface:<14} {next_hop}");
         let _ = writeln!(text, "{}", line.trim_end());
     }

@@ -303,8 +303,8 @@ fn labels_come_in_columns() {
         outgoing: outgoing.into(),
         prefix: "10.2.0.0/16".into(),
         vrf: Some("vpn1".into()),
-        bytes: 5400,
-        packets: 10,
+        bytes: Some(5400),
+        packets: Some(10),
         interface: interface.map(str::to_owned),
         next_hop: next_hop.map(ip),
     };
@@ -314,6 +314,20 @@ fn labels_come_in_columns() {
         entry(None, "No Label", None, Some("10.0.0.2")),
     ];
     golden("mpls", &plain(&Response::MplsForwarding(entries)));
+}
+
+#[test]
+fn the_dataplane_shows_what_it_lacks_and_refuses() {
+    let feature = |name: &str, state: &str, found| Feature { name: name.into(), state: state.into(), found };
+    let of = Dataplane {
+        backend: "linux".into(),
+        features: vec![feature("VRF", "", true), feature("MPLS", "modprobe mpls_router", false)],
+        problems: vec!["wan0 does not offload ESP: done in software".into()],
+        refused: vec!["label 100: there is no MPLS".into()],
+    };
+    golden("dataplane", &plain(&Response::Dataplane(of)));
+    let of = Dataplane { backend: "user".into(), features: vec![], problems: vec![], refused: vec![] };
+    assert_eq!(plain(&Response::Dataplane(of)), "Dataplane: user (onrampd itself forwards)\n");
 }
 
 #[test]

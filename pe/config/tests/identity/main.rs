@@ -164,7 +164,7 @@ fn sets() -> impl Strategy<Value = BTreeMap<String, TransformSet>> {
 }
 
 fn window() -> impl Strategy<Value = u16> {
-    select(vec![0, 64, 128, 256, 512, 1024])
+    select(vec![0, 64, 128, 256, 512, 1024, 2048, 4096])
 }
 
 fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
@@ -198,6 +198,7 @@ fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
                 crypto_map_ipv6,
                 df,
                 fragmentation,
+                offload: None,
                 shutdown,
                 tunnel: None,
             }

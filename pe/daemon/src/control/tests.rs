@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use base::{SaId, VrfId};
+use base::{PolicyId, SaId, VrfId};
 use config::Config;
-use dataplane::{Counters, Rejected};
+use dataplane::{Counters, Facts, Object, Rejected, TtlModel, Vrf};
 
 use super::*;
 use crate::queue::{Queue, queue};
@@ -34,7 +34,8 @@ impl Engine for Scripted {
                     Some("bad") => Err("no such device".to_owned()),
                     _ => Ok(Summary { ops: 3 }),
                 };
-                seen.outputs.push_back(Output::Apply(vec![Op::Unset(dataplane::Key::Vrf(VrfId(1))); 3]));
+                let keys = [Key::Sa(SaId(1)), Key::Vrf(VrfId(1)), Key::Policy(PolicyId(1))];
+                seen.outputs.push_back(Output::Apply(keys.map(Op::Unset).to_vec()));
                 seen.outputs.push_back(Output::Configured(answer));
                 "configure"
             }
@@ -50,7 +51,7 @@ impl Engine for Scripted {
             Input::Event(_) => "event",
             Input::Ike(datagram) => {
                 seen.outputs.push_back(Output::Ike(datagram));
-                seen.outputs.push_back(Output::Apply(vec![Op::Unset(dataplane::Key::Vrf(VrfId(1))); 2]));
+                seen.outputs.push_back(Output::Apply(vec![Op::Unset(Key::Vrf(VrfId(1))); 2]));
                 "ike"
             }
             Input::Answer(..) => "answer",
@@ -75,12 +76,16 @@ impl Engine for Scripted {
 struct Picky(Rc<RefCell<Seen>>, bool);
 
 impl Dataplane for Picky {
-    fn apply(&mut self, ops: &[Op]) -> Result<(), Rejected> {
+    fn apply(&mut self, ops: &[Op]) -> Result<(), Vec<Rejected>> {
         self.0.borrow_mut().applied.push(ops.len());
         match ops.len() {
-            3 if self.1 => Err(Rejected { index: 1, reason: "no such port".to_owned() }),
+            3 if self.1 => Err(vec![Rejected { index: 1, reason: "no such port".to_owned() }]),
             _ => Ok(()),
         }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { backend: "picky", ..Facts::default() }
     }
 
     fn poll(&mut self) -> Option<Event> {
@@ -110,7 +115,7 @@ fn bench(path: &str, picky: bool) -> Bench {
     let refuse = |_: &pki::Request| Err(pki::Refusal { what: "unknown-ca", detail: String::new() });
     let workers = Workers::start(&queue, Arc::new(refuse), Arc::default()).unwrap();
     let validator = Arc::new(Validator::new(|_| Vec::new()));
-    let beside = Beside { workers, validator, names: Arc::default() };
+    let beside = Beside { workers, validator, names: Arc::default(), keeps_forwarding: false };
     let source = Source { path: path.into(), ports: Vec::new() };
     let (engine, dataplane) = (Scripted(Rc::clone(&seen)), Picky(Rc::clone(&seen), picky));
     Bench { seen, control: Control::new(engine, dataplane, source, arrivals, sender, beside), queue, errands }
@@ -119,6 +124,11 @@ fn bench(path: &str, picky: bool) -> Bench {
 fn config(hostname: &str) -> Loaded {
     let config = Config { hostname: Some(hostname.to_owned()), ..Config::default() };
     Loaded { config: Arc::new(config), trustpoints: pe::Trustpoints::default(), warnings: String::new() }
+}
+
+fn linux() -> Loaded {
+    let config = Config { dataplane: Backend::Linux, ..Config::default() };
+    Loaded { config: Arc::new(config), ..self::config("pe") }
 }
 
 /// Answers the flush, as the network thread would, and gives back all other errands.
@@ -148,17 +158,63 @@ fn a_stop_clears_every_session_and_waits_for_what_is_to_be_sent() {
 }
 
 #[test]
+fn at_a_stop_the_kernel_loses_what_it_forwards_by_but_keeps_ports_and_policies() {
+    let bench = bench("/nonexistent", false);
+    let served = serve(bench.errands);
+    bench.queue.send_blocking(Arrival::Stop(None));
+    assert_eq!(bench.control.run(Vec::new(), linux()), Ok(()));
+    assert_eq!(bench.seen.borrow().inputs, ["configure", "request", "configure"]);
+    assert_eq!(bench.seen.borrow().applied, [3, 1], "of three the SA alone");
+    served.join().unwrap();
+}
+
+#[test]
+fn where_the_kernel_is_to_forward_on_a_stop_takes_nothing_away_and_tells_nobody() {
+    let mut bench = bench("/nonexistent", false);
+    bench.control.beside.keeps_forwarding = true;
+    bench.queue.send_blocking(Arrival::Stop(None));
+    assert_eq!(bench.control.run(Vec::new(), linux()), Ok(()));
+    assert_eq!(bench.seen.borrow().inputs, ["configure"]);
+    assert_eq!(bench.seen.borrow().applied, [3]);
+}
+
+#[test]
+fn another_dataplane_needs_a_restart() {
+    let path = std::env::temp_dir().join(format!("onrampd-dataplane-{}.conf", std::process::id()));
+    std::fs::write(&path, "dataplane linux\n").unwrap();
+    let mut bench = bench(path.to_str().unwrap(), false);
+    let api::Response::Failed { error, hint } = bench.control.reload() else { panic!("not refused") };
+    std::fs::remove_file(&path).unwrap();
+    assert!(error.contains("another dataplane") && hint.unwrap().contains("restart"), "{error}");
+    assert!(bench.seen.borrow().inputs.is_empty());
+}
+
+#[test]
+fn what_the_dataplane_refused_is_asked_for_again_at_a_reload() {
+    let mut bench = bench("/nonexistent", true);
+    bench.control.configure(config("pe")).unwrap_err();
+    let api::Dataplane { refused, .. } = bench.control.facts();
+    assert_eq!(refused, ["no such port"]);
+    bench.control.configure(config("pe")).unwrap_err();
+    assert_eq!(bench.seen.borrow().applied, [3, 1, 3], "the refused one alone comes again, then the news");
+}
+
+#[test]
 fn a_first_configuration_that_is_refused_ends_the_run_with_its_reason() {
     let bench = bench("/nonexistent", false);
     assert_eq!(bench.control.run(Vec::new(), config("bad")), Err("no such device".to_owned()));
 }
 
 #[test]
-fn ops_after_a_refused_one_are_still_applied_and_the_refusal_is_told() {
+fn a_refusal_is_told_until_its_object_is_set_with_success_or_goes() {
     let mut bench = bench("/nonexistent", true);
     let refusal = bench.control.configure(config("pe")).unwrap_err();
-    assert_eq!(refusal, "the dataplane refused: no such port");
-    assert_eq!(bench.seen.borrow().applied, [3, 1]);
+    assert_eq!(refusal, "the dataplane refuses: no such port");
+    bench.control.apply(&[Op::Unset(Key::Vrf(VrfId(2)))]);
+    assert_eq!(bench.control.refused.len(), 1, "another's success says nothing");
+    bench.control.apply(&[Op::Set(Object::Vrf(Vrf { id: VrfId(1), name: None, ttl: TtlModel::Pipe }))]);
+    assert!(bench.control.refused.is_empty());
+    assert_eq!(bench.seen.borrow().applied, [3, 1, 1]);
 }
 
 #[test]

@@ -22,12 +22,24 @@ pub(crate) async fn install(ports: &[&HostPort]) -> Result<(), String> {
     spawn_blocking(move || run(&script)).await.map_err(|error| format!("nft: {error}"))?
 }
 
+/// Takes away what an earlier run left: where the kernel forwards, nothing may stand in its way. Without nft
+/// there is nothing of ours.
+pub(crate) async fn lift() -> Result<(), String> {
+    let lift = || {
+        let there = nft(&["list", "table", "netdev", "onramp"]).stderr(Stdio::null()).status();
+        if there.is_ok_and(|status| status.success()) { run("delete table netdev onramp\n") } else { Ok(()) }
+    };
+    spawn_blocking(lift).await.map_err(|error| format!("nft: {error}"))?
+}
+
+fn nft(arguments: &[&str]) -> Command {
+    let mut nft = Command::new("nft");
+    nft.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    nft
+}
+
 fn run(script: &str) -> Result<(), String> {
-    let mut nft = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+    let mut nft = nft(&["-f", "-"])
         .spawn()
         .map_err(|error| format!("the program nft cannot be run ({error}): install nftables"))?;
     if let Some(mut input) = nft.stdin.take() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use config::model::Backend;
 use pe::{Host, HostPort};
 
 use super::netlink::{Kernel, Link};
@@ -38,14 +39,20 @@ async fn steps(
 ) -> Result<(), String> {
     let links = kernel.links().await?;
     let ports = present(host, &links);
-    outcome.faults.extend(sysctl::set(&ports));
-    outcome.guard = guard::install(&ports).await.err();
+    if host.backend == Backend::User {
+        outcome.faults.extend(sysctl::set(&ports));
+        outcome.guard = guard::install(&ports).await.err();
+    }
     for port in &ports {
         let Some(link) = links.iter().find(|link| link.name == port.device) else { continue };
         if prepare(link.index) {
             let what = format!("{} with MTU {}", port.device, port.mtu);
             note(outcome, &what, kernel.prepare(link, port).await);
         }
+    }
+    if host.backend == Backend::Linux {
+        // All else is the dataplane's.
+        return Ok(());
     }
     let wanted = Wanted::of(host);
     let links = kernel.links().await?;

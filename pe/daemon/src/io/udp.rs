@@ -5,16 +5,19 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use base::VrfId;
+use base::{Family, VrfId};
+use config::model::Backend;
 use ike::{Datagram, Path};
 use pe::HostPort;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, spawn_local};
 
+use super::hold;
 use crate::log::Tally;
 use crate::queue::Queue;
 
@@ -47,16 +50,19 @@ pub(crate) struct Sockets {
     open: BTreeMap<Place, Open>,
     waiting: Vec<(Instant, Datagram)>,
     queue: Queue,
+    /// Where the holder of port 4500 listens.
+    holder: PathBuf,
     overflow: Rc<RefCell<Tally>>,
     unsendable: Tally,
 }
 
 impl Sockets {
-    pub(crate) fn new(queue: Queue) -> Self {
+    pub(crate) fn new(queue: Queue, holder: PathBuf) -> Self {
         Self {
             open: BTreeMap::new(),
             waiting: Vec::new(),
             queue,
+            holder,
             overflow: Rc::new(RefCell::new(Tally::new("IKE datagrams dropped: the queue is full"))),
             unsendable: Tally::new("IKE datagrams not sent: no socket or no buffer for them"),
         }
@@ -64,8 +70,9 @@ impl Sockets {
 
     /// Opens what is missing and closes what is not wanted; what stays is not touched. What waited for a
     /// socket leaves. Returns what could not be opened.
-    pub(crate) fn reconcile(&mut self, ports: &[&HostPort]) -> Vec<String> {
+    pub(crate) fn reconcile(&mut self, backend: Backend, ports: &[&HostPort]) -> Vec<String> {
         let wanted = places(ports);
+        let before: Vec<_> = self.open.keys().cloned().collect();
         self.open.retain(|place, open| {
             let keep = wanted.contains(place);
             if !keep {
@@ -78,16 +85,31 @@ impl Sockets {
             if self.open.contains_key(&place) {
                 continue;
             }
-            match open(&place) {
+            match open(&place, backend) {
                 Ok(socket) => self.start(place, socket),
                 Err(error) => faults.push(format!("UDP {} on {}: {error}", place.local, place.device)),
             }
+        }
+        if !self.open.keys().eq(&before) {
+            faults.extend(self.keep(backend));
         }
         let waited = std::mem::take(&mut self.waiting).into_iter();
         waited
             .filter(|(since, _)| since.elapsed() < WORTH)
             .for_each(|(since, datagram)| self.send_or_wait(since, datagram));
         faults
+    }
+
+    /// Where the kernel takes ESP from our sockets, they outlive us.
+    fn keep(&self, backend: Backend) -> Option<String> {
+        let with_esp = self.open.iter().filter(|(place, _)| place.local.port() == IKE_NAT);
+        let sockets: Vec<&UdpSocket> = with_esp.map(|(_, open)| &*open.socket).collect();
+        if backend == Backend::User || sockets.is_empty() {
+            hold::release(&self.holder);
+            return None;
+        }
+        let held = hold::hold(&self.holder, sockets.into_iter());
+        held.err().map(|error| format!("UDP 4500 will not outlive the daemon: {error}"))
     }
 
     fn start(&mut self, place: Place, socket: UdpSocket) {
@@ -133,7 +155,7 @@ fn places(ports: &[&HostPort]) -> Vec<Place> {
     places.collect()
 }
 
-fn open(place: &Place) -> io::Result<UdpSocket> {
+fn open(place: &Place, backend: Backend) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(place.local), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -141,7 +163,16 @@ fn open(place: &Place) -> io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind_device(Some(place.device.as_bytes()))?;
     socket.bind(&place.local.into())?;
+    if backend == Backend::Linux {
+        share(&socket, place.local)?;
+    }
     UdpSocket::from_std(socket.into())
+}
+
+/// With the ESP of the kernel.
+fn share(socket: &Socket, local: SocketAddr) -> io::Result<()> {
+    sys::exempt_from_ipsec(socket, Family::of(local.ip()))?;
+    if local.port() == IKE_NAT { sys::give_esp_to_kernel(socket) } else { Ok(()) }
 }
 
 async fn receive(
@@ -203,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_before_its_socket_is_open_waits_but_not_for_long() {
-        let mut sockets = Sockets::new(crate::queue::queue().0);
+        let mut sockets = Sockets::new(crate::queue::queue().0, PathBuf::new());
         let path = Path {
             front: VrfId::GLOBAL,
             local: "192.0.2.1:500".parse().unwrap(),
@@ -211,10 +242,10 @@ mod tests {
             marker: false,
         };
         sockets.send(Datagram { path, bytes: vec![1] });
-        sockets.reconcile(&[]);
+        sockets.reconcile(Backend::User, &[]);
         assert_eq!(sockets.waiting.len(), 1, "still no socket");
         sockets.waiting[0].0 -= WORTH;
-        sockets.reconcile(&[]);
+        sockets.reconcile(Backend::User, &[]);
         assert!(sockets.waiting.is_empty());
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::PortId;
+use config::model::Backend;
 use pe::{Device, Host, Input};
 
 use super::netlink::{Known, Link};
@@ -12,7 +13,7 @@ use super::netlink::{Known, Link};
 #[derive(Default)]
 pub(crate) struct Watch {
     links: BTreeMap<u32, Link>,
-    /// Wire ports by device name.
+    /// Wire ports by device name; none where the kernel forwards.
     ports: BTreeMap<String, PortId>,
     owned: BTreeSet<String>,
     asked: BTreeSet<(PortId, IpAddr)>,
@@ -29,7 +30,9 @@ impl Watch {
     /// The ports changed. Neighbours of ports that went are forgotten, the others told again.
     pub(crate) fn host(&mut self, host: &Host) {
         self.owned = host.ports.iter().map(|port| port.device.clone()).collect();
-        self.ports = host.ports.iter().filter(|p| !p.host).map(|p| (p.device.clone(), p.port)).collect();
+        // The kernel's neighbours are its own where it forwards.
+        let wires = host.ports.iter().filter(|port| !port.host && host.backend == Backend::User);
+        self.ports = wires.map(|port| (port.device.clone(), port.port)).collect();
         let ports: BTreeSet<_> = self.ports.values().copied().collect();
         self.asked.retain(|(port, _)| ports.contains(port));
         self.told.clear();

@@ -1,15 +1,19 @@
 //! Fetches from HTTP servers in the VRF of a trustpoint (VRF-13). A connection of a VRF carries the VRF's mark, by
-//! which the kernel hands it to the dataplane: routes, labels and crypto maps hold as for any other packet.
+//! which the kernel hands it to the dataplane, or is bound to the VRF's device where the kernel forwards: routes,
+//! labels and crypto maps hold as for any other packet.
 
 use std::collections::BTreeMap;
+use std::fs::{self, DirEntry};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::{Family, Prefix, VrfId};
+use config::model::Backend;
 use pe::{Host, HostPort};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -40,15 +44,41 @@ pub(crate) struct Network {
 /// From where a connection is opened.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    pub(crate) mark: Option<u32>,
+    pub(crate) into: Through,
     /// `None`: the kernel chooses.
     pub(crate) source: Option<IpAddr>,
 }
 
+/// What leads a packet of ours into its VRF.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Through {
+    Global,
+    /// A mark, by which the kernel hands it to the dataplane.
+    Mark(u32),
+    /// The kernel's own device of the VRF.
+    Device(String),
+}
+
+impl Origin {
+    /// Makes `socket` one of its VRF.
+    pub(crate) fn place(&self, socket: &Socket) -> io::Result<()> {
+        match &self.into {
+            Through::Global => Ok(()),
+            Through::Mark(mark) => socket.set_mark(*mark),
+            Through::Device(device) => socket.bind_device(Some(device.as_bytes())),
+        }
+    }
+}
+
 impl Network {
     pub(super) const fn new(resolve: Resolve) -> Self {
-        let host =
-            Host { ports: Vec::new(), routes: Vec::new(), vrfs: BTreeMap::new(), servers: BTreeMap::new() };
+        let host = Host {
+            backend: Backend::User,
+            ports: Vec::new(),
+            routes: Vec::new(),
+            vrfs: BTreeMap::new(),
+            servers: BTreeMap::new(),
+        };
         Self { resolve, host: Mutex::new(host), next_port: AtomicU16::new(0) }
     }
 
@@ -101,9 +131,7 @@ impl Network {
 
     fn open(&self, origin: &Origin, remote: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
-        if let Some(mark) = origin.mark {
-            socket.set_mark(mark)?;
-        }
+        origin.place(&socket)?;
         socket.set_reuse_address(true)?;
         let any = match Family::of(remote.ip()) {
             Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -134,10 +162,8 @@ impl Network {
 pub(crate) fn origin(host: &Host, vrf: Option<&str>, remote: IpAddr) -> Result<Origin, String> {
     let Some(name) = vrf else {
         let way = way(host, VrfId::GLOBAL, remote);
-        return Ok(Origin {
-            mark: None,
-            source: way.and_then(|way| source(host, way, VrfId::GLOBAL, remote)),
-        });
+        let source = way.and_then(|way| source(host, way, VrfId::GLOBAL, remote));
+        return Ok(Origin { into: Through::Global, source });
     };
     let id = *host.vrfs.get(name).ok_or_else(|| format!("there is no VRF {name}"))?;
     if !host.ports.iter().any(|port| port.vrf == id && port.host) {
@@ -146,7 +172,25 @@ pub(crate) fn origin(host: &Host, vrf: Option<&str>, remote: IpAddr) -> Result<O
     let way = way(host, id, remote).ok_or_else(|| format!("VRF {name} has no route to {remote}"))?;
     let source =
         source(host, way, id, remote).ok_or_else(|| format!("VRF {name} has no address to ask from"))?;
-    Ok(Origin { mark: Some(mark(id)), source: Some(source) })
+    let into = match host.backend {
+        Backend::User => Through::Mark(mark(id)),
+        Backend::Linux => Through::Device(device(name)),
+    };
+    Ok(Origin { into, source: Some(source) })
+}
+
+/// What the Linux dataplane calls a VRF: by its name, unless the kernel takes no device by that name.
+fn device(vrf: &str) -> String {
+    let all = Path::new("/sys/class/net");
+    if all.join(vrf).exists() {
+        return vrf.to_owned();
+    }
+    let alias = format!("onramp: vrf {vrf}");
+    let is_it = |device: &DirEntry| {
+        fs::read_to_string(device.path().join("ifalias")).is_ok_and(|of| of.trim_end() == alias)
+    };
+    let found = fs::read_dir(all).into_iter().flatten().flatten().find(is_it);
+    found.map_or_else(|| vrf.to_owned(), |device| device.file_name().to_string_lossy().into_owned())
 }
 
 /// The port by which packets to `remote` leave.
@@ -326,19 +370,34 @@ mod tests {
         let from = |vrf, remote: &str| origin(&host, vrf, remote.parse().unwrap());
         let address = |text: &str| Some(text.parse().unwrap());
         let red = from(Some("red"), "198.51.100.7").unwrap();
-        assert_eq!(red, Origin { mark: Some(1_000_001), source: address("192.0.2.1") });
+        assert_eq!(red, Origin { into: Through::Mark(1_000_001), source: address("192.0.2.1") });
         let blue = from(Some("blue"), "198.51.100.7").unwrap();
-        assert_eq!(blue, Origin { mark: Some(1_000_002), source: address("192.0.2.1") }, "through its TUN");
+        assert_eq!(
+            blue,
+            Origin { into: Through::Mark(1_000_002), source: address("192.0.2.1") },
+            "through its TUN"
+        );
         assert_eq!(from(Some("red"), "2001:db8::9").unwrap().source, address("2001:db8::1"));
         assert!(from(Some("blue"), "8.8.8.8").unwrap_err().contains("no route to 8.8.8.8"));
         assert!(from(Some("void"), "8.8.8.8").unwrap_err().contains("not up"));
     }
 
     #[test]
+    fn where_the_kernel_forwards_a_connection_is_bound_to_the_device_of_its_vrf() {
+        let host = Host { backend: Backend::Linux, ..two_vrfs() };
+        let red = origin(&host, Some("red"), "198.51.100.7".parse().unwrap()).unwrap();
+        assert_eq!(red.into, Through::Device("red".to_owned()));
+        assert_eq!(origin(&host, None, "8.8.8.8".parse().unwrap()).unwrap().into, Through::Global);
+    }
+
+    #[test]
     fn the_global_table_is_the_kernels_unless_the_way_leads_into_the_dataplane() {
         let host = two_vrfs();
         let from = |remote: &str| origin(&host, None, remote.parse().unwrap()).unwrap();
-        assert_eq!(from("8.8.8.8"), Origin { mark: None, source: None });
-        assert_eq!(from("203.0.113.7"), Origin { mark: None, source: Some(IpAddr::from([10, 0, 0, 1])) });
+        assert_eq!(from("8.8.8.8"), Origin { into: Through::Global, source: None });
+        assert_eq!(
+            from("203.0.113.7"),
+            Origin { into: Through::Global, source: Some(IpAddr::from([10, 0, 0, 1])) }
+        );
     }
 }

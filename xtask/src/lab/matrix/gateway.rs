@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::scenario::{Cell, Peer, Phase};
+use super::scenario::{Cell, Network, Peer, Phase};
 use super::{libreswan, strongswan};
 use crate::lab::node::{Node, Outcome};
 use crate::lab::{Lab, swan, until};
@@ -28,8 +28,8 @@ pub(super) struct Pair {
 }
 
 impl<'a> Gateway<'a> {
-    pub(super) fn of(lab: &'a Lab, peer: Peer) -> Result<Self> {
-        Ok(Self { peer, node: lab.node(peer.word())? })
+    pub(super) fn of(lab: &'a Lab, network: Network) -> Result<Self> {
+        Ok(Self { peer: network.peer, node: lab.node(network.word)? })
     }
 
     /// Writes the cell's configuration where the node reads it.
@@ -157,7 +157,7 @@ impl<'a> Gateway<'a> {
         };
         let waited = until(20, || Ok(self.node.run(question)?.success));
         if waited.is_err() {
-            bail!("{} does not start: {}", self.peer.word(), self.node.log()?);
+            bail!("{} does not start: {}", self.node.name, self.node.log()?);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The addresses of the lab: the same in the three networks, one for each peer.
+//! The addresses of the lab: the same in all its networks.
 
 use super::scenario::{Cell, Proof, Role};
 

@@ -16,7 +16,7 @@ pub(super) enum Peer {
 impl Peer {
     pub(super) const ALL: [Self; 3] = [Self::Swan, Self::Kern, Self::Libre];
 
-    /// The word in the names of its nodes.
+    /// As the names of cells have it.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Swan => "swan",
@@ -25,6 +25,34 @@ impl Peer {
         }
     }
 }
+
+/// One of the networks side by side, and the peer in it.
+#[derive(Clone, Copy)]
+pub(super) struct Network {
+    /// The last word in the names of its nodes.
+    pub(super) word: &'static str,
+    pub(super) peer: Peer,
+}
+
+impl Network {
+    /// A kernel in a process is slow: two share the cells of such a peer.
+    pub(super) const ALL: [Self; 5] = [
+        Self { word: "swan", peer: Peer::Swan },
+        Self { word: "kern", peer: Peer::Kern },
+        Self { word: "libre", peer: Peer::Libre },
+        Self { word: "kern2", peer: Peer::Kern },
+        Self { word: "libre2", peer: Peer::Libre },
+    ];
+
+    /// Whether there is enough to do for it.
+    pub(super) fn is_wanted(self, cells: &[Cell]) -> bool {
+        let of_peer = cells.iter().filter(|cell| cell.peer == self.peer).count();
+        of_peer >= if self.word == self.peer.word() { 1 } else { MANY }
+    }
+}
+
+/// Cells that are worth a second network.
+const MANY: usize = 20;
 
 /// Who opens the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

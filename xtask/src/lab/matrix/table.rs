@@ -214,7 +214,7 @@ fn refusals() -> Vec<Scenario> {
             Main,
             Auth::Psk,
             Selectors,
-            ["proxy-identities-not-admitted", "INVALID-ID-INFORMATION"],
+            ["proxy-identities-not-admitted", "invalid-id-information"],
         ),
         refused(
             "v2, other selectors",

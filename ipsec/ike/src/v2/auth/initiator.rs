@@ -98,14 +98,15 @@ fn means(session: &mut Session, core: &Core, profile: &config::Profile) -> Resul
         let secured = session.secured().ok_or_else(reconfigured)?;
         return Signer::of(&core.config, profile, secured).map(Means::Signature);
     }
-    let peer = keyring::peer_of_address(&core.index, profile, address);
+    let peer = keyring::peer_at(&core.index, profile, &session.path);
     if let Some(peer) = peer {
         session.tell(core, Fact::chosen(Kind::Key, &peer.name));
     }
     let key = profile::own_key(profile, peer).ok_or_else(|| {
         let ring = profile.keyring.as_deref().unwrap_or("(none)");
         let detail = format!(
-            "no local pre-shared key for {address} in keyring {ring} of profile {}: add a peer with that address",
+            "no local pre-shared key for {address} in keyring {ring} of profile {}: add a peer with that address or \
+             with the host name of the map entry",
             profile.name
         );
         Refusal::because(Blame::Refused, "no-pre-shared-key", detail)
@@ -286,7 +287,7 @@ fn by_secret(
 ) -> Result<Step, Refusal> {
     let (profile, name) = (&claiming.profile, &response.name);
     is_admitted(profile, name, false)?;
-    let peer = keyring::peer_of_name(&core.index, profile, name, session.path.remote.ip());
+    let peer = keyring::peer_of_name(&core.index, profile, name, &session.path);
     if !profile::takes_keys(profile) {
         let detail = format!(
             "{name} proves itself with a pre-shared key, which profile {} does not take",
@@ -375,7 +376,8 @@ fn conclude(
     let mobike = claiming.profile.mobike && chain.notified(notify::MOBIKE_SUPPORTED);
     let authentication = (claiming.means.word(), word);
     let profile = &claiming.profile;
-    let proven = Proven { profile, identity: name, authentication, keys, ppk, mobike };
+    let own = claiming.name.clone();
+    let proven = Proven { profile, identity: name, own, authentication, keys, ppk, mobike };
     establish(session, core, secured, proven);
     if chain.notified(notify::INITIAL_CONTACT) {
         core.events.push_back(Event::InitialContact(session.id));

@@ -174,7 +174,7 @@ fn key(
     name: &Name,
 ) -> Result<Secret, Refusal> {
     let address = session.path.remote.ip();
-    let peer = keyring::peer_of_name(&core.index, profile, name, address);
+    let peer = keyring::peer_of_name(&core.index, profile, name, &session.path);
     if let Some(peer) = peer {
         session.tell(core, Fact::chosen(Kind::Key, &peer.name));
     }
@@ -197,9 +197,9 @@ fn keys(
     judging: &Judging,
     chain: &Chain<'_>,
 ) -> Result<(Keys, Option<Ppk>, Auth), Refusal> {
-    let address = session.path.remote.ip();
     let peer = judging.profile.as_ref();
-    let peer = peer.and_then(|profile| keyring::peer_of_name(&core.index, profile, &judging.name, address));
+    let peer =
+        peer.and_then(|profile| keyring::peer_of_name(&core.index, profile, &judging.name, &session.path));
     let ours = peer.and_then(|peer| peer.ppk.as_ref());
     let named = chain.notify(notify::PPK_IDENTITY);
     let mut keys = judging.keys.clone();
@@ -330,7 +330,7 @@ fn means(
         let secured = session.secured().ok_or_else(reconfigured)?;
         return Signer::of(&core.config, profile, secured).map(Means::Signature);
     }
-    let peer = keyring::peer_of_name(&core.index, profile, &judging.name, session.path.remote.ip());
+    let peer = keyring::peer_of_name(&core.index, profile, &judging.name, &session.path);
     let key = profile::own_key(profile, peer).ok_or_else(|| {
         let detail = format!(
             "no local pre-shared key for {} in the keyring of profile {}",
@@ -379,7 +379,8 @@ fn conclude(session: &mut Session, core: &mut Core, judging: Judging, auth: Auth
     let ours = judging.means.as_ref().map_or("", Means::word);
     let ppk = judging.ppk.is_some();
     let (identity, authentication, keys) = (judging.name.clone(), (ours, judging.word), judging.keys.clone());
-    establish(session, core, secured, Proven { profile, identity, authentication, keys, ppk, mobike });
+    let proven = Proven { profile, identity, own: name, authentication, keys, ppk, mobike };
+    establish(session, core, secured, proven);
     if request.notified(notify::INITIAL_CONTACT) {
         core.events.push_back(Event::InitialContact(session.id));
     }

@@ -130,6 +130,7 @@ impl Pair {
                 keys,
                 suite: suite.clone(),
                 identity: Name::Address(ADDRESSES[1 - who].parse().unwrap()),
+                own: Name::Address(ADDRESSES[who].parse().unwrap()),
                 authentication: ("PSK", "PSK"),
                 peer: Capabilities { mobike: setup.mobike, redirect: true, ..Capabilities::default() },
                 nat: if who == A {

@@ -33,6 +33,7 @@ fn sa(id: u32, remote: &str) -> Ikev2Sa {
         integrity: None,
         prf: Some("sha512".into()),
         groups: vec![31, 36],
+        own_identity: Some("172.18.1.1".into()),
         authentication: Some(("PSK".into(), "ECDSA".into())),
         lifetime: 86_400,
         active: 59,
@@ -55,6 +56,7 @@ fn sas() -> Response {
         encryption: None,
         prf: None,
         groups: Vec::new(),
+        own_identity: None,
         authentication: None,
         nat: false,
         children: Vec::new(),
@@ -208,6 +210,9 @@ fn admission_has_ioss_table() {
         outgoing_rejected: 1576,
         rejected_for_load: 1314,
         rejected_for_limit: 1393,
+        cookies_right: 7,
+        cookies_wrong: 2,
+        cookies_missing: 12,
     };
     golden("call-admission", &plain(&Response::Admission(counted)));
     golden("ikev2-stats", &plain(&Response::Ikev2Statistics(counted)));

@@ -178,7 +178,7 @@ fn association(level: Level) -> [Command; 3] {
         ),
         Command::set(
             level,
-            "set security-association replay {window-size <N:64-1024> | disable}",
+            "set security-association replay {window-size <N:64-4096> | disable}",
             |s, a| {
                 s.entry().replay_window = Some(window(a)?);
                 Ok(())

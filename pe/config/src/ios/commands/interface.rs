@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipsec::Offload;
+
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Interface};
 use super::super::scope::{Done, Fault, Place, Scope, View};
@@ -299,7 +301,7 @@ fn protection() -> [Command; 2] {
     ]
 }
 
-fn packets() -> [Command; 2] {
+fn packets() -> [Command; 3] {
     [
         Command::set(
             Interface,
@@ -327,7 +329,27 @@ fn packets() -> [Command; 2] {
             },
             |v| one(v.interface()?.fragmentation.map(fragmentation_printed)),
         ),
+        Command::set(
+            Interface,
+            "crypto ipsec offload {crypto | packet}",
+            |s, a| {
+                s.interface().offload = Some(if a.has("packet") { Offload::Packet } else { Offload::Crypto });
+                Ok(())
+            },
+            |s, _| {
+                s.interface().offload = None;
+                Ok(())
+            },
+            |v| one(v.interface()?.offload.map(offload_printed)),
+        ),
     ]
+}
+
+fn offload_printed(offload: Offload) -> Args {
+    Args::new().flag(match offload {
+        Offload::Crypto => "crypto",
+        Offload::Packet => "packet",
+    })
 }
 
 fn refused() -> Vec<Command> {

@@ -53,7 +53,7 @@ fn lifetimes() -> [Command; 2] {
         ),
         Command::set(
             Global,
-            "crypto ipsec security-association replay {window-size <N:64-1024> | disable}",
+            "crypto ipsec security-association replay {window-size <N:64-4096> | disable}",
             |s, a| {
                 s.config.ipsec.replay.window = window(a)?;
                 Ok(())
@@ -144,10 +144,10 @@ pub(super) fn lifetimes_meant(a: &Args) -> (bool, bool) {
 /// `window-size N` or `disable`, which is a window of zero.
 pub(super) fn window(a: &Args) -> Result<u16, Fault> {
     let window = if a.has("disable") { 0 } else { a.get("N")? };
-    if [0, 64, 128, 256, 512, 1024].contains(&window) {
+    if [0, 64, 128, 256, 512, 1024, 2048, 4096].contains(&window) {
         return Ok(window);
     }
-    Err(Fault::new("no such replay window", "64, 128, 256, 512 or 1024 packets").at("N"))
+    Err(Fault::new("no such replay window", "64, 128, 256, 512, 1024, 2048 or 4096 packets").at("N"))
 }
 
 pub(super) fn replay(window: u16) -> Args {

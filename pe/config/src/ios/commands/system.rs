@@ -1,7 +1,9 @@
 //! The box itself, and the lines that every pasted configuration brings along.
 
+use super::super::args::Args;
 use super::super::scope::Level::{self, Global};
-use super::{Command, flag, opt};
+use super::{Command, flag, one, opt};
+use crate::model::Backend;
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -31,6 +33,19 @@ pub(super) fn commands() -> Vec<Command> {
             },
             |v| flag(v.config.password_encryption),
         ),
+        Command::set(
+            Global,
+            "dataplane {user | linux}",
+            |s, a| {
+                s.config.dataplane = if a.has("linux") { Backend::Linux } else { Backend::User };
+                Ok(())
+            },
+            |s, _| {
+                s.config.dataplane = Backend::default();
+                Ok(())
+            },
+            |v| one((v.config.dataplane == Backend::Linux).then(|| Args::new().flag("linux"))),
+        ),
         Command::new(Global, "end", super::Action::End),
         Command::new(Global, "exit", super::Action::Exit),
     ];
@@ -44,7 +59,7 @@ pub(super) fn commands() -> Vec<Command> {
 
 /// What Onramp does anyway: forwarding is by FIB, routing is on, logs carry the time. `version` names
 /// the release that wrote the text.
-fn in_force() -> [Command; 10] {
+fn in_force() -> [Command; 9] {
     [
         Command::comment(Global, "version <RELEASE:line>"),
         Command::always(Global, "ip cef [distributed]"),
@@ -54,7 +69,6 @@ fn in_force() -> [Command; 10] {
         Command::always(Global, "ip subnet-zero"),
         Command::always(Global, "ip classless"),
         Command::always(Global, "service timestamps [<REST:line>]"),
-        Command::always(Global, "dataplane user"),
         Command::always(Global, "configure terminal"),
     ]
 }
@@ -80,7 +94,6 @@ fn refused() -> Vec<Command> {
         ("aaa <REST:line>", AAA),
         ("radius-server <REST:line>", AAA),
         ("router <REST:line>", "routing protocols are not supported yet: use `ip route`"),
-        ("dataplane linux", "the kernel dataplane is not supported yet: leave the line out"),
         ("logging <REST:line>", "logs go to standard error: the service manager keeps them"),
         ("enable <REST:line>", "who may configure is decided by the owner of the file"),
         ("line <REST:line>", "there are no terminal lines; access is by the unix socket"),

@@ -1,0 +1,191 @@
+//! The devices we make: VRF devices and XFRM interfaces.
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVrf, InfoXfrm, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+
+use crate::ground::{Ground, Kind, Link, OURS, Place, Tunnel};
+use crate::request::{CREATE, EXCLUSIVE, Request};
+use crate::thing::{Name, Thing, Unable};
+
+/// A device as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Device {
+    pub(crate) alias: Name,
+    pub(crate) make: Make,
+    /// The VRF device it is a slave of.
+    pub(crate) master: Option<Name>,
+    pub(crate) up: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Make {
+    Vrf {
+        table: u32,
+    },
+    Xfrm {
+        if_id: u32,
+        /// The device that its outer packets are looked up by.
+        link: Option<Name>,
+        mtu: u32,
+    },
+}
+
+impl Device {
+    /// `None`: the global table, or somebody else's device.
+    pub(crate) fn of_vrf(place: &Place) -> Option<Self> {
+        let make = Make::Vrf { table: place.table };
+        place.alias.clone().map(|alias| Self { alias, make, master: None, up: true })
+    }
+
+    pub(crate) fn of_tunnel(tunnel: &Tunnel, ground: &Ground) -> Self {
+        let device = |vrf| ground.vrfs.get(vrf).and_then(|place: &Place| place.device.clone());
+        let make = Make::Xfrm { if_id: tunnel.if_id, link: device(&tunnel.front), mtu: tunnel.mtu };
+        Self { alias: tunnel.alias.clone(), make, master: device(&tunnel.inside), up: true }
+    }
+
+    /// A link of ours as a thing.
+    pub(crate) fn of_link(link: &Link, ground: &Ground) -> Option<Thing> {
+        let alias = link.alias.clone().filter(|alias| alias.starts_with(OURS))?;
+        let name = |index: u32| ground.device(index).cloned();
+        let make = match link.kind {
+            Kind::Vrf(table) => Make::Vrf { table },
+            Kind::Xfrm { if_id, link: under } => {
+                Make::Xfrm { if_id, link: under.and_then(name), mtu: link.mtu }
+            }
+            Kind::Other => return None,
+        };
+        let master = link.master.and_then(name);
+        Some(Thing::Device(Self { alias, make, master, up: link.enabled }))
+    }
+}
+
+/// A device that is there is changed where it can be, and made anew where not.
+pub(crate) fn set(
+    name: &Name,
+    device: &Device,
+    held: Option<&Thing>,
+    ground: &Ground,
+) -> Result<Vec<Request>, Unable> {
+    let index = |device: &Name| ground.index(device).ok_or_else(|| Unable::Wait(device.clone()));
+    let link = match &device.make {
+        Make::Xfrm { link: Some(link), .. } => Some(index(link)?),
+        Make::Xfrm { link: None, .. } | Make::Vrf { .. } => None,
+    };
+    let master = device.master.as_ref().map(index).transpose()?;
+    let old = match held {
+        Some(Thing::Device(old)) if ground.links.contains_key(name) => Some(old),
+        _ => None,
+    };
+    if old.is_none() && ground.links.contains_key(name) {
+        return Err(Unable::Never(format!("the device {name} is there already and is not ours")));
+    }
+    let mut requests = Vec::new();
+    if let Some(old) = old
+        && !changes_into(&old.make, &device.make)
+    {
+        requests.extend(unset(name, ground)?);
+    }
+    if old.is_none() || !requests.is_empty() {
+        requests.push(create(name, &device.make, link));
+    }
+    requests.push(configure(name, device, master));
+    Ok(requests)
+}
+
+pub(crate) fn unset(name: &Name, ground: &Ground) -> Result<Vec<Request>, Unable> {
+    let Some(index) = ground.index(name) else { return Ok(Vec::new()) };
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    Ok(vec![Request::route(&RouteNetlinkMessage::DelLink(message), 0)])
+}
+
+/// Name and description of the device that a message of the kernel tells of.
+pub(crate) fn read(message: &LinkMessage) -> Option<(Name, Link)> {
+    let flags = message.header.flags;
+    let mut name = None;
+    let mut link = Link {
+        index: message.header.index,
+        master: None,
+        enabled: flags.contains(LinkFlags::Up),
+        running: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+        mtu: 0,
+        alias: None,
+        kind: Kind::Other,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(text) => name = Some(Name::from(text.as_str())),
+            LinkAttribute::Controller(index) => link.master = Some(*index).filter(|index| *index != 0),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::IfAlias(alias) => link.alias = Some(Name::from(alias.as_str())),
+            LinkAttribute::LinkInfo(infos) => link.kind = kind(infos),
+            _ => {}
+        }
+    }
+    Some((name?, link))
+}
+
+fn kind(infos: &[LinkInfo]) -> Kind {
+    let data = infos.iter().find_map(|info| match info {
+        LinkInfo::Data(InfoData::Vrf(data)) => data.iter().find_map(|one| match one {
+            InfoVrf::TableId(table) => Some(Kind::Vrf(*table)),
+            _ => None,
+        }),
+        LinkInfo::Data(InfoData::Xfrm(data)) => {
+            let if_id =
+                data.iter().find_map(|one| if let InfoXfrm::IfId(id) = one { Some(*id) } else { None })?;
+            let link =
+                data.iter().find_map(|one| if let InfoXfrm::Link(at) = one { Some(*at) } else { None });
+            Some(Kind::Xfrm { if_id, link: link.filter(|link| *link != 0) })
+        }
+        _ => None,
+    });
+    data.unwrap_or(Kind::Other)
+}
+
+/// Whether one can become the other without losing its number.
+fn changes_into(old: &Make, new: &Make) -> bool {
+    match (old, new) {
+        (Make::Vrf { table: old }, Make::Vrf { table: new }) => old == new,
+        (Make::Xfrm { if_id: a, link: from, .. }, Make::Xfrm { if_id: b, link: to, .. }) => {
+            a == b && from == to
+        }
+        (Make::Vrf { .. }, Make::Xfrm { .. }) | (Make::Xfrm { .. }, Make::Vrf { .. }) => false,
+    }
+}
+
+fn create(name: &Name, make: &Make, link: Option<u32>) -> Request {
+    let (kind, data) = match make {
+        Make::Vrf { table } => (InfoKind::Vrf, InfoData::Vrf(vec![InfoVrf::TableId(*table)])),
+        Make::Xfrm { if_id, .. } => {
+            let link = link.map(InfoXfrm::Link);
+            (InfoKind::Xfrm, InfoData::Xfrm([InfoXfrm::IfId(*if_id)].into_iter().chain(link).collect()))
+        }
+    };
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_string()),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]),
+    ];
+    Request::route(&RouteNetlinkMessage::NewLink(message), CREATE | EXCLUSIVE)
+}
+
+/// What cannot be said when a device is made. By name: a new one has no number yet.
+fn configure(name: &Name, device: &Device, master: Option<u32>) -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_string()),
+        LinkAttribute::IfAlias(device.alias.to_string()),
+        LinkAttribute::Controller(master.unwrap_or(0)),
+    ];
+    if let Make::Xfrm { mtu, .. } = device.make {
+        message.attributes.push(LinkAttribute::Mtu(mtu));
+    }
+    if device.up {
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+    }
+    Request::route(&RouteNetlinkMessage::SetLink(message), 0)
+}

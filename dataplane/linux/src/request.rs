@@ -1,0 +1,35 @@
+//! One request to the kernel, not yet numbered.
+
+use netlink_packet_core::NetlinkSerializable as _;
+use netlink_packet_route::RouteNetlinkMessage;
+use zeroize::Zeroizing;
+
+/// The netlink families we speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Route,
+    Xfrm,
+}
+
+/// `NLM_F_*`, netlink(7); `REQUEST` and `ACK` are added by whoever sends.
+pub(crate) const REPLACE: u16 = 0x100;
+pub(crate) const EXCLUSIVE: u16 = 0x200;
+pub(crate) const CREATE: u16 = 0x400;
+
+/// No Debug: the body may hold keys, and is zeroed when dropped.
+pub(crate) struct Request {
+    pub(crate) protocol: Protocol,
+    /// `RTM_*` or `XFRM_MSG_*`.
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    /// What follows the netlink header.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+impl Request {
+    pub(crate) fn route(message: &RouteNetlinkMessage, flags: u16) -> Self {
+        let mut body = Zeroizing::new(vec![0; message.buffer_len()]);
+        message.serialize(&mut body);
+        Self { protocol: Protocol::Route, kind: message.message_type(), flags, body }
+    }
+}

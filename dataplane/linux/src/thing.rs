@@ -1,0 +1,169 @@
+//! The things of the kernel that are ours: what each is known by, and what it is.
+
+use core::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base::{Family, Prefix, Spi};
+use ipsec::Selector;
+
+use crate::ground::Ground;
+use crate::policy::Scope;
+use crate::request::Request;
+use crate::{address, device, label, mark, neighbour, policy, port, route, sa};
+
+/// Marks routes, addresses and neighbours as ours: `ip … proto 111`.
+pub(crate) const PROTOCOL: u8 = 111;
+
+/// A device's name.
+pub(crate) type Name = Arc<str>;
+
+/// What the kernel knows a thing by. The order is that of dependency: what is named later may refer to
+/// what is named earlier.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Key {
+    /// A VRF device or an XFRM interface that we made.
+    Device(Name),
+    /// Somebody's device that is a port of ours: whose slave it is.
+    Port(Name),
+    /// The filter that marks what passes a device with its front VRF.
+    Mark(Name),
+    Address(Name, IpAddr),
+    Neighbour(Name, IpAddr),
+    /// With its mark, which stands for the front VRF.
+    Sa(IpAddr, Spi, u32),
+    /// By XFRM interface (`if_id`) and place.
+    Policy(u32, policy::Hook, Selector),
+    /// For packets of a VRF with a crypto map on one of its own ports.
+    PortPolicy(Scope, policy::Hook, Selector),
+    Label(base::Label),
+    /// By table: what stands behind all its routes.
+    End(u32, Family),
+    /// By table.
+    Route(u32, Prefix),
+}
+
+/// No Debug: an SA holds keys.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Thing {
+    Device(device::Device),
+    Port(port::Slave),
+    Mark(mark::Mark),
+    Address(address::OnDevice),
+    Neighbour(neighbour::Mac),
+    Sa(Box<sa::KernelSa>),
+    Policy(policy::KernelPolicy),
+    Label(label::Forward),
+    End,
+    Route(route::Way),
+}
+
+/// In an operator's words.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(name) => write!(f, "device {name}"),
+            Self::Port(name) => write!(f, "VRF of the device {name}"),
+            Self::Mark(name) => write!(f, "mark of the front VRF on the device {name}"),
+            Self::Address(name, address) => write!(f, "address {address} on the device {name}"),
+            Self::Neighbour(name, address) => write!(f, "neighbour {address} on the device {name}"),
+            Self::Sa(destination, spi, mark) => {
+                write!(f, "SA to {destination} with SPI {:#010x} and mark {mark:#x}", spi.0)
+            }
+            Self::Policy(if_id, hook, selector) => {
+                write!(f, "{hook:?} policy {selector} of if_id {if_id:#x}")
+            }
+            Self::PortPolicy(Scope::Port(name), hook, selector) => {
+                write!(f, "{hook:?} policy {selector} of the device {name}")
+            }
+            Self::PortPolicy(Scope::Front(mark) | Scope::Tunnel(mark), hook, selector) => {
+                write!(f, "{hook:?} policy {selector} of the mark {mark:#x}")
+            }
+            Self::Label(label) => write!(f, "label {label}"),
+            Self::End(table, family) => write!(f, "end of table {table} ({family:?})"),
+            Self::Route(table, prefix) => write!(f, "route {prefix} in table {table}"),
+        }
+    }
+}
+
+/// The device whose loss takes the thing with it.
+pub(crate) fn device(key: &Key, thing: &Thing) -> Option<Name> {
+    match (key, thing) {
+        (Key::Port(name) | Key::Mark(name) | Key::Address(name, _) | Key::Neighbour(name, _), _) => {
+            Some(name.clone())
+        }
+        (Key::PortPolicy(Scope::Port(name), ..), _) => Some(name.clone()),
+        (_, Thing::Label(forward)) => Some(forward.device.clone()),
+        (_, Thing::Route(way)) => way.device().cloned(),
+        _ => None,
+    }
+}
+
+/// Whether packets get through by it: then it may take the place of what an earlier run left.
+pub(crate) fn carries(thing: &Thing) -> bool {
+    match thing {
+        Thing::Policy(policy) => matches!(policy.verdict, policy::Verdict::Seal { .. }),
+        Thing::Device(_) | Thing::Port(_) | Thing::Mark(_) | Thing::Address(_) | Thing::Neighbour(_) => true,
+        Thing::Sa(_) | Thing::Label(_) | Thing::End | Thing::Route(_) => true,
+    }
+}
+
+/// Why a thing cannot be asked for yet or at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unable {
+    /// A device is missing or down; tried again when it changes.
+    Wait(Name),
+    /// The kernel has no way to do this.
+    Never(String),
+}
+
+/// The requests that make the kernel hold `thing` under `key`; where it holds `held` there already, they change that.
+pub(crate) fn set(
+    key: &Key,
+    thing: &Thing,
+    held: Option<&Thing>,
+    ground: &Ground,
+) -> Result<Vec<Request>, Unable> {
+    match (key, thing) {
+        (Key::Device(name), Thing::Device(device)) => device::set(name, device, held, ground),
+        (Key::Port(name), Thing::Port(slave)) => port::set(name, slave, ground),
+        (Key::Mark(name), Thing::Mark(mark)) => mark::set(name, *mark, held, ground),
+        (Key::Address(name, address), Thing::Address(on)) => address::set(name, *address, *on, ground),
+        (Key::Neighbour(name, address), Thing::Neighbour(mac)) => {
+            neighbour::set(name, *address, *mac, ground)
+        }
+        (Key::Sa(..), Thing::Sa(sa)) => sa::set(sa, held),
+        (Key::Policy(if_id, hook, selector), Thing::Policy(policy)) => {
+            policy::set(&Scope::Tunnel(*if_id), *hook, selector, policy, ground)
+        }
+        (Key::PortPolicy(scope, hook, selector), Thing::Policy(policy)) => {
+            policy::set(scope, *hook, selector, policy, ground)
+        }
+        (Key::Label(label), Thing::Label(forward)) => label::set(*label, forward, ground),
+        (Key::End(table, family), Thing::End) => route::set_end(*table, *family),
+        (Key::Route(table, prefix), Thing::Route(way)) => route::set(*table, *prefix, way, ground),
+        _ => Err(Unable::Never("a thing under another's key".to_owned())),
+    }
+}
+
+/// The requests that take away what the kernel holds under `key`.
+pub(crate) fn unset(key: &Key, held: &Thing, ground: &Ground) -> Result<Vec<Request>, Unable> {
+    match (key, held) {
+        (Key::Device(name), Thing::Device(_)) => device::unset(name, ground),
+        (Key::Port(name), Thing::Port(_)) => port::unset(name, ground),
+        (Key::Mark(name), Thing::Mark(mark)) => mark::unset(name, *mark, ground),
+        (Key::Address(name, address), Thing::Address(on)) => address::unset(name, *address, *on, ground),
+        (Key::Neighbour(name, address), Thing::Neighbour(_)) => neighbour::unset(name, *address, ground),
+        (Key::Sa(destination, spi, mark), Thing::Sa(_)) => sa::unset(*destination, *spi, *mark),
+        (Key::Policy(if_id, hook, selector), Thing::Policy(policy)) => {
+            policy::unset(&Scope::Tunnel(*if_id), *hook, selector, policy, ground)
+        }
+        (Key::PortPolicy(scope, hook, selector), Thing::Policy(policy)) => {
+            policy::unset(scope, *hook, selector, policy, ground)
+        }
+        (Key::Label(label), Thing::Label(_)) => label::unset(*label),
+        (Key::End(table, family), Thing::End) => route::unset_end(*table, *family),
+        (Key::Route(table, prefix), Thing::Route(way)) => route::unset(*table, *prefix, way),
+        _ => Err(Unable::Never("a thing under another's key".to_owned())),
+    }
+}

@@ -1,0 +1,24 @@
+# All that the kernel holds for forwarding, sorted, without what differs from moment to moment or from one making to the
+# next: counters, ages, indexes, made-up link addresses, and of SAs the SPIs and keys. Few processes: each takes its time.
+shown() {
+    ip -force -o -d -batch - <<END
+link show
+address show
+route show table all
+rule show
+xfrm state show
+xfrm policy show
+END
+    ip -6 rule show
+    tc qdisc show | sed -n 's/^qdisc clsact .* dev \([^ ]*\) .*/\1/p' | while read -r device; do
+        for way in ingress egress; do
+            tc filter show dev "$device" $way | tr '\n' '\t' | sed "s/^/filters $device $way /; s/\$/\n/"
+        done
+    done
+}
+shown 2>/dev/null | sed -E '
+    /fe80|ff00::|^anycast/d
+    s/^[0-9]+: //; s/@[^:]*:/:/; s/link\/ether [^ ]+ //; s/ (qlen|gso|gro|tso|num)[a-z0-9_]* [0-9]+//g; s/ expires [^ ]+//
+    s/anti-replay esn context:\\[^\\]*\\[^\\]*\\([\t ]+[0-9a-f]{8}[0-9a-f ]*\\)*//; s/anti-replay context:[^\\]*\\//
+    s/ spi 0x[0-9a-f]+//; s/(auth-trunc|auth|enc|aead) [^ ]+ 0x[0-9a-f]+//g; s/[ \t](index|handle|ref|bind) [0-9a-fx]+//g
+    s/[\\\t ]+/ /g; s/ $//' | sort

@@ -1,0 +1,78 @@
+//! The same packets through the userspace dataplane and through the kernel's, under the same generated configurations:
+//! the same verdict, the same inner bytes, and the counter that means the same.
+//!
+//! `BACKENDS_SEED` repeats a run, `BACKENDS_SECONDS` is how long to go on.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "it is all test code")]
+
+mod boxes;
+mod cases;
+mod config;
+mod dice;
+mod differences;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use dataplane::Plan;
+
+use boxes::{Bench, Kernel, User};
+use cases::Senders;
+use config::Setup;
+use dice::Dice;
+use verdict::Opener;
+
+/// Packets under one configuration.
+const PACKETS: usize = 150;
+
+#[test]
+#[ignore = "needs a kernel with VRF, MPLS and ESP: ./x test runs it in user-mode Linux"]
+fn the_kernel_does_with_every_packet_what_the_userspace_dataplane_does() {
+    let seed = of_environment("BACKENDS_SEED").unwrap_or(1);
+    let (mut user, mut kernel) = (User::new(), Kernel::new());
+    let end = Instant::now() + Duration::from_secs(of_environment("BACKENDS_SECONDS").unwrap_or(50));
+    let mut in_force = Plan::default();
+    let mut tally = BTreeMap::new();
+    for round in 0.. {
+        if Instant::now() > end {
+            break;
+        }
+        let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(u64::from(round)));
+        let setup = Setup::new(&mut dice, round);
+        let ops = in_force.toward(&setup.plan);
+        user.configure(&ops);
+        kernel.configure(&ops);
+        let place = format!("seed {seed}, configuration {round}");
+        compare(&mut user, &mut kernel, &setup, &mut dice, &place, &mut tally);
+        in_force = setup.plan;
+    }
+    println!("seed {seed}: {tally:?}");
+    assert!(tally.get("packets").is_some_and(|packets| *packets > 0));
+}
+
+fn of_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn compare(
+    user: &mut User,
+    kernel: &mut Kernel,
+    setup: &Setup,
+    dice: &mut Dice,
+    place: &str,
+    tally: &mut BTreeMap<&'static str, u64>,
+) {
+    let mut senders = Senders::new(setup);
+    let (mut ours, mut theirs) = (Opener::new(setup), Opener::new(setup));
+    for number in 0..PACKETS {
+        let case = senders.case(dice, setup);
+        let [here, there] = [user.carry(case.port, &case.packet), kernel.carry(case.port, &case.packet)];
+        let [here, there] = [differences::Seen::of(&here, &mut ours), differences::Seen::of(&there, &mut theirs)];
+        *tally.entry("packets").or_default() += 1;
+        match differences::judge(setup, &case, &here, &there) {
+            Ok(names) => names.into_iter().for_each(|name| *tally.entry(name).or_default() += 1),
+            Err(fault) => println!("{place}, packet {number}: {}\n{fault}\nuser:  {here:?}\nlinux: {there:?}", case.what),
+        }
+    }
+}
