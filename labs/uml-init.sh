@@ -21,6 +21,7 @@ fi
 
 ip link set lo up
 for port in /sys/class/net/vec*; do
+    [ -e "$port" ] || break
     number=${port##*vec}
     ip link set "vec$number" name "eth$((number + 1))"
     ip link set "eth$((number + 1))" up

@@ -49,6 +49,8 @@ pub enum Input {
         mac: Option<[u8; 6]>,
     },
     Request(RequestId, api::Request),
+    /// The end: what is forwarded by is taken away, but for policies and the routes into tunnels, which block then.
+    Close,
 }
 
 pub enum Output {

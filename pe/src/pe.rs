@@ -113,6 +113,7 @@ impl Engine for Pe {
                 }
             }
             Input::Neighbour { port, address, mac } => self.neighbour(port, address, mac),
+            Input::Close => self.apply(plan::closing(&self.tables, &self.tunnels)),
             Input::Request(id, api::Request::Reload) => self.outputs.push_back(Output::Reload(id)),
             Input::Request(id, request) => {
                 let response = show::answer(self, now, request);

@@ -67,6 +67,20 @@ fn carry(tables: &Tables, tunnels: &Tunnels, carrier: PolicyId) -> Op {
         .map_or(Op::Unset(Key::Policy(carrier)), |policy| Op::Set(Object::Policy(policy)))
 }
 
+/// What goes at the end, so that nothing is forwarded: not the routes into tunnels, for without them another route
+/// could lead the same packets out in clear.
+pub(crate) fn closing(tables: &Tables, tunnels: &Tunnels) -> Vec<Op> {
+    let is_plain = |vrf: VrfId, way: &Way| match way {
+        Way::Out { port, .. } => tables.ports.get(port).is_some_and(|port| !port.crypto || port.vrf == vrf),
+        Way::Protect(_) | Way::Discard | Way::Local => false,
+    };
+    let routes = tables.routing.all().filter(|(vrf, _, way)| is_plain(*vrf, way));
+    let routes = routes.map(|(vrf, prefix, _)| Key::Route(vrf, prefix));
+    let labels = tables.labels.keys().copied().map(Key::Label);
+    let sas = tunnels.pairs().flat_map(Pair::sas).map(|sa| Key::Sa(sa.id));
+    routes.chain(labels).chain(sas).map(Op::Unset).collect()
+}
+
 /// The kernel learnt or lost a link address on a port that exists.
 pub(crate) fn meet(port: PortId, address: IpAddr, mac: Option<[u8; 6]>) -> Op {
     match mac {

@@ -125,7 +125,13 @@ impl Hub {
                     Output::Ike(datagram) => sent.push(datagram),
                     Output::Ask(id, Ask::Compute(job)) => jobs.push((id, job)),
                     Output::Apply(ops) => assert!(self.plane.apply(&ops).is_ok()),
-                    other => drop(other),
+                    Output::Ask(..)
+                    | Output::Read(..)
+                    | Output::Host(_)
+                    | Output::Configured(_)
+                    | Output::Reply(..)
+                    | Output::Reload(_)
+                    | Output::Notice(_) => {}
                 }
             }
             self.nanos += thread_nanos() - began;
@@ -170,7 +176,12 @@ impl Sites {
                         inputs.push_back(ike::Input::Answer(id, Answer::Computed(job.run())));
                     }
                     ike::Output::ChildUp(_) => self.up += 1,
-                    other => drop(other),
+                    ike::Output::Ask(..)
+                    | ike::Output::ChildReady(_)
+                    | ike::Output::ChildReplaced { .. }
+                    | ike::Output::ChildMoved(..)
+                    | ike::Output::ChildDown(..)
+                    | ike::Output::Notice(_) => {}
                 }
             }
         }

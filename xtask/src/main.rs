@@ -21,6 +21,7 @@ const USAGE: &str = "\
 ./x setup                          install what the tests and labs need (Debian, as root)
 ./x build                          onrampd and onramp, for release
 ./x test [--quick|--all]           everything that must hold; --quick: no fuzzing, no labs; --all: every lab in full
+./x kernel PACKAGE TEST            the tests of a package that need a kernel with VRFs, MPLS and ESP
 ./x lab NAME [--keep] [--dataplane user|linux|pe1=linux,pe2=user]
                                    run a lab: one-box, front-vrf; --keep: leave it up
 ./x lab linux-sync [WORD] [--keep] what strangers and crashes do to the kernel's state is mended
@@ -79,6 +80,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["mutants"] => mutants::run(""),
         ["mutants", word] => mutants::run(word),
         ["tidy"] => tidy::run(),
+        ["kernel", package, name] => test::in_kernel(package, name),
         ["inject"] => lab::inject().map(|()| true),
         ["flood", rest @ ..] => lab::flood(rest).map(|()| true),
         _ => bail!("usage:\n{USAGE}"),

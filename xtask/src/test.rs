@@ -19,10 +19,11 @@ const QUICK: [Step; 5] = [
     ("tests", || cargo(&["test", "--quiet", "--workspace"])),
 ];
 
-const SLOW: [Step; 7] = [
+const SLOW: [Step; 8] = [
     ("mutants", || mutants::run("")),
     ("fuzzing", || fuzz::run(&[], fuzz::SECONDS)),
-    ("kernel contract", || lab::in_kernel(CONTRACT, "512M", &["--ignored", "--test-threads=1"])),
+    ("kernel contract", || in_kernel("dp-linux", "kernel")),
+    ("both dataplanes, the same packets", || in_kernel("tests", "backends")),
     ("lab one-box", || lab::run("one-box", Wanted::default())),
     ("lab one-box on Linux", || on("one-box", "linux")),
     ("lab front-vrf", || lab::run("front-vrf", Wanted::default())),
@@ -37,9 +38,6 @@ const LONG: [Step; 5] = [
     ("lab linux-sync", || lab::run("linux-sync", Wanted::default())),
     ("lab ike-matrix in full", || lab::run("ike-matrix", Wanted::default())),
 ];
-
-/// The contract of a dataplane, and what only a kernel can show of it.
-const CONTRACT: Program = Program { package: "dp-linux", kind: "--test", name: "kernel" };
 
 /// How much is to be run: each holds what those before it hold.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +74,12 @@ pub(crate) fn run(extent: Extent) -> Result<bool> {
     println!("in {:.0} s", start.elapsed().as_secs_f32());
     println!("{passed} passed, {} failed", failed.len());
     Ok(failed.is_empty())
+}
+
+/// The tests of a package that need a kernel with VRFs, MPLS and ESP.
+pub(crate) fn in_kernel(package: &str, name: &str) -> Result<bool> {
+    let program = Program { package, kind: "--test", name };
+    lab::in_kernel(program, "512M", &["--ignored", "--nocapture", "--test-threads=1"])
 }
 
 /// A lab with this `--dataplane`.

@@ -1,5 +1,6 @@
 //! The routes that the kernel makes by itself for each address: connected and local ones. It makes them once; where
 //! a stranger takes one away, it is put back as it was.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use std::net::IpAddr;
 

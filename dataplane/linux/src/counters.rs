@@ -1,6 +1,7 @@
 //! What the kernel counts: packets by port, and everything it drops, each reason under a name of ours.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use base::PortId;
@@ -10,7 +11,7 @@ use netlink_packet_route::link::Stats64;
 use netlink_packet_route::stats::{AfSpecStat, MplsLinkStats, StatsAttribute, StatsFilterMask, StatsMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Kind};
 use crate::netlink::Message;
 use crate::request::Request;
 
@@ -26,13 +27,16 @@ pub(crate) fn question() -> Request {
 }
 
 impl Drops {
-    pub(crate) fn since_now(devices: &[Message]) -> Self {
-        Self(counted(&all(devices)))
+    pub(crate) const NONE: Self = Self([0; ROWS.len()]);
+
+    pub(crate) fn since_now(devices: &[Message], ground: &Ground) -> Self {
+        Self(counted(&all(devices, ground, 0)))
     }
 
-    /// In the order of `show drops`. What somebody set back to zero counts from there.
-    pub(crate) fn rows(&self, devices: &[Message]) -> Vec<DropCount> {
-        let now = counted(&all(devices));
+    /// In the order of `show drops`. What somebody set back to zero counts from there. `bad_icvs`: what our SAs refused
+    /// since the start.
+    pub(crate) fn rows(&self, devices: &[Message], ground: &Ground, bad_icvs: u64) -> Vec<DropCount> {
+        let now = counted(&all(devices, ground, bad_icvs));
         let counts = now.iter().zip(&self.0).map(|(now, then)| now.checked_sub(*then).unwrap_or(*now));
         let row = |(row, packets): (&Row, u64)| DropCount { name: row.name, meaning: row.meaning, packets };
         ROWS.iter().zip(counts).map(row).collect()
@@ -75,14 +79,28 @@ fn counted(counts: &Counts) -> [u64; ROWS.len()] {
 }
 
 /// Of this thread's network namespace.
-fn all(devices: &[Message]) -> Counts {
+fn all(devices: &[Message], ground: &Ground, bad_icvs: u64) -> Counts {
     let file = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
     let mut counts = lines(&file("xfrm_stat"));
     counts.extend(lines(&file("snmp6")));
     counts.extend(tables(&file("snmp")));
     counts.extend(tables(&file("netstat")));
     counts.extend(labelled(devices));
+    // One count for two faults.
+    if let Some(refused) = counts.get_mut("XfrmInStateProtoError") {
+        *refused = refused.saturating_sub(bad_icvs);
+    }
+    counts.insert("Sa:bad-icv".to_owned(), bad_icvs);
+    counts.insert("Vrf:unsent".to_owned(), unsent(devices, ground));
     counts
+}
+
+/// What VRF devices did not get rid of.
+fn unsent(devices: &[Message], ground: &Ground) -> u64 {
+    let vrfs = ground.links.values().filter(|link| matches!(link.kind, Kind::Vrf(_))).map(|link| link.index);
+    let vrfs: BTreeSet<u32> = vrfs.collect();
+    let ours = devices.iter().filter_map(parse).filter(|message| vrfs.contains(&message.header.ifindex));
+    ours.filter_map(|message| Some(link(&message)?.drops_out)).sum()
 }
 
 /// A name and a number on each line.
@@ -165,9 +183,10 @@ rows! {
     "no-label" ["Mpls:noroute"] "The top label is not one of ours: look at the label bindings of the sender."
     "label-error" ["Mpls:errors"] "A label's TTL ran out here, or what is beneath the labels is no IP packet."
     "label-unsent" ["Mpls:unsent"] "A labelled packet does not fit the port it should leave by, or that port is down."
+    "vrf-unsent" ["Vrf:unsent"] "A packet from under a label, or led over from another VRF, found no route, or did not get out for a reason told elsewhere."
     "no-sa" ["XfrmInNoStates"] "ESP arrived with an SPI that no SA holds for this front VRF and address."
-    "esp-malformed" ["XfrmInHdrError"] "The ESP packet is shorter than its header."
-    "bad-icv" ["XfrmInStateProtoError"] "The ESP packet's integrity check failed, or its padding is wrong: wrong key, or changed on its way."
+    "esp-malformed" ["XfrmInHdrError", "XfrmInStateProtoError"] "The ESP packet is too short for its SA's algorithms, is no whole number of blocks, or its padding is wrong."
+    "bad-icv" ["Sa:bad-icv"] "The ESP packet's integrity check failed: wrong key, or changed on its way."
     "replayed" ["XfrmInStateSeqError"] "The sequence number was received before, or lies before the replay window."
     "inner-malformed" ["XfrmInStateModeError"] "What the SA carried is not the IP packet that its next header says."
     "sa-mismatch" ["XfrmInStateMismatch"] "The decrypted packet is not one that the SA was negotiated for, or it came in UDP for a bare SA, or bare for one in UDP."
@@ -190,8 +209,6 @@ rows! {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     const XFRM: &str = "XfrmInError             \t0\nXfrmInNoStates          \t7\n";

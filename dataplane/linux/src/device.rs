@@ -1,4 +1,5 @@
 //! The devices we make: VRF devices and XFRM interfaces.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
@@ -21,15 +22,8 @@ pub(crate) struct Device {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Make {
-    Vrf {
-        table: u32,
-    },
-    Xfrm {
-        if_id: u32,
-        /// The device that its outer packets are looked up by.
-        link: Option<Name>,
-        mtu: u32,
-    },
+    Vrf { table: u32 },
+    Xfrm { if_id: u32, link: Option<Name>, mtu: u32 },
 }
 
 impl Device {
@@ -43,6 +37,19 @@ impl Device {
         let device = |vrf| ground.vrfs.get(vrf).and_then(|place: &Place| place.device.clone());
         let make = Make::Xfrm { if_id: tunnel.if_id, link: device(&tunnel.front), mtu: tunnel.mtu };
         Self { alias: tunnel.alias.clone(), make, master: device(&tunnel.inside), up: true }
+    }
+
+    /// The device that its outer packets are looked up by.
+    pub(crate) const fn link(&self) -> Option<&Name> {
+        match &self.make {
+            Make::Xfrm { link, .. } => link.as_ref(),
+            Make::Vrf { .. } => None,
+        }
+    }
+
+    /// Whether what came through `other` may go on through this one: the same customer, the same underlay.
+    pub(crate) fn stands_where(&self, other: &Self) -> bool {
+        changes_into(&self.make, &other.make) && self.master == other.master && self.alias == other.alias
     }
 
     /// A link of ours as a thing.
@@ -69,16 +76,15 @@ pub(crate) fn set(
     ground: &Ground,
 ) -> Result<Vec<Request>, Unable> {
     let index = |device: &Name| ground.index(device).ok_or_else(|| Unable::Wait(device.clone()));
-    let link = match &device.make {
-        Make::Xfrm { link: Some(link), .. } => Some(index(link)?),
-        Make::Xfrm { link: None, .. } | Make::Vrf { .. } => None,
-    };
+    let link = device.link().map(index).transpose()?;
     let master = device.master.as_ref().map(index).transpose()?;
+    let there = ground.links.get(name);
+    let begun = there.filter(|link| is_begun(link, &device.make)).map(|_| device);
     let old = match held {
-        Some(Thing::Device(old)) if ground.links.contains_key(name) => Some(old),
-        _ => None,
+        Some(Thing::Device(old)) if there.is_some() => Some(old),
+        _ => begun,
     };
-    if old.is_none() && ground.links.contains_key(name) {
+    if old.is_none() && there.is_some() {
         return Err(Unable::Never(format!("the device {name} is there already and is not ours")));
     }
     let mut requests = Vec::new();
@@ -143,6 +149,14 @@ fn kind(infos: &[LinkInfo]) -> Kind {
         _ => None,
     });
     data.unwrap_or(Kind::Other)
+}
+
+/// Whether it was made for this, and has no alias yet.
+fn is_begun(link: &Link, make: &Make) -> bool {
+    match (link.kind, make) {
+        (Kind::Xfrm { if_id, .. }, Make::Xfrm { if_id: wanted, .. }) => if_id == *wanted,
+        (Kind::Xfrm { .. } | Kind::Vrf(_) | Kind::Other, Make::Vrf { .. } | Make::Xfrm { .. }) => false,
+    }
 }
 
 /// Whether one can become the other without losing its number.

@@ -1,4 +1,5 @@
 //! Labels of the kernel: what becomes of a packet whose top label is ours (RFC 3031, RFC 3443).
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::ground::Ground;
-use crate::request::{CREATE, REPLACE, Request};
+use crate::request::{CREATE, EXCLUSIVE, REPLACE, Request};
 use crate::route::{self, labels, on_the_wire, place, stack};
 use crate::thing::{Key, Name, PROTOCOL, Thing, Unable};
 
@@ -57,7 +58,13 @@ pub(crate) fn things(
     Ok(vec![(Key::Label(label), Thing::Label(forward))])
 }
 
-pub(crate) fn set(label: Label, forward: &Forward, ground: &Ground) -> Result<Vec<Request>, Unable> {
+/// A label of somebody else's is left to them: the kernel refuses ours.
+pub(crate) fn set(
+    label: Label,
+    forward: &Forward,
+    held: Option<&Thing>,
+    ground: &Ground,
+) -> Result<Vec<Request>, Unable> {
     if label.is_reserved() {
         return Err(Unable::Never(format!("label {label} is reserved")));
     }
@@ -72,7 +79,8 @@ pub(crate) fn set(label: Label, forward: &Forward, ground: &Ground) -> Result<Ve
         TtlModel::Uniform => RouteMplsTtlPropagation::Enabled,
         TtlModel::Pipe => RouteMplsTtlPropagation::Disabled,
     }));
-    Ok(vec![Request::route(&RouteNetlinkMessage::NewRoute(message), CREATE | REPLACE)])
+    let flags = if held.is_some() { REPLACE } else { EXCLUSIVE };
+    Ok(vec![Request::route(&RouteNetlinkMessage::NewRoute(message), CREATE | flags)])
 }
 
 pub(crate) fn unset(label: Label) -> Result<Vec<Request>, Unable> {

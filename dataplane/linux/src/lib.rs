@@ -17,6 +17,7 @@ mod neighbour;
 mod netlink;
 mod notice;
 mod numbers;
+mod offload;
 mod orphans;
 mod policy;
 mod port;

@@ -3,32 +3,28 @@
 mod hear;
 
 use core::cell::RefCell;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use base::SaId;
+use dataplane::{Counters, Dataplane, Event, Facts, Feature, Key as Noun, Object, Op, Rejected, SaCounters};
+use ipsec::Direction;
 
-use dataplane::{
-    Counters, Dataplane, Event, Facts, Feature, Key as Noun, Object, Op, Port, Rejected, SaCounters,
-};
-use ipsec::{Direction, Encap, Sa};
-
-use crate::device::Device;
-use crate::ground::{Ground, Kind, Link, OURS};
-use crate::netlink::{Client, Heard, Listener, Message};
-use crate::notice::{self, Notice};
+use crate::ground::Ground;
+use crate::netlink::{Client, Listener, Message, Refused};
 use crate::orphans::Orphans;
 use crate::request::{Protocol, Request};
+use crate::sa::Counted;
 use crate::state::{Loss, Refusal, State};
 use crate::tally::Tally;
 use crate::thing::{Key, Name, Thing};
 use crate::translate::{Fault, Site, Translator};
 use crate::tunnels::Tunnels;
 use crate::unknown::Unknown;
-use crate::watch::{self, Change};
-use crate::{counters, features, numbers, policy, port, rule, sa, sysctl, takeover, xfrm};
+use crate::watch;
+use crate::{counters, features, numbers, offload, policy, rule, sa, sysctl, xfrm};
 
 /// The Linux kernel of this network namespace as a dataplane. Dropped, it leaves everything as it is.
 pub struct Linux {
@@ -47,10 +43,13 @@ pub struct Linux {
     lost: BTreeMap<Name, Loss>,
     /// Notifications were lost, or everything of a kind was taken away.
     unsure: bool,
+    /// Not before this are they read again.
+    again: Option<Instant>,
     /// The first ops have come: from then on the kernel is brought to what is wanted.
     begun: bool,
     drops: counters::Drops,
     tally: RefCell<Tally>,
+    offloads: offload::Refused,
     unknown: Unknown,
     started: Instant,
     orphans: Orphans,
@@ -60,6 +59,7 @@ pub struct Linux {
 const BATCH: usize = 256;
 /// Batches before whoever asked gets an answer; the rest follows.
 const BATCHES: usize = 100_000;
+const PAUSE: Duration = Duration::from_secs(1);
 /// Beyond so many SAs one dump is cheaper than questions.
 const MANY: usize = 64;
 
@@ -81,7 +81,6 @@ impl Linux {
         }
         let devices =
             client.dump(&counters::question()).map_err(say("what devices counted cannot be read"))?;
-        let drops = counters::Drops::since_now(&devices);
         let mut ground = Ground::default();
         ground.told_direction = features::is_at_least(6, 10);
         let mut linux = Self {
@@ -97,14 +96,17 @@ impl Linux {
             problems: BTreeMap::new(),
             lost: BTreeMap::new(),
             unsure: false,
+            again: None,
             begun: false,
-            drops,
+            drops: counters::Drops::NONE,
             tally: RefCell::default(),
+            offloads: offload::Refused::default(),
             unknown: Unknown::since(Instant::now()),
             started: Instant::now(),
             orphans: Orphans::default(),
         };
         linux.resync().map_err(say("the kernel's state cannot be read"))?;
+        linux.drops = counters::Drops::since_now(&devices, &linux.ground);
         Ok(linux)
     }
 
@@ -112,15 +114,17 @@ impl Linux {
     fn settle(&mut self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         for lost in numbers::go_on(self.client.get_mut(), &mut self.state) {
-            self.sa_gone(&lost);
+            self.sa_gone(&lost, Event::Expiring);
         }
         for _ in 0..BATCHES {
             let Some(batch) = self.state.batch(&self.ground, BATCH, &mut refusals) else { break };
             let answers = self.client.get_mut().send(&batch.requests);
+            self.unsure |= answers.iter().filter_map(|answer| answer.as_ref().err()).any(Refused::is_unknown);
             self.state.answered(batch, answers, &mut refusals);
+            refusals.retain(|refusal| !self.offloads.take(refusal, &mut self.state));
             self.hear();
             if self.unsure {
-                self.read_again();
+                break;
             }
         }
         for refusal in &refusals {
@@ -129,9 +133,15 @@ impl Linux {
         refusals
     }
 
+    /// Reads everything anew where something was missed; where that fails, a second later again.
     fn read_again(&mut self) {
+        if !self.unsure || self.again.is_some_and(|again| Instant::now() < again) {
+            return;
+        }
+        self.again = None;
         if let Err(error) = self.resync() {
             tracing::error!("the kernel's state cannot be read: {error}");
+            self.again = Some(Instant::now() + PAUSE);
         }
     }
 
@@ -164,12 +174,12 @@ impl Linux {
         ids.iter().zip(counted).map(|(id, counted)| Some(self.stamp(*id, counted?))).collect()
     }
 
-    fn stamp(&self, id: SaId, counted: SaCounters) -> SaCounters {
+    fn stamp(&self, id: SaId, counted: Counted) -> SaCounters {
         let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.tally.borrow_mut().stamp(id, counted, now)
     }
 
-    fn counted(&self, keys: &BTreeSet<&Key>) -> io::Result<BTreeMap<Key, SaCounters>> {
+    fn counted(&self, keys: &BTreeSet<&Key>) -> io::Result<BTreeMap<Key, Counted>> {
         let mut client = self.client.borrow_mut();
         let messages: Vec<Message> = if keys.len() > MANY {
             client.dump(&sa::dump())?
@@ -187,9 +197,9 @@ impl Linux {
         }
         let indices: BTreeMap<Noun, usize> =
             ops.iter().enumerate().map(|(index, op)| (op.key(), index)).collect();
-        let touched: BTreeSet<Noun> = indices.keys().copied().collect();
+        let owners = self.translator.owners(indices.keys().copied());
         let owned = refusals.iter().filter_map(|refusal| {
-            let object = self.translator.owner(refusal, &touched, &self.ground);
+            let object = owners.of(&refusal.key, &self.ground);
             if object.is_none() {
                 tracing::warn!("{}: {}", refusal.key, refusal.reason);
             }
@@ -216,8 +226,8 @@ impl Linux {
         }
     }
 
-    /// Settings and rules of the box as a whole, and the settings of ports.
-    fn begin(&mut self, ops: &[Op]) {
+    /// Settings and rules of the box as a whole.
+    fn begin(&mut self) {
         if !self.begun {
             self.begun = true;
             sysctl::prepare_box();
@@ -230,11 +240,24 @@ impl Linux {
             }
             rule::own_addresses_last(self.client.get_mut());
         }
+    }
+
+    /// What was taken out of the configuration forwards no more, wherever it falls.
+    fn close_ports(&self, ops: &[Op]) {
         for op in ops {
-            if let Op::Set(Object::Port(Port { device, mpls, .. })) = op
-                && self.ground.links.contains_key(device.as_str())
+            if let Op::Unset(Noun::Port(id)) = op
+                && let Some(port) = self.ground.ports.get(id)
             {
-                sysctl::prepare(device, *mpls);
+                sysctl::close(&port.device);
+            }
+        }
+    }
+
+    /// A port forwards once it is in its VRF.
+    fn open_ports(&self, ops: &[Op]) {
+        for op in ops {
+            if let Op::Set(Object::Port(port)) = op {
+                self.prepare(&Name::from(port.device.as_str()), false);
             }
         }
     }
@@ -245,14 +268,20 @@ impl Dataplane for Linux {
         self.hear();
         let last = self.last_counts(ops);
         let first = !self.begun;
-        self.begin(ops);
+        self.begin();
+        self.close_ports(ops);
         let mut site = Site { ground: &mut self.ground, tunnels: &mut self.tunnels, state: &mut self.state };
         let faults = self.translator.apply(ops, &mut site);
         if first {
             self.orphans = Orphans::adopt(&mut self.state, &self.ground, Instant::now());
         }
         self.replace_orphans(ops);
-        let refusals = self.settle();
+        let mut refusals = self.settle();
+        if self.unsure {
+            self.read_again();
+            refusals.extend(self.settle());
+        }
+        self.open_ports(ops);
         self.events.extend(last.into_iter().map(|(id, counted)| Event::Gone(id, counted)));
         self.rejected(ops, faults, &refusals)
     }
@@ -262,9 +291,7 @@ impl Dataplane for Linux {
             return Some(event);
         }
         self.hear();
-        if self.unsure {
-            self.read_again();
-        }
+        self.read_again();
         self.events.extend(self.orphans.tick(Instant::now(), &mut self.state, &self.tunnels, &self.ground));
         let knows =
             |front, local, spi| self.translator.inbound(local, spi).is_some_and(|sa| sa.front == front);
@@ -284,7 +311,12 @@ impl Dataplane for Linux {
         let sas = sas.filter_map(|(id, key)| Some((id, self.stamp(id, *counted.get(key)?)))).collect();
         let devices = self.client.borrow_mut().dump(&counters::question()).unwrap_or_default();
         let ports = counters::ports(&devices, &self.ground);
-        Counters { sas, ports, labels: BTreeMap::new(), drops: self.drops.rows(&devices) }
+        Counters {
+            sas,
+            ports,
+            labels: BTreeMap::new(),
+            drops: self.drops.rows(&devices, &self.ground, self.tally.borrow().bad_icvs()),
+        }
     }
 
     fn read(&mut self, question: u64, sas: &[SaId]) {
@@ -298,7 +330,17 @@ impl Dataplane for Linux {
         let open =
             |key: &Key| self.state.wanted(key).is_some_and(|wanted| self.state.held(key) != Some(wanted));
         let problems = self.problems.iter().filter(|(key, _)| open(key));
-        let problems = problems.map(|(key, reason)| format!("{key}: {reason}")).chain(waiting).collect();
+        let software = self.offloads.told(
+            self.translator.sas().map(|(_, key)| key),
+            &self.state,
+            &mut self.client.borrow_mut(),
+        );
+        let software = software.into_iter().map(|(device, reason)| {
+            let name = self.ground.device(device).map_or("a device that is gone", |name| name);
+            format!("ESP on {name} is done in software: {reason}")
+        });
+        let problems = problems.map(|(key, reason)| format!("{key}: {reason}"));
+        let problems = problems.chain(waiting).chain(software).collect();
         Facts { backend: "linux", features: self.features.clone(), problems }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The kernel knows SAs by (destination, SPI, protocol, mark): the mark keeps front VRFs with the same
 //! addresses apart.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use netlink_packet_core::{DefaultNla, Nla as _};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -62,18 +63,25 @@ pub(crate) fn question(index: u32, hook: Hook) -> Result<Request, Unable> {
 
 /// Ours is known by its place: nobody else asks for this priority.
 pub(crate) fn read(message: &TcMessage, ground: &Ground) -> Option<(Key, Thing)> {
+    let (device, hook) = place(message, ground)?;
+    let value = options(message).find_map(marked)?;
+    (message.header.handle == HANDLE).then(|| (Key::Mark(device.clone()), Thing::Mark(Mark { value, hook })))
+}
+
+/// What went: one filter of a priority, or all of it, which has neither handle nor options.
+pub(crate) fn read_gone(message: &TcMessage, ground: &Ground) -> Option<Key> {
+    place(message, ground).map(|(device, _)| Key::Mark(device.clone()))
+}
+
+fn place<'g>(message: &TcMessage, ground: &'g Ground) -> Option<(&'g Name, Hook)> {
     let header = &message.header;
-    if header.info != INFO || header.handle != HANDLE {
-        return None;
-    }
     let hook = match header.parent.minor {
         TcHandle::MIN_INGRESS => Hook::Ingress,
         TcHandle::MIN_EGRESS => Hook::Egress,
         _ => return None,
     };
-    let device = ground.device(u32::try_from(header.index).ok()?)?.clone();
-    let value = options(message).find_map(marked)?;
-    Some((Key::Mark(device), Thing::Mark(Mark { value, hook })))
+    let device = ground.device(u32::try_from(header.index).ok()?)?;
+    (header.info == INFO).then_some((device, hook))
 }
 
 /// The device whose qdisc for filters this message tells of.

@@ -1,4 +1,5 @@
 //! Neighbours of the kernel: the link address of a next hop, where it is told and not asked for.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use std::net::IpAddr;
 

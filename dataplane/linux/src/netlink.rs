@@ -1,6 +1,7 @@
 //! A thin netlink client: requests in batches, their answers, dumps, and listening for what others change.
 
-use core::fmt;
+mod message;
+
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,14 +11,8 @@ use sys::poll::{Watched, wait};
 use zeroize::Zeroizing;
 
 use crate::request::{Protocol, Request};
-
-/// What the kernel said no with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) errno: i32,
-    /// The kernel's own words, often more exact than the number.
-    text: Option<String>,
-}
+use message::{ENOBUFS, HEADER, Messages, verdict};
+pub(crate) use message::{Header, Refused};
 
 /// One message of the kernel: `RTM_*` or `XFRM_MSG_*`, and what follows its header. The body of an SA
 /// holds keys: it is zeroed when dropped.
@@ -35,7 +30,7 @@ pub(crate) struct Client {
 /// Hears what changes, whoever changed it.
 pub(crate) struct Listener {
     socket: Socket,
-    buffer: Vec<u8>,
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 /// Whether a listener has all.
@@ -114,7 +109,7 @@ impl Listener {
         for group in groups {
             socket.add_membership(*group)?;
         }
-        Ok(Self { socket, buffer: Vec::with_capacity(DATAGRAM) })
+        Ok(Self { socket, buffer: Zeroizing::new(Vec::with_capacity(DATAGRAM)) })
     }
 
     /// Gives every waiting message to `each`, with the port of whoever asked for the change; stops after a
@@ -122,7 +117,7 @@ impl Listener {
     pub(crate) fn receive(&mut self, mut each: impl FnMut(&Header, &[u8])) -> io::Result<Heard> {
         for _ in 0..DATAGRAMS_AT_ONCE {
             self.buffer.clear();
-            match self.socket.recv(&mut self.buffer, DONT_WAIT) {
+            match self.socket.recv(&mut *self.buffer, DONT_WAIT) {
                 Ok(_) => Messages(&self.buffer).for_each(|(header, body)| each(&header, body)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::All),
                 Err(error) if error.raw_os_error() == Some(ENOBUFS) => return Ok(Heard::Overrun),
@@ -140,68 +135,12 @@ impl AsFd for Listener {
     }
 }
 
-impl Refused {
-    /// Whether it worked is not known.
-    pub(crate) fn lost(what: &str) -> Self {
-        Self { errno: ENOBUFS, text: Some(what.to_owned()) }
-    }
-
-    /// The thing, or the device or table it hangs on, is not there.
-    pub(crate) const fn is_absence(&self) -> bool {
-        matches!(self.errno, ENOENT | ESRCH | ENXIO | ENODEV | EADDRNOTAVAIL)
-    }
-
-    /// It may work when the device is there and up.
-    pub(crate) const fn is_of_device(&self) -> bool {
-        matches!(self.errno, ENODEV | ENXIO | ENETDOWN | ENETUNREACH | EHOSTUNREACH)
-    }
-
-    pub(crate) const fn already_there(&self) -> bool {
-        self.errno == EEXIST
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = io::Error::from_raw_os_error(self.errno);
-        match &self.text {
-            Some(text) => write!(f, "{text} ({error})"),
-            None => write!(f, "{error}"),
-        }
-    }
-}
-
-/// The header of a message, netlink(7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) kind: u16,
-    pub(crate) flags: u16,
-    sequence: u32,
-    /// Whose request this answers or follows from.
-    pub(crate) port: u32,
-}
-
-const HEADER: usize = 16;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
-const OVERRUN: u16 = 4;
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const DUMP: u16 = 0x300;
 const DUMP_INTERRUPTED: u16 = 0x10;
-const ACK_HAS_ATTRIBUTES: u16 = 0x200;
-const ACK_TEXT: u16 = 1;
-
-const ENOENT: i32 = 2;
-const ESRCH: i32 = 3;
-const ENXIO: i32 = 6;
-const EEXIST: i32 = 17;
-const ENODEV: i32 = 19;
-const EADDRNOTAVAIL: i32 = 99;
-const ENETDOWN: i32 = 100;
-const ENETUNREACH: i32 = 101;
-const ENOBUFS: i32 = 105;
-const EHOSTUNREACH: i32 = 113;
 
 const DONT_WAIT: i32 = 0x40;
 /// The kernel makes its dump messages as large as the buffer that waits for them, up to this.
@@ -355,54 +294,4 @@ fn batches(requests: &[Request]) -> impl Iterator<Item = &[Request]> {
         rest = after;
         Some(batch)
     })
-}
-
-/// Of an `NLMSG_ERROR`: errno negated, the header of the request, the kernel's words.
-fn verdict(header: &Header, body: &[u8]) -> Result<(), Refused> {
-    let errno = word(body, 0).map_or(0, |errno| errno.cast_signed().wrapping_neg());
-    if errno == 0 {
-        return Ok(());
-    }
-    let attributes = (header.flags & ACK_HAS_ATTRIBUTES != 0).then(|| body.get(4 + HEADER..)).flatten();
-    Err(Refused { errno, text: attributes.and_then(words) })
-}
-
-fn words(mut attributes: &[u8]) -> Option<String> {
-    loop {
-        let (length, kind) = (half(attributes, 0)?, half(attributes, 2)?);
-        let length = usize::from(length);
-        if kind == ACK_TEXT {
-            let text = attributes.get(4..length)?.split(|byte| *byte == 0).next()?;
-            return Some(String::from_utf8_lossy(text).into_owned());
-        }
-        attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
-    }
-}
-
-/// The messages of a datagram; ends at one that is cut.
-struct Messages<'a>(&'a [u8]);
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = (Header, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let length = usize::try_from(word(self.0, 0)?).ok()?;
-        let header = Header {
-            kind: half(self.0, 4)?,
-            flags: half(self.0, 6)?,
-            sequence: word(self.0, 8)?,
-            port: word(self.0, 12)?,
-        };
-        let body = self.0.get(HEADER..length)?;
-        self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
-        (header.kind != OVERRUN).then_some((header, body))
-    }
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes))
 }

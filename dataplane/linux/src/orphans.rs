@@ -11,7 +11,7 @@ use std::time::Instant;
 use dataplane::Event;
 use ipsec::{Flow, Selector};
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Tunnel};
 use crate::policy::{Hook, Verdict};
 use crate::state::State;
 use crate::thing::{Key, Name, Thing};
@@ -43,11 +43,18 @@ impl Orphans {
     /// Keeps what carries traffic of everything that is held and not wanted.
     pub(crate) fn adopt(state: &mut State, ground: &Ground, now: Instant) -> Self {
         let mut orphans = Self { end: Some(now + LIFE), ..Self::default() };
-        let tunnels: BTreeSet<&Name> = ground.tunnels.values().map(|tunnel| &tunnel.device).collect();
+        let same = |tunnel: &&Tunnel| {
+            let key = Key::Device(tunnel.device.clone());
+            matches!((state.held(&key), state.wanted(&key)), (Some(Thing::Device(held)), Some(Thing::Device(wanted)))
+                if held.stands_where(wanted))
+        };
+        let same: Vec<&Tunnel> = ground.tunnels.values().filter(same).collect();
+        let tunnels: BTreeSet<&Name> = same.iter().map(|tunnel| &tunnel.device).collect();
+        let if_ids: BTreeSet<u32> = same.iter().map(|tunnel| tunnel.if_id).collect();
         let is_foreign = |key: &Key, thing: &Thing| state.wanted(key) != Some(thing);
         let mut keys = Vec::new();
         for (key, thing) in state.holdings().filter(|(key, thing)| is_foreign(key, thing)) {
-            let Some(home) = home(key, thing, ground, &tunnels) else { continue };
+            let Some(home) = home(key, thing, &if_ids, &tunnels) else { continue };
             if let (Key::Policy(if_id, ..), Some(ticket)) = (key, state.wanted(key).and_then(ticket))
                 && let Key::Policy(_, _, selector) = key
             {
@@ -114,14 +121,18 @@ enum Home {
 }
 
 /// Whose it is, if it is worth keeping.
-fn home(key: &Key, thing: &Thing, ground: &Ground, tunnels: &BTreeSet<&Name>) -> Option<Home> {
+fn home(key: &Key, thing: &Thing, if_ids: &BTreeSet<u32>, tunnels: &BTreeSet<&Name>) -> Option<Home> {
     match (key, thing) {
         (Key::Sa(_, _, mark), Thing::Sa(sa)) => {
-            ground.carrier(sa.home.if_id).map(|_| Home::Peer((*mark, sa.remote)))
+            if_ids.contains(&sa.home.if_id).then_some(Home::Peer((*mark, sa.remote)))
         }
         (Key::Policy(if_id, Hook::Out, _), Thing::Policy(policy)) => match policy.verdict {
-            Verdict::Seal { remote, .. } => ground.carrier(*if_id).map(|_| Home::Peer((policy.mark, remote))),
-            Verdict::Acquire { .. } | Verdict::Opened | Verdict::Clear | Verdict::Block => None,
+            Verdict::Seal { remote, .. } => {
+                if_ids.contains(if_id).then_some(Home::Peer((policy.mark, remote)))
+            }
+            Verdict::Acquire { .. } | Verdict::Opened | Verdict::Either | Verdict::Clear | Verdict::Block => {
+                None
+            }
         },
         (Key::Route(..), Thing::Route(way)) => {
             way.device().filter(|device| tunnels.contains(device)).map(|_| Home::Route)
@@ -134,7 +145,7 @@ fn ticket(thing: &Thing) -> Option<u32> {
     let Thing::Policy(policy) = thing else { return None };
     match policy.verdict {
         Verdict::Acquire { ticket } => Some(ticket),
-        Verdict::Seal { .. } | Verdict::Opened | Verdict::Clear | Verdict::Block => None,
+        Verdict::Seal { .. } | Verdict::Opened | Verdict::Either | Verdict::Clear | Verdict::Block => None,
     }
 }
 

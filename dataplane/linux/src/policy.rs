@@ -13,7 +13,7 @@ use crate::spd::{Action, Line};
 use crate::thing::{Key, Name, Thing, Unable};
 use crate::xfrm::{
     Attributes, Body, ESP, POLICY_ID_LEN, POLICY_LEN, Reader, TUNNEL, Target, address, attribute, family,
-    message, sides,
+    inbound_reqid, message, sides,
 };
 
 /// Where the kernel asks a policy: `XFRM_POLICY_*`.
@@ -61,6 +61,8 @@ pub(crate) enum Verdict {
     },
     /// Some SA must have opened it.
     Opened,
+    /// Some SA may have opened it.
+    Either,
     /// As it is.
     Clear,
     Block,
@@ -84,7 +86,7 @@ impl KernelPolicy {
     pub(crate) fn mirror(line: Line, mark: u32) -> Option<Self> {
         let verdict = match line.action {
             Action::Seal(_) | Action::Acquire { .. } => Verdict::Opened,
-            Action::Pass => Verdict::Clear,
+            Action::Pass => Verdict::Either,
             // For packets whose ports cannot be seen: they are as good as any.
             Action::Block => return None,
         };
@@ -93,13 +95,6 @@ impl KernelPolicy {
 }
 
 impl Scope {
-    const fn if_id(&self) -> u32 {
-        match self {
-            Self::Tunnel(if_id) => *if_id,
-            Self::Port(_) | Self::Front(_) => 0,
-        }
-    }
-
     fn device(&self, ground: &Ground) -> Result<u32, Unable> {
         match self {
             Self::Port(name) => ground.index(name).ok_or_else(|| Unable::Wait(name.clone())),
@@ -120,12 +115,13 @@ pub(crate) fn inbound(if_id: u32) -> impl Iterator<Item = (Key, Thing)> {
     })
 }
 
-/// Makes the kernel hold `policy`; a policy of the same key goes at the same moment, if it has the same mark.
+/// Makes the kernel hold `policy`; one of the same key goes at the same moment, or where it has another mark, behind it.
 pub(crate) fn set(
     scope: &Scope,
     hook: Hook,
     selector: &Selector,
     policy: &KernelPolicy,
+    held: Option<&Thing>,
     ground: &Ground,
 ) -> Result<Vec<Request>, Unable> {
     let mut body = Body::new();
@@ -133,8 +129,14 @@ pub(crate) fn set(
     body.forever().zeros(32).u32(policy.priority).u32(0);
     body.u8(number(hook)).u8(u8::from(policy.verdict == Verdict::Block)).zeros(2 + 4);
     policy.write_template(&mut body, selector.family());
-    body.place(policy.mark, scope.if_id());
-    Ok(vec![request(message::UPD_POLICY, body)])
+    write_place(&mut body, policy.mark, scope);
+    let mut requests = vec![request(message::UPD_POLICY, body)];
+    if let Some(Thing::Policy(old)) =
+        held.filter(|held| matches!(held, Thing::Policy(old) if old.mark != policy.mark))
+    {
+        requests.extend(unset(scope, hook, selector, old, ground)?);
+    }
+    Ok(requests)
 }
 
 pub(crate) fn unset(
@@ -147,7 +149,7 @@ pub(crate) fn unset(
     let mut body = Body::new();
     write_selector(&mut body, hook, selector, scope.device(ground)?);
     body.u32(0).u8(number(hook)).zeros(3);
-    body.place(policy.mark, scope.if_id());
+    write_place(&mut body, policy.mark, scope);
     Ok(vec![request(message::DEL_POLICY, body)])
 }
 
@@ -181,7 +183,7 @@ pub(crate) fn read(body: &[u8], ground: &Ground) -> Option<(Key, Thing)> {
     let key = key(&attributes, &target, direction, ground)?;
     let mark = attributes.mark()?;
     let verdict = match action {
-        0 => template(&attributes, direction)?,
+        0 => template(&attributes, direction, target.from_source.family())?,
         _ => Verdict::Block,
     };
     Some((key, Thing::Policy(KernelPolicy { priority, mark, verdict })))
@@ -217,13 +219,19 @@ impl KernelPolicy {
         let (local, remote, spi, reqid) = match self.verdict {
             Verdict::Seal { local, remote, spi, reqid } => (local, remote, spi.0, reqid),
             Verdict::Acquire { ticket } => (ASKING, any(Family::V4), 0, ticket),
-            Verdict::Opened => (any(inner), any(inner), 0, 0),
+            Verdict::Opened | Verdict::Either => (any(inner), any(inner), 0, inbound_reqid(inner)),
             Verdict::Block | Verdict::Clear => return,
         };
         body.attribute(attribute::TEMPLATE, |body| {
             body.address(remote).spi(spi).u8(ESP).zeros(3);
             body.family(Family::of(remote)).zeros(2).address(local).u32(reqid);
-            body.u8(TUNNEL).zeros(3).u32(u32::MAX).u32(u32::MAX).u32(u32::MAX);
+            body.u8(TUNNEL)
+                .u8(0)
+                .u8(u8::from(self.verdict == Verdict::Either))
+                .zeros(1)
+                .u32(u32::MAX)
+                .u32(u32::MAX)
+                .u32(u32::MAX);
         });
     }
 }
@@ -232,22 +240,25 @@ impl KernelPolicy {
 /// must not be zero.
 const ASKING: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-fn template(attributes: &Attributes<'_>, direction: u8) -> Option<Verdict> {
+fn template(attributes: &Attributes<'_>, direction: u8, inner: Family) -> Option<Verdict> {
     let Some(mut content) = attributes.find(attribute::TEMPLATE) else { return Some(Verdict::Clear) };
     let (remote, spi, protocol) = (content.address()?, Spi(content.spi()?), content.u8()?);
     content.skip(3)?;
     let outer = family(content.u16()?)?;
     content.skip(2)?;
     let (local, reqid, mode) = (content.address()?, content.u32()?, content.u8()?);
+    content.skip(1)?;
+    let is_optional = content.u8()? != 0;
     let (local, remote) = (address(local, outer), address(remote, outer));
     if protocol != ESP || mode != TUNNEL {
         return None;
     }
-    let any = remote.is_unspecified() && spi.0 == 0;
-    Some(match any {
+    let is_any = remote.is_unspecified() && spi.0 == 0;
+    Some(match is_any {
         true if direction == number(Hook::Out) => Verdict::Acquire { ticket: reqid },
-        true => Verdict::Opened,
-        false => Verdict::Seal { local, remote, spi, reqid },
+        true if reqid == inbound_reqid(inner) && is_optional => Verdict::Either,
+        true if reqid == inbound_reqid(inner) => Verdict::Opened,
+        true | false => Verdict::Seal { local, remote, spi, reqid },
     })
 }
 
@@ -261,6 +272,16 @@ fn write_selector(body: &mut Body, hook: Hook, selector: &Selector, device: u32)
         Hook::In | Hook::Forward => body.selector(theirs, ours, selector.protocol, device),
         Hook::Out => body.selector(ours, theirs, selector.protocol, device),
     };
+}
+
+/// What the kernel tells policies of equal selectors apart by, beside the selector.
+fn write_place(body: &mut Body, mark: u32, scope: &Scope) {
+    if let Scope::Tunnel(if_id) = scope {
+        body.if_id(*if_id);
+    }
+    if mark != 0 {
+        body.mark(mark);
+    }
 }
 
 const fn number(hook: Hook) -> u8 {

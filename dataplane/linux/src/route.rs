@@ -1,4 +1,5 @@
 //! Routes of the kernel: into a VRF's table, out of a device, under a label stack.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,8 +15,9 @@ use crate::ground::{Carrier, Ground, Link, Place};
 use crate::request::{CREATE, REPLACE, Request};
 use crate::thing::{Key, Name, PROTOCOL, Thing, Unable};
 
-/// The priority of our routes, between the kernel's own and those of routing daemons.
-const METRIC: u32 = 20;
+/// The priority of our routes, between the kernel's own and those of routing daemons: a route of equal prefix and
+/// priority would take the place of theirs.
+const METRIC: u32 = 11;
 /// Behind every route that anybody sets.
 const LAST: u32 = 0xFF00_2000;
 
@@ -63,12 +65,14 @@ pub(crate) fn things(route: &Route, ground: &Ground) -> Result<Vec<(Key, Thing)>
         return Ok(Vec::new());
     }
     let way = way(*vrf, *prefix, hop, ground)?;
-    Ok(vec![(Key::Route(place.table, *prefix), Thing::Route(way))])
+    let ends = enters_tunnel(*vrf, hop, ground) && prefix.length() > 0;
+    let end = ends.then_some((Key::End(place.table, *prefix), Thing::End));
+    Ok(end.into_iter().chain([(Key::route(place.table, *prefix), Thing::Route(way))]).collect())
 }
 
 /// What stands at the end of a VRF's tables, so that nothing of it is looked up in the global table.
 pub(crate) fn end(table: u32) -> [(Key, Thing); 2] {
-    Family::BOTH.map(|family| (Key::End(table, family), Thing::End))
+    Family::BOTH.map(|family| (Key::End(table, Prefix::any(family)), Thing::End))
 }
 
 pub(crate) fn set(table: u32, prefix: Prefix, way: &Way, ground: &Ground) -> Result<Vec<Request>, Unable> {
@@ -83,14 +87,15 @@ pub(crate) fn unset(table: u32, prefix: Prefix, _: &Way) -> Result<Vec<Request>,
     Ok(vec![Request::route(&RouteNetlinkMessage::DelRoute(message), 0)])
 }
 
-pub(crate) fn set_end(table: u32, family: Family) -> Result<Vec<Request>, Unable> {
-    let mut message = blank(table, Prefix::any(family), LAST);
-    message.header.kind = RouteType::Unreachable;
+/// Behind a VRF's table its sender is told; behind a route into a tunnel, which goes with its device, nobody.
+pub(crate) fn set_end(table: u32, prefix: Prefix) -> Result<Vec<Request>, Unable> {
+    let mut message = blank(table, prefix, LAST);
+    message.header.kind = if prefix.length() == 0 { RouteType::Unreachable } else { RouteType::BlackHole };
     Ok(vec![Request::route(&RouteNetlinkMessage::NewRoute(message), CREATE | REPLACE)])
 }
 
-pub(crate) fn unset_end(table: u32, family: Family) -> Result<Vec<Request>, Unable> {
-    let mut message = blank(table, Prefix::any(family), LAST);
+pub(crate) fn unset_end(table: u32, prefix: Prefix) -> Result<Vec<Request>, Unable> {
+    let mut message = blank(table, prefix, LAST);
     message.header.scope = RouteScope::NoWhere;
     Ok(vec![Request::route(&RouteNetlinkMessage::DelRoute(message), 0)])
 }
@@ -102,12 +107,12 @@ pub(crate) fn read(message: &RouteMessage, ground: &Ground) -> Option<(Key, Thin
         return None;
     }
     let seen = Seen::of(message, ground);
-    let table = seen.table.unwrap_or(u32::from(header.table));
+    let table = seen.table.unwrap_or_else(|| u32::from(header.table));
     let any = Prefix::any(family_of(header.address_family)?).address();
     let prefix = Prefix::new(seen.destination.unwrap_or(any), header.destination_prefix_length).ok()?;
     match (seen.metric, header.kind) {
-        (LAST, RouteType::Unreachable) => Some((Key::End(table, prefix.family()), Thing::End)),
-        (METRIC, kind) => Some((Key::Route(table, prefix), Thing::Route(seen.way(kind)?))),
+        (LAST, RouteType::Unreachable | RouteType::BlackHole) => Some((Key::End(table, prefix), Thing::End)),
+        (METRIC, kind) => Some((Key::route(table, prefix), Thing::Route(seen.way(kind)?))),
         _ => None,
     }
 }
@@ -185,7 +190,7 @@ fn out(
     push: Box<[Label]>,
     ground: &Ground,
 ) -> Result<Way, Unable> {
-    if port.crypto && port.vrf != vrf && push.is_empty() {
+    if guarded(vrf, port) && push.is_empty() {
         return Ok(tunnel(Carrier::Map { port: port.id, inside: vrf }, ground));
     }
     if push.is_empty() && prefix.address().is_ipv6() && gateway.is_some_and(|gateway| gateway.is_ipv4()) {
@@ -193,6 +198,21 @@ fn out(
     }
     let ttl = if push.is_empty() { TtlModel::Uniform } else { place(vrf, ground)?.ttl };
     Ok(Way::Out(Box::new(Out { device: Name::from(port.device.as_str()), gateway, push, ttl })))
+}
+
+/// Whether nothing of this VRF may leave by the port in clear.
+fn guarded(vrf: VrfId, port: &Port) -> bool {
+    port.crypto && port.vrf != vrf
+}
+
+fn enters_tunnel(vrf: VrfId, hop: &Hop, ground: &Ground) -> bool {
+    match hop {
+        Hop::Protect(_) => true,
+        Hop::Out { port, push, .. } => {
+            ground.ports.get(port).is_some_and(|port| guarded(vrf, port)) && on_the_wire(push).is_empty()
+        }
+        Hop::Local | Hop::Drop | Hop::Lookup(_) => false,
+    }
 }
 
 /// Where no policy is, nothing may leave.

@@ -10,13 +10,13 @@ use ipsec::{DfBit, Direction, Encap, Keys, Mode, Offload, Ports, Sa, Selector, S
 
 use crate::request::{CREATE, EXCLUSIVE, Protocol, Request};
 use crate::thing::{Key, Thing, Unable};
-use crate::xfrm::{Body, ESP, message};
+use crate::xfrm::{Body, ESP, inbound_reqid, message};
 
-pub(crate) use wire::{counted, dump, name, read};
+pub(crate) use wire::{Counted, counted, dump, name, read};
 
 /// How far the numbers of an SA jump that has to be made anew with the same keys: it may have sent so many packets
-/// since its state was read.
-const LEAP: u64 = 1 << 20;
+/// since its state was read, also where much else had to be told the kernel first.
+const LEAP: u64 = 1 << 24;
 
 /// No Debug: it holds keys.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub(crate) struct KernelSa {
     pub(crate) remote: IpAddr,
     pub(crate) spi: Spi,
     pub(crate) home: Home,
-    /// The number of an outbound SA, which its policies name; zero for an inbound one.
+    /// The number of an outbound SA, which its policies name; of an inbound one the family of what it opens.
     pub(crate) reqid: u32,
     pub(crate) encap: Encap,
     pub(crate) suite: Suite,
@@ -69,7 +69,7 @@ impl KernelSa {
             remote: sa.remote,
             spi: sa.spi,
             home,
-            reqid: if inbound { 0 } else { sa.id.0 },
+            reqid: if inbound { inbound_reqid(sa.selector.family()) } else { sa.id.0 },
             encap: sa.encap,
             suite: sa.suite,
             mode: sa.mode,
@@ -97,6 +97,12 @@ impl KernelSa {
     /// With numbers beyond those of `other`, whose keys it has and which stays at work until it is in its place.
     pub(crate) fn begin_after(&mut self, other: &Self) {
         self.begins_after = other.begins_after.saturating_add(LEAP);
+    }
+
+    /// The same, done by the box's own processors; `None`: it is already.
+    pub(crate) fn in_software(&self) -> Option<Self> {
+        self.home.offload?;
+        Some(Self { home: Home { offload: None, ..self.home }, ..self.clone() })
     }
 
     fn destination(&self) -> IpAddr {
@@ -128,7 +134,8 @@ impl KernelSa {
     fn is_made_like(&self, other: &Self) -> bool {
         self.continues(other)
             && (self.home.if_id, self.home.mark) == (other.home.if_id, other.home.mark)
-            && (self.home.df == DfBit::Clear) == (other.home.df == DfBit::Clear)
+            && (self.direction == Direction::In
+                || (self.home.df == DfBit::Clear) == (other.home.df == DfBit::Clear))
             && (self.reqid, self.mode, self.selector) == (other.reqid, other.mode, other.selector)
             && (self.window, self.esn) == (other.window, other.esn)
     }
@@ -182,17 +189,15 @@ pub(crate) fn unset(destination: IpAddr, spi: Spi, mark: u32) -> Result<Vec<Requ
 
 /// Asks for the SA of this key; `None`: it is no SA's.
 pub(crate) fn question(key: &Key) -> Option<Request> {
-    match key {
-        Key::Sa(destination, spi, mark) => Some(named(message::GET_SA, *destination, *spi, *mark)),
-        _ => None,
-    }
+    let Key::Sa(destination, spi, mark) = key else { return None };
+    Some(named(message::GET_SA, *destination, *spi, *mark))
 }
 
 /// A request about the SA of this name.
 fn named(kind: u16, destination: IpAddr, spi: Spi, mark: u32) -> Request {
     let mut body = Body::new();
     body.address(destination).spi(spi.0).family(Family::of(destination)).u8(ESP).zeros(1);
-    body.place(mark, 0);
+    body.mark(mark);
     Request { protocol: Protocol::Xfrm, kind, flags: 0, body: body.finish() }
 }
 

@@ -4,14 +4,15 @@
 //! A deny line sends its flows on to the later entries, past the rest of its own. The kernel knows no such step, so
 //! the later entries stand a second time at the place of the deny line, cut to its flows: in a [context](Context).
 
+mod context;
 mod region;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Family, PolicyId, Prefix, SaId};
-use ipsec::{Policy, Ports, Selector};
+use ipsec::{Policy, Selector};
 
-use region::{blocks, meet};
+use context::{Context, contexts, denies};
 
 /// What happens to an outbound packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +94,6 @@ enum Turn {
     /// The later entries, for the flows of a deny line.
     Later,
     Close,
-}
-
-/// The flows that the deny lines of `path` have sent on to the later entries; all flows if there is none.
-#[derive(Clone)]
-struct Context {
-    path: Place,
-    flows: Option<Selector>,
-    /// Every flow of it is dealt with by this line at the latest.
-    ends: Option<(Order, usize)>,
 }
 
 type Lines = BTreeMap<Place, (Selector, Action)>;
@@ -318,67 +310,8 @@ impl Spd {
     }
 }
 
-impl Context {
-    const fn all() -> Self {
-        Self { path: Vec::new(), flows: None, ends: None }
-    }
-
-    fn reaches(&self, order: Order) -> bool {
-        self.path.last().is_none_or(|step| step.entry < order)
-            && self.ends.is_none_or(|(end, _)| end >= order)
-    }
-
-    fn compile(&self, policy: &Policy, tickets: &[u32], is_own: bool, lines: &mut Lines) {
-        let entry = (policy.sequence, policy.id);
-        for (rule, (line, ticket)) in policy.rules.iter().zip(tickets).enumerate() {
-            if self.ends.is_some_and(|end| end < (entry, rule)) {
-                break;
-            }
-            let Some(flows) = self.cut(&line.selector) else { continue };
-            let mut put =
-                |turn, flows, action| self.put(lines, Step { entry, rule, turn, block: 0 }, flows, action);
-            if !line.permit {
-                put(Turn::Close, flows, if is_own { Action::Pass } else { Action::Block });
-                continue;
-            }
-            for (at, bundle) in policy.bundles.iter().enumerate() {
-                if let Some(flows) = meet(&flows, &bundle.selector) {
-                    put(Turn::Bundle(at), flows, Action::Seal(bundle.outbound));
-                }
-            }
-            put(Turn::Acquire, flows, Action::Acquire { ticket: *ticket });
-            if let Some(flows) = unseen(&flows).filter(|_| is_own) {
-                put(Turn::Unseen, flows, Action::Block);
-            }
-        }
-    }
-
-    fn put(&self, lines: &mut Lines, step: Step, flows: Selector, action: Action) {
-        for (block, selector) in blocks(&flows).enumerate() {
-            let mut place = self.path.clone();
-            place.push(Step { block, ..step });
-            lines.insert(place, (selector, action));
-        }
-    }
-
-    fn cut(&self, selector: &Selector) -> Option<Selector> {
-        self.flows.map_or(Some(*selector), |flows| meet(&flows, selector))
-    }
-
-    fn covers_no_more_than(&self, selector: &Selector) -> bool {
-        self.flows.is_some_and(|flows| selector.covers(&flows))
-    }
-}
-
 fn everything() -> [Selector; 2] {
     Family::BOTH.map(Prefix::any).map(|any| Selector::between(any, any))
-}
-
-/// The packets of `flows` whose ports matter and cannot be seen.
-fn unseen(flows: &Selector) -> Option<Selector> {
-    let zero = Ports::one(0);
-    let is_whole = flows.local_ports.contains(0) && flows.remote_ports.contains(0);
-    (!is_whole).then_some(Selector { local_ports: zero, remote_ports: zero, ..*flows })
 }
 
 fn strike<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Place>>, key: K, place: &Place) {
@@ -388,47 +321,6 @@ fn strike<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Place>>, key: K, place: &Plac
             index.remove(&key);
         }
     }
-}
-
-fn denies(policy: &Policy) -> bool {
-    policy.rules.iter().any(|rule| !rule.permit)
-}
-
-/// Every context that the deny lines make; the first is that of all flows.
-fn contexts(entries: &BTreeMap<Order, Policy>) -> Vec<Context> {
-    let mut contexts = vec![Context::all()];
-    for (order, policy) in entries.iter().filter(|(_, policy)| denies(policy)) {
-        let mut fresh = Vec::new();
-        for context in &mut contexts {
-            if context.ends.is_none() {
-                fresh.extend(send_on(context, *order, policy));
-            }
-        }
-        contexts.extend(fresh);
-        if contexts.len() > MOST_CONTEXTS {
-            break;
-        }
-    }
-    contexts
-}
-
-/// The contexts that the deny lines of one entry make of the flows of `context`.
-fn send_on(context: &mut Context, entry: Order, policy: &Policy) -> Vec<Context> {
-    let mut fresh = Vec::new();
-    for (rule, line) in policy.rules.iter().enumerate() {
-        let Some(flows) = context.cut(&line.selector) else { continue };
-        let is_met = policy.rules.iter().take(rule).any(|earlier| earlier.selector.covers(&flows));
-        if !line.permit && !is_met {
-            let mut path = context.path.clone();
-            path.push(Step { entry, rule, turn: Turn::Later, block: 0 });
-            fresh.push(Context { path, flows: Some(flows), ends: None });
-        }
-        if context.covers_no_more_than(&line.selector) {
-            context.ends = Some((entry, rule));
-            break;
-        }
-    }
-    fresh
 }
 
 #[cfg(test)]

@@ -20,6 +20,10 @@ pub(crate) struct State {
     waiting: BTreeMap<Name, BTreeSet<Key>>,
     /// The SAs that take over the keys of one with another name.
     predecessors: BTreeMap<Key, Key>,
+    /// SAs that the kernel has lost, until they are wanted no more or have other keys.
+    buried: BTreeMap<Key, Box<KernelSa>>,
+    /// Numbers that were given to the predecessor of an SA, whether it came to be or not.
+    floors: BTreeMap<Key, u64>,
     /// What an earlier run left, and stays until something better is there.
     kept: BTreeSet<Key>,
 }
@@ -70,8 +74,25 @@ pub(crate) struct Refusal {
 
 impl State {
     /// What should be under `key` from now on. What was refused is tried again.
-    pub(crate) fn want(&mut self, key: &Key, thing: Option<Thing>) {
+    pub(crate) fn want(&mut self, key: &Key, mut thing: Option<Thing>) {
+        if let (Some(Thing::Sa(new)), Some(old)) = (&thing, self.buried.get(key))
+            && new.continues(old)
+        {
+            return;
+        }
+        self.buried.remove(key);
+        let floor = self.floors.remove(key);
         let entry = self.entries.entry(key.clone()).or_default();
+        if let Some(Thing::Sa(new)) = &mut thing {
+            let old = match &entry.wanted {
+                Some(Thing::Sa(old)) if new.continues(old) => old.begins_after,
+                _ => 0,
+            };
+            new.begins_after = new.begins_after.max(old).max(floor.unwrap_or(0));
+        }
+        if let (Held::AsWanted, Some(old), Some(new)) = (&entry.held, &entry.wanted, &mut thing) {
+            new.is_whose(old);
+        }
         if matches!(entry.held, Held::AsWanted) && entry.wanted != thing {
             entry.held = entry.wanted.take().map_or(Held::Nothing, Held::Other);
         }
@@ -94,13 +115,21 @@ impl State {
         self.kept.remove(key);
         self.to_set.remove(key);
         self.to_unset.remove(key);
-        self.entries.remove(key);
+        let entry = self.entries.remove(key);
+        if let Some(Thing::Sa(sa)) = entry.and_then(|entry| entry.wanted) {
+            self.buried.insert(key.clone(), sa);
+        }
     }
 
     /// The SA under `key` has the keys of the one under `before`, if the kernel holds that.
     pub(crate) fn succeeds(&mut self, key: &Key, before: &Key) {
+        if let Some(Thing::Sa(old)) = self.wanted(before) {
+            self.floors.insert(key.clone(), old.begins_after);
+        }
         if self.held(before).is_some() {
             self.predecessors.insert(key.clone(), before.clone());
+        } else if let Some(sa) = self.buried.get(before) {
+            self.buried.insert(key.clone(), sa.clone());
         }
     }
 
@@ -261,9 +290,10 @@ impl State {
     /// Puts `key` where it belongs by what is wanted and held.
     fn review(&mut self, key: &Key) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        if let (Some(wanted), Held::Other(held)) = (&entry.wanted, &entry.held)
+        if let (Some(wanted), Held::Other(held)) = (&mut entry.wanted, &entry.held)
             && wanted == held
         {
+            wanted.is_whose(held);
             entry.held = Held::AsWanted;
         }
         let (wanted, held) = (entry.wanted.is_some(), entry.held.is_some());
@@ -321,6 +351,9 @@ impl State {
 
     fn succeeded(&mut self, step: &Step) {
         let Some(entry) = self.entries.get_mut(&step.key) else { return };
+        if let (true, Some(Thing::Address(on))) = (step.set, &mut entry.wanted) {
+            on.ours = true;
+        }
         entry.held = if step.set { Held::AsWanted } else { Held::Nothing };
         self.review(&step.key);
     }
@@ -331,12 +364,16 @@ impl State {
         if step.requests > 1 {
             entry.held = Held::Nothing;
         }
-        let device = entry.wanted.as_ref().and_then(|wanted| thing::device(&step.key, wanted));
-        match device {
-            Some(device) if step.set && refused.is_of_device() => {
-                self.waiting.entry(device).or_default().insert(step.key);
-            }
-            Some(_) | None => refusals.push(Refusal { key: step.key, reason: refused.to_string() }),
+        let wanted = entry.wanted.as_ref().filter(|_| step.set);
+        let hangs_on = wanted.and_then(|wanted| thing::device(&step.key, wanted));
+        let hangs_on = hangs_on.filter(|_| refused.is_of_device());
+        let named = wanted.filter(|_| refused.is_of_number()).into_iter().flat_map(thing::stands_on);
+        let missing: BTreeSet<Name> = hangs_on.into_iter().chain(named).collect();
+        if missing.is_empty() {
+            refusals.push(Refusal { key: step.key.clone(), reason: refused.to_string() });
+        }
+        for device in missing {
+            self.waiting.entry(device).or_default().insert(step.key.clone());
         }
     }
 }
@@ -360,7 +397,7 @@ impl Held {
 /// Whether the kernel drops what is under `key` when its device is lost like this.
 fn takes(loss: Loss, key: &Key) -> bool {
     match key {
-        Key::Route(_, prefix) => !matches!(loss, Loss::Bare) || prefix.address().is_ipv4(),
+        Key::Route(_, _, prefix) => !matches!(loss, Loss::Bare) || prefix.address().is_ipv4(),
         Key::Neighbour(_, address) => !matches!(loss, Loss::Bare) || address.is_ipv4(),
         Key::Address(_, address) => match loss {
             Loss::Bare => false,

@@ -19,6 +19,13 @@ pub(crate) fn prepare(device: &str, labels: bool) {
     require(&format!("mpls/conf/{device}/input"), u32::from(labels));
 }
 
+/// A port that is ours no more neither forwards nor takes labels.
+pub(crate) fn close(device: &str) {
+    for setting in ["ipv4/conf/DEVICE/forwarding", "ipv6/conf/DEVICE/forwarding", "mpls/conf/DEVICE/input"] {
+        require(&setting.replace("DEVICE", device), 0);
+    }
+}
+
 /// What the box as a whole needs.
 pub(crate) fn prepare_box() {
     require("ipv6/conf/all/forwarding", 1);

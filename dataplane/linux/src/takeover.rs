@@ -23,7 +23,7 @@ pub(crate) fn links(client: &mut Client) -> io::Result<BTreeMap<Name, Link>> {
     let ground = Ground::default();
     let read = |message: &Message| match watch::read(message.kind, &message.body, &ground) {
         Some(Change::Link(name, Some(link))) => Some((name, link)),
-        Some(Change::Link(_, None) | Change::Thing(..)) | None => None,
+        Some(Change::Link(_, None) | Change::Thing(..) | Change::Rules) | None => None,
     };
     Ok(client.dump(&question)?.iter().filter_map(read).collect())
 }

@@ -1,10 +1,11 @@
 //! The things of the kernel that are ours: what each is known by, and what it is.
 
+use core::cmp::Reverse;
 use core::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base::{Family, Prefix, Spi};
+use base::{Prefix, Spi};
 use ipsec::Selector;
 
 use crate::ground::Ground;
@@ -22,6 +23,9 @@ pub(crate) type Name = Arc<str>;
 /// what is named earlier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Key {
+    /// By table: what stands behind all its routes, or behind one into a tunnel. First of all, and last to go:
+    /// nothing falls through to the main table, or to a shorter prefix.
+    End(u32, Prefix),
     /// A VRF device or an XFRM interface that we made.
     Device(Name),
     /// Somebody's device that is a port of ours: whose slave it is.
@@ -37,10 +41,14 @@ pub(crate) enum Key {
     /// For packets of a VRF with a crypto map on one of its own ports.
     PortPolicy(Scope, policy::Hook, Selector),
     Label(base::Label),
-    /// By table: what stands behind all its routes.
-    End(u32, Family),
-    /// By table.
-    Route(u32, Prefix),
+    /// By table; the longest prefix first, last to go: what a longer one protects never follows a shorter one.
+    Route(u32, Reverse<u8>, Prefix),
+}
+
+impl Key {
+    pub(crate) fn route(table: u32, prefix: Prefix) -> Self {
+        Self::Route(table, Reverse(prefix.length()), prefix)
+    }
 }
 
 /// No Debug: an SA holds keys.
@@ -80,8 +88,8 @@ impl fmt::Display for Key {
                 write!(f, "{hook:?} policy {selector} of the mark {mark:#x}")
             }
             Self::Label(label) => write!(f, "label {label}"),
-            Self::End(table, family) => write!(f, "end of table {table} ({family:?})"),
-            Self::Route(table, prefix) => write!(f, "route {prefix} in table {table}"),
+            Self::End(table, prefix) => write!(f, "end of {prefix} in table {table}"),
+            Self::Route(table, _, prefix) => write!(f, "route {prefix} in table {table}"),
         }
     }
 }
@@ -96,6 +104,26 @@ pub(crate) fn device(key: &Key, thing: &Thing) -> Option<Name> {
         (_, Thing::Label(forward)) => Some(forward.device.clone()),
         (_, Thing::Route(way)) => way.device().cloned(),
         _ => None,
+    }
+}
+
+/// The devices that it names by number beside its own.
+pub(crate) fn stands_on(thing: &Thing) -> impl Iterator<Item = Name> {
+    let (master, link) = match thing {
+        Thing::Device(device) => (device.master.clone(), device.link().cloned()),
+        Thing::Port(slave) => (slave.0.clone(), None),
+        Thing::Mark(_) | Thing::Address(_) | Thing::Neighbour(_) | Thing::Sa(_) => (None, None),
+        Thing::Policy(_) | Thing::Label(_) | Thing::End | Thing::Route(_) => (None, None),
+    };
+    [master, link].into_iter().flatten()
+}
+
+impl Thing {
+    /// An address that somebody else set stays his, also where we want it.
+    pub(crate) fn is_whose(&mut self, held: &Self) {
+        if let (Self::Address(on), Self::Address(held)) = (self, held) {
+            on.ours = held.ours;
+        }
     }
 }
 
@@ -128,20 +156,20 @@ pub(crate) fn set(
         (Key::Device(name), Thing::Device(device)) => device::set(name, device, held, ground),
         (Key::Port(name), Thing::Port(slave)) => port::set(name, slave, ground),
         (Key::Mark(name), Thing::Mark(mark)) => mark::set(name, *mark, held, ground),
-        (Key::Address(name, address), Thing::Address(on)) => address::set(name, *address, *on, ground),
+        (Key::Address(name, address), Thing::Address(on)) => address::set(name, *address, *on, held, ground),
         (Key::Neighbour(name, address), Thing::Neighbour(mac)) => {
             neighbour::set(name, *address, *mac, ground)
         }
         (Key::Sa(..), Thing::Sa(sa)) => sa::set(sa, held),
         (Key::Policy(if_id, hook, selector), Thing::Policy(policy)) => {
-            policy::set(&Scope::Tunnel(*if_id), *hook, selector, policy, ground)
+            policy::set(&Scope::Tunnel(*if_id), *hook, selector, policy, held, ground)
         }
         (Key::PortPolicy(scope, hook, selector), Thing::Policy(policy)) => {
-            policy::set(scope, *hook, selector, policy, ground)
+            policy::set(scope, *hook, selector, policy, held, ground)
         }
-        (Key::Label(label), Thing::Label(forward)) => label::set(*label, forward, ground),
-        (Key::End(table, family), Thing::End) => route::set_end(*table, *family),
-        (Key::Route(table, prefix), Thing::Route(way)) => route::set(*table, *prefix, way, ground),
+        (Key::Label(label), Thing::Label(forward)) => label::set(*label, forward, held, ground),
+        (Key::End(table, prefix), Thing::End) => route::set_end(*table, *prefix),
+        (Key::Route(table, _, prefix), Thing::Route(way)) => route::set(*table, *prefix, way, ground),
         _ => Err(Unable::Never("a thing under another's key".to_owned())),
     }
 }
@@ -162,8 +190,8 @@ pub(crate) fn unset(key: &Key, held: &Thing, ground: &Ground) -> Result<Vec<Requ
             policy::unset(scope, *hook, selector, policy, ground)
         }
         (Key::Label(label), Thing::Label(_)) => label::unset(*label),
-        (Key::End(table, family), Thing::End) => route::unset_end(*table, *family),
-        (Key::Route(table, prefix), Thing::Route(way)) => route::unset(*table, *prefix, way),
+        (Key::End(table, prefix), Thing::End) => route::unset_end(*table, *prefix),
+        (Key::Route(table, _, prefix), Thing::Route(way)) => route::unset(*table, *prefix, way),
         _ => Err(Unable::Never("a thing under another's key".to_owned())),
     }
 }

@@ -1,11 +1,13 @@
 //! From objects to things: what each object is in the kernel, and which objects to look at again when
 //! something that they stand on changes.
 
+mod needs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use base::{PolicyId, PortId, SaId, Spi, VrfId};
-use dataplane::{Hop, Key as Noun, LabelAction, Link, Object, Op, Plan, Port, Vrf};
+use base::{PolicyId, PortId, SaId, Spi};
+use dataplane::{Key as Noun, Link, Object, Op, Plan, Port, Vrf};
 use ipsec::{Direction, Offload, Policy, Sa};
 
 use crate::address::OnDevice;
@@ -13,13 +15,15 @@ use crate::device::Device;
 use crate::ground::{Carrier, Ground, Wish};
 use crate::mark::{Hook, Mark};
 use crate::mtu::{self, Room};
+use crate::policy::Scope;
 use crate::port::Slave;
 use crate::sa::{Home, KernelSa};
-use crate::state::{Refusal, State};
+use crate::state::State;
 use crate::thing::{Key, Name, Thing, Unable};
 use crate::tunnels::Tunnels;
 use crate::xfrm::GUARDED;
 use crate::{label, neighbour, route};
+use needs::{Need, carrier_of, is_own, needs, policy_of};
 
 /// Every object, and what was made of it.
 #[derive(Default)]
@@ -37,18 +41,6 @@ pub(crate) struct Translator {
     sas: BTreeMap<Key, SaId>,
 }
 
-/// What an object stands on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
-    Vrf(VrfId),
-    /// The addresses of its ports.
-    Addresses(VrfId),
-    Port(PortId),
-    Carrier(Carrier),
-    Policy(PolicyId),
-    Sa(SaId),
-}
-
 /// What the things of objects are put into.
 pub(crate) struct Site<'a> {
     pub(crate) ground: &'a mut Ground,
@@ -60,6 +52,28 @@ pub(crate) struct Site<'a> {
 pub(crate) struct Fault {
     pub(crate) object: Noun,
     pub(crate) reason: String,
+}
+
+/// Of some objects the things that each wants, and the carriers that each policy is on.
+#[derive(Default)]
+pub(crate) struct Owners<'a> {
+    keys: BTreeMap<&'a Key, Noun>,
+    carriers: BTreeMap<Carrier, Noun>,
+}
+
+impl Owners<'_> {
+    pub(crate) fn of(&self, key: &Key, ground: &Ground) -> Option<Noun> {
+        let carrier = if let Key::Policy(if_id, ..) = key {
+            ground.carrier(*if_id).copied()
+        } else if let Key::Device(name) | Key::Mark(name) = key {
+            ground.carrier_of(name).copied()
+        } else if let Key::PortPolicy(Scope::Port(device), ..) = key {
+            ground.port_on(device).map(|port| Carrier::Map { port: port.id, inside: port.vrf })
+        } else {
+            None
+        };
+        self.keys.get(key).or_else(|| self.carriers.get(&carrier?)).copied()
+    }
 }
 
 impl Translator {
@@ -81,24 +95,15 @@ impl Translator {
         faults
     }
 
-    /// The object that wants what was refused; `None`: it is gone.
-    pub(crate) fn owner(&self, refusal: &Refusal, among: &BTreeSet<Noun>, ground: &Ground) -> Option<Noun> {
-        let claims = |noun: &&Noun| self.made.get(noun).is_some_and(|keys| keys.contains(&refusal.key));
-        let carrier = match &refusal.key {
-            Key::Policy(if_id, ..) => ground.carrier(*if_id),
-            Key::Device(name) | Key::Mark(name) => ground.carrier_of(name),
-            _ => None,
-        };
-        let carries = |noun: &&Noun| match noun {
-            Noun::Policy(id) => carrier.is_some() && self.carriers.get(id) == carrier,
-            Noun::Vrf(_)
-            | Noun::Port(_)
-            | Noun::Neighbour(..)
-            | Noun::Sa(_)
-            | Noun::Label(_)
-            | Noun::Route(..) => false,
-        };
-        among.iter().find(claims).or_else(|| among.iter().find(carries)).copied()
+    /// Which of these objects wants each thing.
+    pub(crate) fn owners(&self, among: impl Iterator<Item = Noun>) -> Owners<'_> {
+        let mut owners = Owners::default();
+        for noun in among {
+            owners.keys.extend(self.made.get(&noun).into_iter().flatten().map(|key| (key, noun)));
+            let carrier = policy_of(&noun).and_then(|id| self.carriers.get(&id));
+            owners.carriers.extend(carrier.map(|carrier| (*carrier, noun)));
+        }
+        owners
     }
 
     /// Whose SA the kernel has under `key`.
@@ -158,9 +163,9 @@ impl Translator {
 
     /// Who seals with an SA names its addresses.
     fn dirty_of_sa(&self, noun: Noun, new: Option<&Object>, dirty: &mut BTreeSet<Noun>) {
-        let ends = |object: &Object| match object {
-            Object::Sa(sa) => Some((sa.local, sa.remote, sa.mode)),
-            _ => None,
+        let ends = |object: &Object| {
+            let Object::Sa(sa) = object else { return None };
+            Some((sa.local, sa.remote, sa.mode))
         };
         if let Noun::Sa(id) = noun
             && self.plan.get(&noun).and_then(ends) != new.and_then(ends)
@@ -219,7 +224,12 @@ impl Translator {
         let policies: Vec<PolicyId> = dirty.iter().filter_map(policy_of).collect();
         for id in &policies {
             let new = self.policy(*id).map(carrier_of);
-            if let Some(old) = self.carriers.get(id).copied().filter(|old| Some(*old) != new) {
+            // A carrier whose port has come into its inside VRF needs no XFRM interface any more, and the reverse.
+            let turned = |old: &Carrier| {
+                self.policy(*id).is_some_and(|policy| is_own(policy) == site.ground.tunnels.contains_key(old))
+            };
+            let leaves = |old: &Carrier| Some(*old) != new || turned(old);
+            if let Some(old) = self.carriers.get(id).copied().filter(leaves) {
                 self.leave(*id, old, dirty, site);
             }
         }
@@ -302,14 +312,21 @@ impl Translator {
     /// Wants what the object at `noun` is now, and nothing more of what it was.
     fn derive(&mut self, noun: Noun, site: &mut Site<'_>) -> Result<(), String> {
         if let Some(policy) = policy_of(&noun).and_then(|id| self.policy(id)) {
-            for (key, thing) in
-                site.tunnels.set_policy(policy, carrier_of(policy), site.ground, &self.plan)?
-            {
-                site.state.want(&key, thing);
+            let (wanted, fault) =
+                site.tunnels.set_policy(policy, carrier_of(policy), site.ground, &self.plan);
+            wanted.into_iter().for_each(|(key, thing)| site.state.want(&key, thing));
+            if let Some(fault) = fault {
+                return Err(fault.to_owned());
             }
         }
         let things = self.plan.get(&noun).map(|object| self.things(object, site.ground)).transpose();
         let (things, fault) = match things {
+            Ok(Some(things)) if self.is_another_s(noun, &things) => (
+                Vec::new(),
+                Some(
+                    "another SA to this peer has this SPI, and the kernel cannot tell them apart".to_owned(),
+                ),
+            ),
             Ok(things) => (things.unwrap_or_default(), None),
             Err(Unable::Never(reason)) => (Vec::new(), Some(reason)),
             Err(Unable::Wait(device)) => (Vec::new(), Some(format!("the device {device} is missing"))),
@@ -318,9 +335,21 @@ impl Translator {
         fault.map_or(Ok(()), Err)
     }
 
+    /// Whether the kernel's place for an SA is taken by another SA.
+    fn is_another_s(&self, noun: Noun, things: &[(Key, Thing)]) -> bool {
+        let Noun::Sa(id) = noun else { return false };
+        let holder = things.first().and_then(|(key, _)| self.sas.get(key));
+        holder.is_some_and(|holder| *holder != id && self.plan.get(&Noun::Sa(*holder)).is_some())
+    }
+
     /// An object's things in place of those it had.
     fn claim(&mut self, noun: Noun, things: Vec<(Key, Thing)>, state: &mut State) {
         let old = self.made.remove(&noun).unwrap_or_default();
+        if let (Noun::Sa(_), Some(before), Some((key, _))) = (noun, old.first(), things.first())
+            && before != key
+        {
+            state.succeeds(key, before);
+        }
         let new: Vec<Key> = things.iter().map(|(key, _)| key.clone()).collect();
         let new_set: BTreeSet<&Key> = new.iter().collect();
         let kept: BTreeSet<&Key> = old.iter().filter(|key| new_set.contains(key)).collect();
@@ -335,11 +364,6 @@ impl Translator {
                 self.sas.insert(key.clone(), id);
             }
             state.want(&key, Some(thing));
-            if let (Noun::Sa(_), Some(before)) = (noun, old.first())
-                && *before != key
-            {
-                state.succeeds(&key, before);
-            }
         }
         if !new.is_empty() {
             self.made.insert(noun, new);
@@ -414,60 +438,6 @@ impl Translator {
     }
 }
 
-fn policy_of(noun: &Noun) -> Option<PolicyId> {
-    match noun {
-        Noun::Policy(id) => Some(*id),
-        Noun::Vrf(_) | Noun::Port(_) | Noun::Neighbour(..) => None,
-        Noun::Sa(_) | Noun::Label(_) | Noun::Route(..) => None,
-    }
-}
-
-fn carrier_of(policy: &Policy) -> Carrier {
-    match policy.interface {
-        Some(_) => Carrier::Interface(policy.id),
-        None => Carrier::Map { port: policy.port, inside: policy.inside },
-    }
-}
-
-/// Whether it protects packets of its port's own VRF: those pass no XFRM interface.
-fn is_own(policy: &Policy) -> bool {
-    policy.interface.is_none() && policy.inside == policy.front
-}
-
-fn needs(object: &Object) -> Vec<Need> {
-    match object {
-        Object::Vrf(_) => Vec::new(),
-        Object::Port(port) => vec![Need::Vrf(port.vrf)],
-        Object::Neighbour(neighbour) => vec![Need::Port(neighbour.port)],
-        Object::Sa(sa) => vec![Need::Vrf(sa.front), Need::Policy(sa.policy)],
-        Object::Policy(policy) => {
-            let bundles = policy.bundles.iter().map(|bundle| Need::Sa(bundle.outbound));
-            let stands = [Need::Vrf(policy.front), Need::Vrf(policy.inside), Need::Port(policy.port)];
-            bundles.chain(stands).chain([Need::Carrier(carrier_of(policy))]).collect()
-        }
-        Object::Label { action: LabelAction::PopTo(vrf), .. } => vec![Need::Vrf(*vrf)],
-        Object::Label { action: LabelAction::Swap(_, hop), .. } => needs_of_hop(hop, None),
-        Object::Route(route) => {
-            let mut needs = needs_of_hop(&route.hop, Some(route.vrf));
-            needs.push(Need::Vrf(route.vrf));
-            needs.extend((route.hop == Hop::Local).then_some(Need::Addresses(route.vrf)));
-            needs
-        }
-    }
-}
-
-fn needs_of_hop(hop: &Hop, vrf: Option<VrfId>) -> Vec<Need> {
-    match hop {
-        Hop::Local | Hop::Drop => Vec::new(),
-        Hop::Out { port, .. } => {
-            let carrier = vrf.map(|inside| Need::Carrier(Carrier::Map { port: *port, inside }));
-            [Need::Port(*port)].into_iter().chain(carrier).collect()
-        }
-        Hop::Protect(policy) => vec![Need::Carrier(Carrier::Interface(*policy))],
-        Hop::Lookup(vrf) => vec![Need::Vrf(*vrf)],
-    }
-}
-
 /// The network card of the port that an SA's outer packets go by.
 fn offload(sa: &Sa, ground: &Ground) -> Option<(u32, Offload)> {
     let mut ports = ground.ports.values().filter(|port| port.vrf == sa.front);
@@ -497,7 +467,7 @@ fn of_port(port: &Port, ground: &Ground) -> Vec<(Key, Thing)> {
     things.extend(port.addresses.iter().map(|address| {
         let host = if address.address.is_ipv4() { 32 } else { 128 };
         let length = if port.link == Link::Host { host } else { address.length };
-        let on = OnDevice { length, ours: true };
+        let on = OnDevice { length, ours: true, bare: false };
         (Key::Address(device.clone(), address.address), Thing::Address(on))
     }));
     things

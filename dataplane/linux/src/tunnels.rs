@@ -4,10 +4,11 @@
 //! policies of the port, as they leave by it, and of its VRF, as they come in by a port with a crypto map.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use base::{PolicyId, SaId};
+use base::{PolicyId, Prefix, SaId};
 use dataplane::{Key as Noun, Object, Plan};
-use ipsec::{DfBit, Policy};
+use ipsec::{DfBit, Policy, Rule, Selector};
 
 use crate::ground::{Carrier, Ground};
 use crate::policy::{self, Hook, KernelPolicy, Scope};
@@ -43,20 +44,21 @@ enum At {
 }
 
 impl Tunnels {
-    /// Puts an entry in, or changes it. Says why not.
+    /// Puts an entry in, or changes it. Says what is not as it should be.
     pub(crate) fn set_policy(
         &mut self,
         policy: &Policy,
         carrier: Carrier,
         ground: &Ground,
         plan: &Plan,
-    ) -> Result<Vec<Wanted>, String> {
-        let Some(seat) = Seat::of(carrier, ground) else { return Ok(Vec::new()) };
+    ) -> (Vec<Wanted>, Option<&'static str>) {
+        let Some(seat) = Seat::of(carrier, ground) else { return (Vec::new(), None) };
         let mut wanted = self.move_to(carrier, seat, plan);
-        let Some((seat, spd)) = self.spds.get_mut(&carrier) else { return Ok(wanted) };
+        let Some((seat, spd)) = self.spds.get_mut(&carrier) else { return (wanted, None) };
         let mut changes = spd.set(policy);
-        if spd.is_too_large() {
-            return Err("its deny lines overlap in too many ways: the kernel cannot hold them".to_owned());
+        let is_too_large = spd.is_too_large();
+        if is_too_large {
+            changes.extend(spd.set(&without_denials(policy)));
         }
         // The addresses of SAs that it seals with may have changed.
         let sealed: BTreeSet<_> =
@@ -64,7 +66,7 @@ impl Tunnels {
         changes.extend(sealed.into_iter().map(|selector| (selector, spd.line(&selector))));
         let seat = seat.clone();
         changes.iter().for_each(|change| self.want(carrier, &seat, change, plan, &mut wanted));
-        Ok(wanted)
+        (wanted, is_too_large.then_some(TOO_LARGE))
     }
 
     /// Takes an entry out; a carrier goes with its last.
@@ -200,6 +202,17 @@ impl Seat {
         };
         if_id.into_iter().flat_map(policy::inbound)
     }
+}
+
+const TOO_LARGE: &str =
+    "its deny lines overlap in too many ways for the kernel: it protects what they deny, too";
+
+/// The same entry, its lines in their places, but nothing is let out: a deny line permits what no packet is.
+fn without_denials(policy: &Policy) -> Policy {
+    let nowhere = Prefix::host(IpAddr::from([0; 4]));
+    let nothing = Rule { permit: true, selector: Selector::between(nowhere, nowhere) };
+    let rules = policy.rules.iter().map(|rule| if rule.permit { *rule } else { nothing }).collect();
+    Policy { rules, ..policy.clone() }
 }
 
 /// The SA as far as a policy names it.

@@ -20,6 +20,8 @@ use crate::ground::Ground;
 
 /// Between two looks at the count, two events of one peer, and as long as anything is listened to.
 const PACE: Duration = Duration::from_secs(1);
+/// After listening for nothing: it costs every packet of every port a copy.
+const REST: Duration = Duration::from_secs(10);
 /// Receives of one port at a time: others want their turn.
 const BATCHES: usize = 8;
 const ESP: u8 = 50;
@@ -32,6 +34,7 @@ pub(crate) struct Unknown {
     looked: Instant,
     listening: Option<Listening>,
     told: BTreeMap<(VrfId, IpAddr), Instant>,
+    rests_until: Option<Instant>,
 }
 
 struct Listening {
@@ -51,7 +54,7 @@ struct Stray {
 
 impl Unknown {
     pub(crate) fn since(now: Instant) -> Self {
-        Self { count: count(), looked: now, listening: None, told: BTreeMap::new() }
+        Self { count: count(), looked: now, listening: None, told: BTreeMap::new(), rests_until: None }
     }
 
     /// `knows`: whether the kernel should have an SA of ours for this address and SPI in this front VRF.
@@ -67,14 +70,18 @@ impl Unknown {
         let Some(listening) = &mut self.listening else { return Vec::new() };
         let mut events = Vec::new();
         for (port, stray) in listening.receive() {
-            let is_ours = port.addresses.iter().any(|own| own.address == stray.local);
+            let mut addresses = ground.ports.values().filter(|other| other.vrf == port.vrf);
+            let is_ours = addresses.any(|other| other.addresses.iter().any(|own| own.address == stray.local));
             if is_ours && !knows(port.vrf, stray.local, stray.spi) && due(&mut self.told, &port, &stray, now)
             {
                 events.push(stray.event(port.vrf));
             }
         }
-        if !events.is_empty() || listening.until <= now {
+        if !events.is_empty() {
             self.listening = None;
+        } else if listening.until <= now {
+            self.listening = None;
+            self.rests_until = Some(now + REST);
         }
         events
     }
@@ -83,7 +90,7 @@ impl Unknown {
         self.looked = now;
         self.told.retain(|_, told| now.duration_since(*told) < PACE);
         let before = core::mem::replace(&mut self.count, count());
-        if self.count > before {
+        if self.count > before && self.rests_until.is_none_or(|until| until <= now) {
             self.listening = Some(Listening::to(ground, now + PACE));
         }
     }
@@ -93,7 +100,8 @@ impl Listening {
     fn to(ground: &Ground, until: Instant) -> Self {
         let mut ports = Vec::new();
         for port in ground.ports.values().filter(|port| port.link != Link::Host) {
-            match PacketSocket::open(&port.device) {
+            let socket = PacketSocket::open(&port.device);
+            match socket.and_then(|socket| socket.only_esp().map(|()| socket)) {
                 Ok(socket) => ports.push((port.clone(), socket)),
                 Err(error) => {
                     tracing::debug!("{} cannot be listened to for unknown SPIs: {error}", port.device)

@@ -1,4 +1,5 @@
 //! What a message of rtnetlink tells: of a device, or of a thing that may be ours.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
 use netlink_packet_core::{NetlinkDeserializable as _, NetlinkHeader};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -13,10 +14,12 @@ pub(crate) enum Change {
     Link(Name, Option<Link>),
     /// A thing; `None`: it is gone.
     Thing(Key, Option<Thing>),
+    /// A rule came or went.
+    Rules,
 }
 
-/// The multicast groups of rtnetlink that tell of devices, addresses, neighbours, filters, routes and labels.
-pub(crate) const GROUPS: [u32; 8] = [1, 3, 4, 5, 7, 9, 11, 27];
+/// The multicast groups of rtnetlink that tell of devices, addresses, neighbours, filters, routes, labels and rules.
+pub(crate) const GROUPS: [u32; 10] = [1, 3, 4, 5, 7, 8, 9, 11, 19, 27];
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
@@ -56,7 +59,10 @@ pub(crate) fn read(kind: u16, body: &[u8], ground: &Ground) -> Option<Change> {
             neighbour::key(&message, ground).map(|key| Change::Thing(key, None))
         }
         RouteNetlinkMessage::NewTrafficFilter(message) => mark::read(&message, ground).map(found),
-        RouteNetlinkMessage::DelTrafficFilter(message) => mark::read(&message, ground).map(gone),
+        RouteNetlinkMessage::DelTrafficFilter(message) => {
+            mark::read_gone(&message, ground).map(|key| Change::Thing(key, None))
+        }
+        RouteNetlinkMessage::NewRule(_) | RouteNetlinkMessage::DelRule(_) => Some(Change::Rules),
         RouteNetlinkMessage::DelQueueDiscipline(message) => {
             mark::is_of_qdisc(&message, ground).map(|key| Change::Thing(key, None))
         }

@@ -4,6 +4,8 @@
 mod read;
 mod write;
 
+use base::Family;
+
 pub(crate) use read::{Attributes, Reader, Target, address, family};
 pub(crate) use write::{Body, sides};
 
@@ -54,6 +56,18 @@ const OWNER: u32 = crate::thing::PROTOCOL as u32;
 /// The `if_id`s that we give to XFRM interfaces begin with this.
 const FIRST_IF_ID: u32 = 0x4F00_0000;
 const LAST_IF_ID: u32 = 0x4FFF_FFFF;
+
+/// The `reqid` of inbound SAs, for inner packets of one family: the kernel opens whatever is in a packet, and compares an
+/// address of one family with a prefix of the other as if they were of one. Outbound ones have the number of the SA.
+pub(crate) const fn inbound_reqid(family: Family) -> u32 {
+    match family {
+        Family::V4 => FIRST_INBOUND | 4,
+        Family::V6 => FIRST_INBOUND | 6,
+    }
+}
+
+/// Below it are the numbers of SAs, from twice it on tickets.
+pub(crate) const FIRST_INBOUND: u32 = 0x2000_0000;
 
 /// Whether what has this `if_id` is ours.
 pub(crate) const fn is_ours(if_id: u32) -> bool {

@@ -63,6 +63,8 @@ fn what_a_stranger_takes_away_comes_back() {
             "route del 10.2.0.0/16 vrf vrf1",
             "neigh del 192.168.0.2 dev port2",
             "addr del 192.168.0.1/24 dev port2",
+            "route del 172.18.1.0/24 dev port1 vrf vrf10",
+            "route del local 172.18.1.1 dev port1 table 1010",
             "link set port1 nomaster",
             "link set ipsec1 nomaster",
             "link set ipsec1 down",
@@ -71,6 +73,9 @@ fn what_a_stranger_takes_away_comes_back() {
             "link del ipsec1",
             "link del vrf10",
             "link del vrf1",
+            "rule del pref 1000",
+            "-6 rule del pref 1000",
+            "rule del pref 32765",
             "xfrm policy flush",
         ] {
             let arguments: Vec<&str> = theft.split(' ').collect();
@@ -78,9 +83,16 @@ fn what_a_stranger_takes_away_comes_back() {
             one.settle();
             assert_same(&before, &bed::state(), theft);
         }
-        for theft in ["filter del dev port1 ingress", "qdisc del dev ipsec1 clsact"] {
+        for theft in [
+            "filter del dev port1 ingress",
+            "filter del dev port1 ingress pref 111",
+            "filter del dev port1 ingress pref 111 handle 1 matchall",
+            "qdisc del dev ipsec1 clsact",
+        ] {
             bed::tc(theft);
             one.settle();
+            assert!(bed::tc("filter show dev port1 ingress").contains("skbedit"), "{theft}");
+            assert!(bed::tc("filter show dev ipsec1 egress").contains("skbedit"), "{theft}");
         }
         one.carry();
     });
@@ -106,14 +118,14 @@ fn a_link_that_flaps_gets_everything_back() {
 
 #[test]
 #[ignore = "needs a kernel with VRF, MPLS and ESP: ./x test runs it in user-mode Linux"]
-fn an_sa_that_a_stranger_takes_away_is_at_its_end() {
-    namespaced("an_sa_that_a_stranger_takes_away_is_at_its_end", || {
+fn an_sa_that_a_stranger_takes_away_is_replaced() {
+    namespaced("an_sa_that_a_stranger_takes_away_is_replaced", || {
         let mut one = Box1::new();
         one.linux.apply(&Plan::default().toward(&contract::plan())).unwrap();
         one.settle();
         ip(&["xfrm", "state", "flush"]);
         let events = one.settle();
-        assert!(events.contains(&Event::Expired(contract::OUTBOUND)), "{events:?}");
+        assert!(events.contains(&Event::Expiring(contract::OUTBOUND)), "{events:?}");
         assert!(!ip(&["xfrm", "state"]).contains("0x0c000001"), "its numbers would begin anew");
     });
 }

@@ -4,8 +4,9 @@
 first() { tr '\\\t' '  ' | sed -E "s/ +/ /g; s,(mark 0x[0-9a-f]+)/,\1 mask ,; $1" | head -n 1; }
 tunnel=$(ip -o link show type xfrm | grep -v foreign | first 's/^[0-9]+: ([^:@]*).*/\1/')
 sa=$(ip -o xfrm state show | grep '^src 172.18.1.1 ' | first 's/^(src [^ ]+ dst [^ ]+) (proto esp spi [^ ]+).*( mark [^ ]+ mask [^ ]+).*/\1 \2\3/')
-policy=$(ip -o xfrm policy show | grep 'tmpl src 172.18.1.1 ' |
-    first 's/^(src [^ ]+ dst [^ ]+) .*(dir [^ ]+).*( mark [^ ]+ mask [^ ]+).*( if_id [^ ]+).*/\1 \2\4\3/')
+# By its index: what names it else is more than `ip` can say.
+policy=$(ip -o -s xfrm policy show | grep 'tmpl src 172.18.1.1 ' |
+    first 's/.* (dir [^ ]+).*( index [^ ]+).*( mark [^ ]+ mask [^ ]+).*( if_id [^ ]+).*/\1\2\4\3/')
 export tunnel sa policy
 
 sh /mnt/state.sh >/run/before

@@ -1,5 +1,5 @@
 # All that the kernel holds for forwarding, sorted, without what differs from moment to moment or from one making to the
-# next: counters, ages, indexes, made-up link addresses, and of SAs the SPIs and keys. Few processes: each takes its time.
+# next: counters, ages, indexes, made-up link addresses, and of SAs the numbers and keys. Few processes: each takes its time.
 shown() {
     ip -force -o -d -batch - <<END
 link show
@@ -20,5 +20,5 @@ shown 2>/dev/null | sed -E '
     /fe80|ff00::|^anycast/d
     s/^[0-9]+: //; s/@[^:]*:/:/; s/link\/ether [^ ]+ //; s/ (qlen|gso|gro|tso|num)[a-z0-9_]* [0-9]+//g; s/ expires [^ ]+//
     s/anti-replay esn context:\\[^\\]*\\[^\\]*\\([\t ]+[0-9a-f]{8}[0-9a-f ]*\\)*//; s/anti-replay context:[^\\]*\\//
-    s/ spi 0x[0-9a-f]+//; s/(auth-trunc|auth|enc|aead) [^ ]+ 0x[0-9a-f]+//g; s/[ \t](index|handle|ref|bind) [0-9a-fx]+//g
-    s/[\\\t ]+/ /g; s/ $//' | sort
+    s/ (spi|reqid) [0-9a-fx]+//g; s/(auth-trunc|auth|enc|aead) [^ ]+ 0x[0-9a-f]+//g; s/[ \t](index|handle|ref|bind) [0-9a-fx]+//g
+    s/[\\\t ]+/ /g; s/ $//' | sort -u

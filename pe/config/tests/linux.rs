@@ -37,6 +37,12 @@ fn what_the_kernel_cannot_do_is_refused_where_it_is_written() {
              set security-association replay disable",
             "set security-association replay disable",
         ),
+        ("ip vrf red\ninterface eth0\n ip vrf forwarding red\n mpls ip", "mpls ip"),
+        (
+            "ipv6 access-list A\n permit ipv6 any any\ncrypto map ipv6 M 10 ipsec-isakmp\n match address A\n\
+             interface eth0\n ipv6 crypto map M",
+            "match address A",
+        ),
         ("ip vrf eth0\ninterface wan\n device eth0", "ip vrf eth0"),
     ] {
         assert_eq!(fault(&format!("dataplane linux\n{line}\n")).0, words);

@@ -1,12 +1,13 @@
 //! The control thread: it owns the box and the dataplane, and carries values between them, the kernel
 //! side and the operator. No locks, no await.
 
+mod farewell;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Engine, PortId, SaId};
-use config::model::Backend;
 use dataplane::{Dataplane, Event, Facts, Feature, Key, Object, Op, Rejected};
 use pe::{Device, Input, Output, RequestId, Summary};
 use tokio::sync::{mpsc, oneshot};
@@ -365,38 +366,6 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             features: features.into_iter().map(feature).collect(),
             problems,
             refused: self.refused.values().map(|(_, reason)| reason.clone()).collect(),
-        }
-    }
-
-    /// Tells every peer that its SAs end, so that none sends into the void until its next rekey, and takes from the
-    /// kernel what it forwards by. Where the kernel is to forward on, neither.
-    fn farewell(&mut self) {
-        if self.beside.keeps_forwarding {
-            return;
-        }
-        let (reply, _gone) = oneshot::channel();
-        let id = self.expect_reply(reply);
-        let everything = api::ClearSa::Session { remote: None, front: None };
-        self.feed(Input::Request(id, api::Request::Clear(everything)));
-        self.flush();
-        let (done, flushed) = oneshot::channel();
-        self.errand(Errand::Flush(done));
-        // An error means that the network thread ended first.
-        let _ = flushed.blocking_recv();
-        if self.in_force.dataplane == Backend::Linux {
-            self.empty();
-        }
-    }
-
-    /// The ops that lead to an empty configuration, but for VRFs, ports and policies: a policy without SAs blocks, so
-    /// that nothing leaves in clear.
-    fn empty(&mut self) {
-        self.engine.handle(self.now(), Input::Configure(Arc::default(), pe::Trustpoints::default()));
-        while let Some(output) = self.engine.poll() {
-            if let Output::Apply(mut ops) = output {
-                ops.retain(|op| matches!(op, Op::Unset(Key::Sa(_) | Key::Label(_) | Key::Route(..))));
-                self.apply(&ops);
-            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use api::{DebugTopic, IpsecFlow, Request, Response, SaFilter, Trace, TraceStep};
-use base::{Instant, PortId};
-use dataplane::{Counters, DropCount, SaCounters};
+use base::{Engine as _, Instant, Label, PortId};
+use dataplane::{Counters, DropCount, Key, Op, SaCounters};
 use ipsec::Direction;
 use pe::Input;
 
@@ -313,4 +313,20 @@ fn debugging_tells_more_only_while_it_is_on() {
     world.ask(PUBLIC, Request::Debug { topic: DebugTopic::Ipsec, on: false });
     world.acquire(PUBLIC, policy, "10.1.0.9", "10.2.0.9");
     assert_eq!(told(&mut world), 1);
+}
+
+#[test]
+fn at_the_end_routes_into_tunnels_stay_and_block_and_all_else_that_forwards_goes() {
+    let mut world = with_customer_a();
+    let station = world.station(PUBLIC);
+    station.pe.handle(NOW, Input::Close);
+    let Some(pe::Output::Apply(ops)) = station.pe.poll() else { panic!("nothing goes") };
+    let goes = |key: Key| ops.contains(&Op::Unset(key));
+    let vpn1 = station.vrf(Some("vpn1"));
+    let route = |prefix: &str| Key::Route(vpn1, prefix.parse().unwrap());
+    assert!(goes(route("10.1.0.0/16")), "to the core, under labels");
+    assert!(!goes(route("10.2.0.0/16")), "to the customer, through its tunnel");
+    assert!(goes(Key::Label(Label::new(101).unwrap())));
+    assert!(station.sas().iter().all(|sa| goes(Key::Sa(sa.id))));
+    assert!(ops.iter().all(|op| !matches!(op.key(), Key::Vrf(_) | Key::Port(_) | Key::Policy(_))));
 }

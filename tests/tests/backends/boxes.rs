@@ -15,13 +15,15 @@ use wire::ethernet;
 
 use crate::config::{PORTS, device, mac};
 
+/// Drops by name.
+pub(crate) type Counts = BTreeMap<&'static str, u64>;
+
 /// What became of one packet.
-#[derive(Default)]
 pub(crate) struct Outcome {
     /// By the port it left by, in order.
     pub(crate) frames: Vec<(PortId, Vec<u8>)>,
     /// What was counted of it.
-    pub(crate) drops: BTreeMap<&'static str, u64>,
+    pub(crate) drops: Counts,
     /// Entries and lines for which IKE was asked.
     pub(crate) asked: BTreeSet<(PolicyId, usize)>,
 }
@@ -43,25 +45,23 @@ pub(crate) trait Bench {
         self.collect();
     }
 
-    /// A packet comes in by a port; what becomes of it.
-    fn carry(&mut self, port: PortId, packet: &[u8]) -> Outcome {
-        let before = self.drops();
+    /// A packet comes in by a port; what becomes of it. `counted` are the drops so far.
+    fn carry(&mut self, port: PortId, packet: &[u8], counted: &mut Counts) -> Outcome {
         self.put(port, &framed(port, packet));
         self.work();
         let (frames, events) = self.collect();
-        let after = self.drops();
-        let drops = after.into_iter().filter_map(|(name, count)| {
-            let more = count - before.get(name).copied().unwrap_or_default();
-            (more > 0).then_some((name, more))
+        let before = std::mem::replace(counted, self.drops());
+        let more = counted
+            .iter()
+            .map(|(name, count)| (*name, count - before.get(name).copied().unwrap_or_default()));
+        let drops = more.filter(|(_, more)| *more > 0).collect();
+        let asked = events.into_iter().filter_map(|event| {
+            if let Event::Acquire { policy, rule, .. } = event { Some((policy, rule)) } else { None }
         });
-        let asked = events.into_iter().filter_map(|event| match event {
-            Event::Acquire { policy, rule, .. } => Some((policy, rule)),
-            _ => None,
-        });
-        Outcome { frames, drops: drops.collect(), asked: asked.collect() }
+        Outcome { frames, drops, asked: asked.collect() }
     }
 
-    fn drops(&mut self) -> BTreeMap<&'static str, u64> {
+    fn drops(&mut self) -> Counts {
         self.plane().counters().drops.into_iter().map(|row| (row.name, row.packets)).collect()
     }
 
@@ -149,11 +149,13 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub(crate) fn new() -> Self {
         for (name, value) in SYSCTLS {
-            std::fs::write(format!("/proc/sys/net/{name}"), value).unwrap_or_else(|error| panic!("{name}: {error}"));
+            std::fs::write(format!("/proc/sys/net/{name}"), value)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         PORTS.into_iter().for_each(wire_up);
         let linux = Linux::start().expect("a kernel that can do it all");
-        let ends = PORTS.map(|port| (port, Packet::open(&far_device(port)).expect("the right to open packet sockets")));
+        let ends = PORTS
+            .map(|port| (port, Packet::open(&far_device(port)).expect("the right to open packet sockets")));
         let natt = ["0.0.0.0:4500", "[::]:4500"].map(|address| {
             let socket = UdpSocket::bind(address).unwrap();
             sys::give_esp_to_kernel(&socket).unwrap();
@@ -164,8 +166,9 @@ impl Kernel {
 }
 
 /// What a machine of its own may have otherwise: nothing that is told to senders may be too much.
-const SYSCTLS: [(&str, &str); 5] = [
+const SYSCTLS: [(&str, &str); 6] = [
     ("ipv4/icmp_ratelimit", "0"),
+    ("ipv4/route/error_cost", "0"),
     ("ipv4/icmp_msgs_per_sec", "1000000"),
     ("ipv6/icmp/ratelimit", "0"),
     ("ipv4/udp_l3mdev_accept", "1"),
@@ -175,7 +178,8 @@ const SYSCTLS: [(&str, &str); 5] = [
 /// The box's end of a link, and ours, which hears everything and answers nothing.
 fn wire_up(port: PortId) {
     let (near, far) = (device(port), far_device(port));
-    let [near_mac, far_mac] = [1, 2].map(|station| mac(port, station).map(|octet| format!("{octet:02x}")).join(":"));
+    let [near_mac, far_mac] =
+        [1, 2].map(|station| mac(port, station).map(|octet| format!("{octet:02x}")).join(":"));
     run(&format!("ip link add {near} address {near_mac} type veth peer name {far} address {far_mac}"));
     std::fs::write(format!("/proc/sys/net/ipv6/conf/{far}/disable_ipv6"), "1").unwrap();
     std::fs::write(format!("/proc/sys/net/ipv6/conf/{near}/accept_dad"), "0").unwrap();

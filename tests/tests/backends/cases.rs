@@ -55,7 +55,8 @@ struct Inner {
 
 impl Senders {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let inbound = setup.tunnels.iter().filter_map(|tunnel| tunnel.sas.as_ref().map(|[inbound, _]| inbound));
+        let inbound =
+            setup.tunnels.iter().filter_map(|tunnel| tunnel.sas.as_ref().map(|[inbound, _]| inbound));
         let peers = inbound.map(|sa| (sa.id, esp::Outbound::new(sa).unwrap())).collect();
         Self { peers, last: BTreeMap::new(), count: 0 }
     }
@@ -80,7 +81,8 @@ impl Senders {
     /// From the core.
     fn labelled(&mut self, dice: &mut Dice) -> Case {
         let mut inner = Inner::new(dice, true);
-        let label = dice.pick(&[INTO[0].0, INTO[1].0, INTO[2].0, INTO[0].0, SWAPPED, PUSHED, POPPED, 3999, 0, 2]);
+        let label =
+            dice.pick(&[INTO[0].0, INTO[1].0, INTO[2].0, INTO[0].0, SWAPPED, PUSHED, POPPED, 3999, 0, 2]);
         let labels = match dice.below(12) {
             0 => vec![label, dice.pick(&[INTO[0].0, 5000])],
             1 => vec![0, label],
@@ -107,7 +109,11 @@ impl Senders {
         let [sa, _] = tunnel.sas.as_ref().unwrap();
         let mut inner = Inner::new(dice, false);
         if !dice.once_in(5) {
-            inner.between(dice, tunnel.site, prefix(if tunnel.site.address().is_ipv4() { "10.1.0.0/16" } else { "2001:db8:1::/48" }));
+            inner.between(
+                dice,
+                tunnel.site,
+                prefix(if tunnel.site.address().is_ipv4() { "10.1.0.0/16" } else { "2001:db8:1::/48" }),
+            );
         }
         let mut wan = tunnel.wan;
         let wrong = dice.below(12);
@@ -118,7 +124,8 @@ impl Senders {
         }
         // The peer, too, has a link of 1,500 bytes.
         inner.length = inner.length.min(1400);
-        let mut what = format!("sealed for SA {} at {} into VRF {} outer tos {tos}", sa.id.0, sa.local, sa.inside.0);
+        let mut what =
+            format!("sealed for SA {} at {} into VRF {} outer tos {tos}", sa.id.0, sa.local, sa.inside.0);
         let mut sealed = self.seal(sa, &inner.bytes(self.mark()));
         if wrong == 1 {
             let last = sealed.len() - 1;
@@ -138,7 +145,8 @@ impl Senders {
         if wrong > 4 {
             self.last.insert(sa.id, outer.clone());
         }
-        self.finish(wan, &inner, what + if wrong == 4 { ", encapsulated otherwise" } else { "" }, |_| outer)
+        let what = what + if wrong == 4 { ", encapsulated otherwise" } else { "" };
+        self.finish(wan, &inner, what, |_| outer)
     }
 
     fn seal(&mut self, sa: &Sa, inner: &[u8]) -> Vec<u8> {
@@ -155,7 +163,13 @@ impl Senders {
         [0xA5, b'M', b'R', 0x5A, a, b, c, d]
     }
 
-    fn finish(&self, port: PortId, inner: &Inner, what: String, around: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Case {
+    fn finish(
+        &self,
+        port: PortId,
+        inner: &Inner,
+        what: String,
+        around: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Case {
         let mark = self.mark();
         let Inner { src, dst, ttl, tos, df, length, port: to } = inner;
         let what = format!("{what}: {src} -> {dst}:{to} ttl {ttl} tos {tos} df {df} length {length}");
@@ -186,7 +200,11 @@ impl Inner {
             length: dice.pick(&[64, 64, 64, 65, 300, 1280, 1400, 1420, 1450, 1480, 1500]),
             port: dice.pick(&[1999, 2000, 2010, 7]),
         };
-        if out { inner.between(dice, near, to) } else { inner.between(dice, to, near) }
+        if out {
+            inner.between(dice, near, to)
+        } else {
+            inner.between(dice, to, near)
+        }
         inner
     }
 
@@ -258,7 +276,9 @@ fn ip(src: IpAddr, dst: IpAddr, protocol: u8, (tos, ttl, df): (u8, u8, bool), pa
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
             let mut bytes = vec![0; ipv6::HEADER];
             let next = protocol;
-            ipv6::Header { traffic_class: tos, hop_limit: ttl, next, src, dst, length }.emit(&mut bytes).unwrap();
+            ipv6::Header { traffic_class: tos, hop_limit: ttl, next, src, dst, length }
+                .emit(&mut bytes)
+                .unwrap();
             bytes
         }
         _ => panic!("addresses of two families"),

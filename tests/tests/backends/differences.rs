@@ -6,22 +6,26 @@ use base::{Family, PolicyId};
 use dataplane::TtlModel;
 use wire::{ip, mpls};
 
-use crate::boxes::Outcome;
+use crate::boxes::{Counts, Outcome};
 use crate::cases::Case;
-use crate::config::{POPPED, Setup};
+use crate::config::{INTO, POPPED, Setup, VPN, WANS};
 use crate::verdict::{Inner, Left, Opener};
 
 /// What became of a packet, made comparable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) left: Vec<Left>,
-    pub(crate) drops: BTreeMap<&'static str, u64>,
+    pub(crate) drops: Counts,
     pub(crate) asked: BTreeSet<(PolicyId, usize)>,
 }
 
 impl Seen {
     pub(crate) fn of(outcome: &Outcome, opener: &mut Opener) -> Self {
-        Self { left: opener.read(&outcome.frames), drops: outcome.drops.clone(), asked: outcome.asked.clone() }
+        Self {
+            left: opener.read(&outcome.frames),
+            drops: outcome.drops.clone(),
+            asked: outcome.asked.clone(),
+        }
     }
 
     fn dropped(&self, name: &str) -> bool {
@@ -47,7 +51,6 @@ impl Seen {
 /// One difference: turns what the userspace dataplane did into what the kernel must have done, if it applies.
 struct Difference {
     name: &'static str,
-    #[allow(dead_code, reason = "for the reader")]
     because: &'static str,
     applies: fn(&Context<'_>, &mut Seen),
 }
@@ -66,6 +69,41 @@ impl Context<'_> {
     fn labelled(&self) -> bool {
         !self.labels.is_empty()
     }
+
+    /// The TTL that the kernel writes into a packet whose last label goes.
+    fn handed_down(&self) -> Option<u8> {
+        let last = self.labels.last()?;
+        if self.labels.iter().filter(|label| !label.label.is_reserved()).count() > 1 {
+            return None;
+        }
+        let into =
+            INTO.iter().any(|(label, _)| *label == last.label.value()) && self.setup.ttl == TtlModel::Uniform;
+        (into || last.label.value() == POPPED || last.label.is_reserved()).then(|| last.ttl - 1)
+    }
+
+    /// Whether what the kernel sent on is this packet, whatever its header became on the way.
+    fn passes(&self) -> bool {
+        let same = |left: &Left| match &left.inner {
+            Inner::Packet(bytes) => bytes.get(40..) == self.case.inner.get(40..),
+            Inner::Error { .. } => true,
+            Inner::Unreadable(_) => false,
+        };
+        self.linux.left.iter().all(same)
+    }
+
+    /// By explicit null.
+    fn ends_in_null(&self) -> bool {
+        self.labels.last().is_some_and(|label| label.label.is_reserved())
+    }
+
+    fn by_ports(&self) -> bool {
+        let mut rules = self.setup.tunnels.iter().flat_map(|tunnel| &tunnel.policy.rules);
+        rules.any(|rule| !rule.selector.remote_ports.is_any())
+    }
+
+    fn inner_tos(&self) -> Option<u8> {
+        ip::Packet::new_checked(&self.case.inner).ok().map(|packet| packet.tos)
+    }
 }
 
 /// In this order.
@@ -75,7 +113,12 @@ const DIFFERENCES: &[Difference] = &[
         because: "The kernel looks for a route before it looks at the TTL: a packet may die of either.",
         applies: |of, user| {
             let unroutable = of.linux.left.iter().all(|left| matches!(left.inner, Inner::Error { .. }));
-            if !of.labelled() && of.ttl <= 1 && user.dropped("ttl-expired") && unroutable && !of.linux.dropped("bad-header") {
+            if !of.labelled()
+                && of.ttl <= 1
+                && user.dropped("ttl-expired")
+                && unroutable
+                && !of.linux.dropped("bad-header")
+            {
                 *user = of.linux.clone();
             }
         },
@@ -83,36 +126,218 @@ const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "traffic-class",
         because: "The kernel writes class 0 into every label that it pushes or swaps.",
-        applies: |_, user| {
+        applies: |of, user| {
+            let came = of.labels.get(1).map(|inner| inner.label.value());
             let labels = user.left.iter_mut().flat_map(|left| &mut left.labels);
-            labels.for_each(|label| label.1 = 0);
+            labels.filter(|label| Some(label.0) != came).for_each(|label| label.1 = 0);
         },
     },
     Difference {
         name: "ttl-grows",
-        because: "The kernel copies the last label's TTL into the packet even if the packet has less left.",
+        because: "The kernel copies the last label's TTL into the packet even if the packet has less left; that of explicit \
+                  null in the pipe model, too.",
         applies: |of, user| {
-            let Some(last) = of.labels.last() else { return };
-            let propagates = of.setup.ttl == TtlModel::Uniform || last.label.value() == POPPED;
-            if !propagates || of.ttl >= last.ttl {
-                return;
-            }
+            let grows = |ttl: &u8| *ttl > 0 && (*ttl > of.ttl - 1 || of.ends_in_null());
+            let Some(ttl) = of.handed_down().filter(grows) else { return };
             for left in &mut user.left {
-                let labelled = !left.labels.is_empty();
-                if let Inner::Packet(bytes) = &mut left.inner && left.outer.is_none() | !labelled {
-                    ip::set_ttl(bytes, last.ttl - 1).unwrap();
-                    left.labels.iter_mut().for_each(|label| label.2 = last.ttl - 1);
+                if let Inner::Packet(bytes) = &mut left.inner {
+                    ip::set_ttl(bytes, ttl).unwrap();
+                    left.labels.iter_mut().for_each(|label| label.2 = ttl);
                 }
             }
         },
     },
     Difference {
-        name: "label-errors",
-        because: "A packet that dies under its labels, or has no route once they are off, dies silently.",
+        name: "label-saves",
+        because: "Under a label with TTL left the kernel does not look at the packet's own.",
         applies: |of, user| {
-            if of.labelled() && (user.dropped("ttl-expired") || user.dropped("no-route")) {
+            let lives = of.labels.iter().all(|label| label.ttl > 1);
+            if lives && of.ttl <= 1 && user.dropped("ttl-expired") && of.passes() {
+                *user = of.linux.clone();
+            }
+        },
+    },
+    Difference {
+        name: "extra-hop",
+        because: "Explicit null leads over the device lo, which is one more hop.",
+        applies: |of, user| {
+            if !of.ends_in_null() || of.ttl <= 1 {
+                return;
+            }
+            for left in &mut user.left {
+                if let Inner::Packet(bytes) = &mut left.inner {
+                    let ttl = ip::Packet::new_checked(bytes).unwrap().ttl - 1;
+                    ip::set_ttl(bytes, ttl).unwrap();
+                    left.labels.iter_mut().for_each(|label| label.2 = ttl);
+                }
+            }
+            if of.linux.dropped("bad-header") && of.labels.iter().any(|label| label.ttl <= 2) {
+                *user = of.linux.clone();
+            }
+        },
+    },
+    Difference {
+        name: "ecn-inward",
+        because: "The kernel does not carry ECT(1) from the outer packet to the inner one (RFC 6040 section 4.2).",
+        applies: |of, user| {
+            let tos = of.inner_tos();
+            for left in &mut user.left {
+                if let (None, Inner::Packet(bytes), Some(tos), 2 | 1) =
+                    (&left.outer, &mut left.inner, tos, tos.unwrap_or(0) & 3)
+                    && ip::Packet::new_checked(bytes).is_ok_and(|packet| packet.tos & 3 == 1)
+                {
+                    ip::set_tos(bytes, tos).unwrap();
+                }
+            }
+        },
+    },
+    Difference {
+        name: "ecn-outward",
+        because: "The kernel does not copy congestion experienced to the outer packet (RFC 3168 section 9.1.1).",
+        applies: |_, user| {
+            let outers = user.left.iter_mut().filter_map(|left| left.outer.as_mut());
+            outers.filter(|outer| outer.tos & 3 == 3).for_each(|outer| outer.tos ^= 1);
+        },
+    },
+    Difference {
+        name: "size-first",
+        because: "The kernel looks at a tunnel's MTU before it looks for a policy and an SA.",
+        applies: |of, user| {
+            let told = |left: &Left| {
+                matches!(
+                    left.inner,
+                    Inner::Error { kind: 3, code: 4, .. } | Inner::Error { kind: 2, code: 0, .. }
+                )
+            };
+            let silent = user.dropped("no-sa-yet") || user.dropped("outside-policy");
+            if silent && of.linux.dropped("too-big") && of.linux.left.iter().all(told) {
+                *user = of.linux.clone();
+            }
+        },
+    },
+    Difference {
+        name: "label-errors",
+        because: "A packet that dies under its labels, or has no route once they are off, dies silently; and the label is \
+                  looked up before its TTL is looked at.",
+        applies: |of, user| {
+            if !of.labelled() {
+                return;
+            }
+            if user.dropped("ttl-expired") || user.dropped("no-route") {
                 user.tells_nobody();
-                user.counts_as("ttl-expired", "label-error");
+            }
+            if user.drops.remove("ttl-expired").is_some() {
+                // What becomes of the error along the path counts, too.
+                let name = if of.linux.dropped("no-label") { "no-label" } else { "label-error" };
+                user.drops = BTreeMap::from([(name, 1)]);
+            }
+            for name in ["no-route", "discarded", "label-stack"] {
+                if !of.ends_in_null() {
+                    user.counts_as(name, "vrf-unsent");
+                }
+            }
+        },
+    },
+    Difference {
+        name: "label-too-big",
+        because: "What does not fit under its labels dies silently; off its last one its sender is told, and it counts twice.",
+        applies: |of, user| {
+            if !of.labelled() || !user.dropped("too-big") {
+                return;
+            }
+            if of.linux.dropped("label-unsent") {
+                user.tells_nobody();
+                user.drops = BTreeMap::from([("label-unsent", 1)]);
+            } else if of.linux.dropped("vrf-unsent") {
+                user.drops.insert("vrf-unsent", 1);
+            }
+        },
+    },
+    Difference {
+        name: "inner-label",
+        because: "When the outer label goes, the kernel leaves the inner one as it is.",
+        applies: |of, user| {
+            if let [outer, inner] = of.labels[..]
+                && outer.label.value() == POPPED
+            {
+                let label = (inner.label.value(), inner.tc, inner.ttl);
+                user.left.iter_mut().for_each(|left| left.labels = vec![label]);
+            }
+        },
+    },
+    Difference {
+        name: "pieces-first",
+        because: "What is longer than a tunnel's MTU is cut before policies see it, and they see no ports in pieces.",
+        applies: |of, user| {
+            let long = of.case.inner.len() > 1300 && !of.v6;
+            let clear = of
+                .linux
+                .left
+                .iter()
+                .any(|left| left.outer.is_none() && left.labels.is_empty() && WANS.contains(&left.port));
+            if long && of.by_ports() && of.passes() && !clear && user.left != of.linux.left {
+                *user = of.linux.clone();
+            }
+        },
+    },
+    Difference {
+        name: "nobodys",
+        because: "Where a crypto map has no entry at all for a VRF the route is a black hole, which nobody counts.",
+        applies: |of, user| {
+            let known: BTreeSet<&str> = of.linux.drops.keys().copied().collect();
+            if of.linux.left.is_empty() && known.is_empty() {
+                user.drops.remove("outside-policy");
+            } else if of.labelled() && known == BTreeSet::from(["vrf-unsent"]) {
+                user.counts_as("outside-policy", "vrf-unsent");
+            }
+        },
+    },
+    Difference {
+        name: "no-ports-popped",
+        because: "A packet popped into the VRF of its crypto port shows policies no ports: lines with ports block it.",
+        applies: |of, user| {
+            if of.labelled()
+                && of.by_ports()
+                && of.linux.left.is_empty()
+                && of.linux.dropped("outside-policy")
+            {
+                *user = of.linux.clone();
+            }
+        },
+    },
+    Difference {
+        name: "error-by-output",
+        because: "IPv6 sends packet-too-big in the VRF of the port that the packet would have left by: the core's.",
+        applies: |of, user| {
+            if let ([left], [there]) = (&mut user.left[..], &of.linux.left[..])
+                && matches!(left.inner, Inner::Error { kind: 2, .. })
+                && (there.labels.first().is_some_and(|label| label.0 == VPN) || there.port == WANS[2])
+            {
+                (left.port, left.to, left.labels) = (there.port, there.to, there.labels.clone());
+            }
+        },
+    },
+    Difference {
+        name: "tunnel-mtu",
+        because: "A tunnel's MTU is that of the longest overhead of its SAs, and IPv6 counts twice what is too big.",
+        applies: |of, user| {
+            if let ([sealed], [Left { inner: Inner::Error { mtu, .. }, .. }]) =
+                (&user.left[..], &of.linux.left[..])
+                && sealed.outer.is_some()
+                && (1360..of.case.inner.len()).contains(&usize::from(*mtu))
+            {
+                *user = of.linux.clone();
+            }
+            for (left, there) in user.left.iter_mut().zip(&of.linux.left) {
+                if let (Inner::Error { mtu, .. }, Inner::Error { mtu: told, .. }) =
+                    (&mut left.inner, &there.inner)
+                    && (*told..*told + 64).contains(mtu)
+                {
+                    *mtu = *told;
+                }
+            }
+            if let (Some(count), true) = (user.drops.get_mut("too-big"), of.v6) {
+                *count = of.linux.drops.get("too-big").copied().unwrap_or(2);
             }
         },
     },
@@ -157,11 +382,7 @@ const DIFFERENCES: &[Difference] = &[
         name: "congestion-passes",
         because: "Congestion marked on the outer packet of a sender that knows no ECN: the kernel lets the packet pass.",
         applies: |of, user| {
-            let passes = match &of.linux.left[..] {
-                [Left { inner: Inner::Packet(bytes), .. }] => bytes.get(20..) == of.case.inner.get(20..),
-                _ => false,
-            };
-            if user.dropped("congestion-lost") && passes {
+            if user.dropped("congestion-lost") && of.passes() {
                 *user = of.linux.clone();
             }
         },
@@ -176,11 +397,13 @@ const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        name: "asked-twice",
-        because: "A packet popped from a label looks for its SA once for itself and once for the error about it.",
+        name: "counted-twice",
+        because: "Each piece of a packet, and the error about one popped from a label, looks for a policy and an SA.",
         applies: |of, user| {
-            if of.labelled() && of.linux.errors() {
-                user.drops.iter_mut().for_each(|(_, count)| *count *= 2);
+            for name in ["no-sa-yet", "outside-policy"] {
+                if let (Some(count), Some(2)) = (user.drops.get_mut(name), of.linux.drops.get(name)) {
+                    *count = 2;
+                }
             }
         },
     },
@@ -197,7 +420,9 @@ const DIFFERENCES: &[Difference] = &[
         name: "discarded-twice",
         because: "IPv6 counts what a policy refuses under two names.",
         applies: |of, user| {
-            let refused = ["outside-selector", "clear-but-protected"].into_iter().any(|name| user.dropped(name));
+            let refused = ["outside-selector", "clear-but-protected", "no-sa-yet"]
+                .into_iter()
+                .any(|name| user.dropped(name));
             if refused && of.linux.dropped("discarded-in") {
                 user.drops.insert("discarded-in", 1);
             }
@@ -206,18 +431,35 @@ const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "counters",
         because: "The kernel counts coarser, and blackholes not at all.",
-        applies: |_, user| {
+        applies: |of, user| {
             user.counts_as("ttl-expired", "bad-header");
             user.counts_as("wrong-encap", "sa-mismatch");
-            user.counts_as("outside-selector", "sa-mismatch");
+            // Of the other family; outside a crypto map of the port's own VRF.
+            let outside =
+                ["clear-but-protected", "no-tunnel"].into_iter().find(|name| of.linux.dropped(name));
+            user.counts_as("outside-selector", outside.unwrap_or("sa-mismatch"));
             user.counts_as("too-old", "replayed");
+            // With another front VRF's key.
+            let name = if of.linux.dropped("replayed") { "replayed" } else { "bad-icv" };
+            user.counts_as("esp-malformed", name);
+            user.counts_as("bad-icv", name);
             user.drops.remove("discarded");
         },
     },
 ];
 
+/// What is said of a difference.
+pub(crate) fn reason(name: &str) -> &'static str {
+    DIFFERENCES.iter().find(|difference| difference.name == name).map_or("", |difference| difference.because)
+}
+
 /// The names of the differences that apply.
-pub(crate) fn judge(setup: &Setup, case: &Case, user: &Seen, linux: &Seen) -> Result<Vec<&'static str>, String> {
+pub(crate) fn judge(
+    setup: &Setup,
+    case: &Case,
+    user: &Seen,
+    linux: &Seen,
+) -> Result<Vec<&'static str>, String> {
     let mut expected = user.clone();
     let mut names = Vec::new();
     let labels = case.labels();
@@ -230,5 +472,5 @@ pub(crate) fn judge(setup: &Setup, case: &Case, user: &Seen, linux: &Seen) -> Re
             names.push(difference.name);
         }
     }
-    if expected == *linux { Ok(names) } else { Err(format!("expected: {expected:?}")) }
+    if expected == *linux { Ok(names) } else { Err(format!("expected: {expected:?}, by {names:?}")) }
 }

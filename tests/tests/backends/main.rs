@@ -21,6 +21,7 @@ use boxes::{Bench, Kernel, User};
 use cases::Senders;
 use config::Setup;
 use dice::Dice;
+use differences::{Seen, judge, reason};
 use verdict::Opener;
 
 /// Packets under one configuration.
@@ -30,6 +31,7 @@ const PACKETS: usize = 150;
 #[ignore = "needs a kernel with VRF, MPLS and ESP: ./x test runs it in user-mode Linux"]
 fn the_kernel_does_with_every_packet_what_the_userspace_dataplane_does() {
     let seed = of_environment("BACKENDS_SEED").unwrap_or(1);
+    println!("BACKENDS_SEED={seed}");
     let (mut user, mut kernel) = (User::new(), Kernel::new());
     let end = Instant::now() + Duration::from_secs(of_environment("BACKENDS_SECONDS").unwrap_or(50));
     let mut in_force = Plan::default();
@@ -47,7 +49,14 @@ fn the_kernel_does_with_every_packet_what_the_userspace_dataplane_does() {
         compare(&mut user, &mut kernel, &setup, &mut dice, &place, &mut tally);
         in_force = setup.plan;
     }
-    println!("seed {seed}: {tally:?}");
+    for bench in [&mut user as &mut dyn Bench, &mut kernel] {
+        bench.configure(&in_force.toward(&Plan::default()));
+        let left = bench.plane().counters();
+        assert!(left.sas.is_empty() && left.ports.is_empty(), "{left:?}");
+    }
+    for (name, count) in &tally {
+        println!("{count:6} {name}: {}", reason(name));
+    }
     assert!(tally.get("packets").is_some_and(|packets| *packets > 0));
 }
 
@@ -65,14 +74,17 @@ fn compare(
 ) {
     let mut senders = Senders::new(setup);
     let (mut ours, mut theirs) = (Opener::new(setup), Opener::new(setup));
+    let (mut counted_here, mut counted_there) = (user.drops(), kernel.drops());
     for number in 0..PACKETS {
         let case = senders.case(dice, setup);
-        let [here, there] = [user.carry(case.port, &case.packet), kernel.carry(case.port, &case.packet)];
-        let [here, there] = [differences::Seen::of(&here, &mut ours), differences::Seen::of(&there, &mut theirs)];
+        let here = Seen::of(&user.carry(case.port, &case.packet, &mut counted_here), &mut ours);
+        let there = Seen::of(&kernel.carry(case.port, &case.packet, &mut counted_there), &mut theirs);
         *tally.entry("packets").or_default() += 1;
-        match differences::judge(setup, &case, &here, &there) {
+        match judge(setup, &case, &here, &there) {
             Ok(names) => names.into_iter().for_each(|name| *tally.entry(name).or_default() += 1),
-            Err(fault) => println!("{place}, packet {number}: {}\n{fault}\nuser:  {here:?}\nlinux: {there:?}", case.what),
+            Err(fault) => {
+                panic!("{place}, packet {number}: {}\n{fault}\nuser:  {here:?}\nlinux: {there:?}", case.what)
+            }
         }
     }
 }

@@ -32,7 +32,6 @@ pub(crate) struct Outer {
     pub(crate) ttl: u8,
     pub(crate) df: bool,
     pub(crate) spi: Spi,
-    pub(crate) sequence: u32,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -40,7 +39,12 @@ pub(crate) enum Inner {
     /// Byte by byte; of pieces, the whole.
     Packet(Vec<u8>),
     /// An error of the box: to whom, type, code, and the MTU told if any.
-    Error { to: IpAddr, kind: u8, code: u8, mtu: u16 },
+    Error {
+        to: IpAddr,
+        kind: u8,
+        code: u8,
+        mtu: u16,
+    },
     Unreadable(Vec<u8>),
 }
 
@@ -70,55 +74,98 @@ impl Opener {
 
     /// Frames that a backend sent because of one packet.
     pub(crate) fn read(&mut self, frames: &[(PortId, Vec<u8>)]) -> Vec<Left> {
-        let left = frames.iter().filter_map(|(port, frame)| self.one(*port, frame)).collect();
+        let mut sealed: Vec<(usize, Sealed)> = Vec::new();
+        let mut left = Vec::new();
+        for (port, frame) in frames {
+            let Ok((header, packet)) = ethernet::Header::parse(frame) else { continue };
+            let to = header.dst;
+            if header.ethertype == ethernet::MPLS {
+                let (labels, inner) = stack(packet);
+                left.push(Left { port: *port, to, labels, outer: None, inner: told(inner) });
+            } else if let Some(piece) = Sealed::of(*port, packet) {
+                match sealed.iter_mut().find(|(_, whole)| whole.goes_on(&piece)) {
+                    Some((_, whole)) => whole.pieces.extend(piece.pieces),
+                    None => {
+                        sealed.push((left.len(), piece));
+                        left.push(Left {
+                            port: *port,
+                            to,
+                            labels: Vec::new(),
+                            outer: None,
+                            inner: Inner::Unreadable(Vec::new()),
+                        });
+                    }
+                }
+            } else if header.ethertype != ethernet::ARP && !is_chatter(packet) {
+                left.push(Left { port: *port, to, labels: Vec::new(), outer: None, inner: told(packet) });
+            }
+        }
+        for (at, whole) in sealed {
+            (left[at].outer, left[at].inner) = self.open(left[at].port, whole);
+        }
         joined(left)
     }
 
-    /// `None`: chatter of the kernel with its neighbours.
-    fn one(&mut self, port: PortId, frame: &[u8]) -> Option<Left> {
-        let (header, packet) = ethernet::Header::parse(frame).ok()?;
-        let to = header.dst;
-        if header.ethertype == ethernet::MPLS {
-            let (labels, inner) = stack(packet);
-            return Some(Left { port, to, labels, outer: None, inner: told(inner) });
+    fn open(&mut self, port: PortId, whole: Sealed) -> (Option<Outer>, Inner) {
+        let Sealed { mut outer, mut pieces, .. } = whole;
+        pieces.sort();
+        let mut bytes: Vec<u8> = pieces.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        if outer.ports.is_some() {
+            outer.ports =
+                udp::Packet::new_checked(&bytes).ok().map(|packet| (packet.src_port(), packet.dst_port()));
+            bytes.drain(..udp::HEADER);
         }
-        if header.ethertype != ethernet::IPV4 && header.ethertype != ethernet::IPV6 || is_chatter(packet) {
-            return None;
-        }
-        let (outer, inner) = self.open(port, packet).unwrap_or_else(|| (None, told(packet)));
-        Some(Left { port, to, labels: Vec::new(), outer, inner })
+        outer.spi = bytes.first_chunk().map_or(Spi(0), |spi| Spi(u32::from_be_bytes(*spi)));
+        let opened = self.sas.get_mut(&(port, outer.spi, outer.dst)).and_then(|sa| sa.open(&mut bytes).ok());
+        let inner = match opened {
+            Some(opened) => told(&bytes[opened.payload]),
+            None => Inner::Unreadable(bytes),
+        };
+        (Some(outer), inner)
     }
+}
 
-    /// `None`: it is not sealed.
-    fn open(&mut self, port: PortId, bytes: &[u8]) -> Option<(Option<Outer>, Inner)> {
+/// ESP, or a piece of it.
+struct Sealed {
+    port: PortId,
+    ident: Option<u32>,
+    outer: Outer,
+    /// By offset.
+    pieces: Vec<(usize, Vec<u8>)>,
+}
+
+impl Sealed {
+    /// `None`: it is none.
+    fn of(port: PortId, bytes: &[u8]) -> Option<Self> {
         let packet = Packet::new_checked(bytes).ok()?;
-        let (ports, sealed) = match packet.protocol {
-            wire_esp::PROTOCOL => (None, packet.payload()),
-            udp::PROTOCOL => {
-                let datagram = udp::Packet::new_checked(packet.payload()).ok()?;
-                if datagram.src_port() != wire_esp::NATT_PORT {
-                    return None;
-                }
-                (Some((datagram.src_port(), datagram.dst_port())), packet.payload().get(udp::HEADER..)?)
+        let natt = wire_esp::NATT_PORT.to_be_bytes();
+        let ports = match packet.protocol {
+            wire_esp::PROTOCOL => None,
+            udp::PROTOCOL if packet.is_later_fragment() || packet.payload().starts_with(&natt) => {
+                Some((0, 0))
             }
             _ => return None,
         };
-        let word = |at: usize| Some(u32::from_be_bytes(*sealed.get(at..)?.first_chunk()?));
-        let (spi, sequence) = (Spi(word(0)?), word(4)?);
-        let Packet { src, dst, tos, ttl, df, .. } = packet;
-        let outer = Outer { src, dst, ports, tos, ttl, df, spi, sequence };
-        let mut room = sealed.to_vec();
-        let opened = self.sas.get_mut(&(port, spi, dst)).and_then(|sa| sa.open(&mut room).ok());
-        let inner = opened.map_or_else(|| Inner::Unreadable(sealed.to_vec()), |opened| told(&room[opened.payload]));
-        Some((Some(outer), inner))
+        let Packet { src, dst, tos, ttl, df, fragment, .. } = packet;
+        let outer = Outer { src, dst, ports, tos, ttl, df, spi: Spi(0) };
+        let offset = fragment.as_ref().map_or(0, |fragment| fragment.offset);
+        let ident = fragment.map(|fragment| fragment.ident);
+        Some(Self { port, ident, outer, pieces: vec![(offset, packet.payload().to_vec())] })
+    }
+
+    fn goes_on(&self, piece: &Self) -> bool {
+        self.ident.is_some()
+            && (self.port, self.ident, &self.outer) == (piece.port, piece.ident, &piece.outer)
     }
 }
 
 /// Neighbour discovery, group membership, and what the kernel sends by itself.
 fn is_chatter(bytes: &[u8]) -> bool {
     let Ok(packet) = Packet::new_checked(bytes) else { return false };
-    packet.dst.is_multicast() || packet.dst == IpAddr::from([255; 4])
-        || packet.protocol == icmp::V6 && packet.payload().first().is_some_and(|kind| (130..138).contains(kind))
+    packet.dst.is_multicast()
+        || packet.dst == IpAddr::from([255; 4])
+        || packet.protocol == icmp::V6
+            && packet.payload().first().is_some_and(|kind| (130..138).contains(kind))
 }
 
 /// The packet itself, or the gist of an error: how much of the original is quoted is each backend's choice.

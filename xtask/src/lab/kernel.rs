@@ -10,16 +10,16 @@ use super::node::{Node, quote};
 use super::topology::Spec;
 use crate::build;
 
-/// A target of cargo that is a program: `["--test", NAME]` or `["--bench", NAME]` of a package.
+/// A target of cargo that is a program; its kind is `--test` or `--bench`.
 #[derive(Clone, Copy)]
-pub(crate) struct Program {
-    pub(crate) package: &'static str,
-    pub(crate) kind: &'static str,
-    pub(crate) name: &'static str,
+pub(crate) struct Program<'a> {
+    pub(crate) package: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) name: &'a str,
 }
 
 /// Builds it, boots a kernel with so much memory, and runs it there with these words; whether it succeeded.
-pub(crate) fn run(program: Program, memory: &str, words: &[&str]) -> Result<bool> {
+pub(crate) fn run(program: Program<'_>, memory: &str, words: &[&str]) -> Result<bool> {
     crate::setup::packages()?;
     crate::modules::home()?;
     let path = built(program)?;
@@ -34,7 +34,7 @@ pub(crate) fn run(program: Program, memory: &str, words: &[&str]) -> Result<bool
 const LIMIT: &str = "1200";
 
 /// What cargo built; a benchmark is optimised.
-fn built(program: Program) -> Result<PathBuf> {
+fn built(program: Program<'_>) -> Result<PathBuf> {
     let word = if program.kind == "--bench" { "bench" } else { "test" };
     let mut cargo = build::cargo();
     cargo.args([word, "--no-run", "--quiet", "--message-format=json-render-diagnostics"]);

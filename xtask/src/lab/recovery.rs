@@ -77,20 +77,19 @@ fn keys(gateway: &Node) -> Result<(String, u32)> {
 /// What the box may take from its start to the customers' first answer.
 const PE_RESTART: u64 = 10;
 
-/// The PE crashes and starts again; only the near sites send. Where the kernel forwards it goes on without the daemon, but
-/// for ESP in UDP, which only a socket of the daemon takes in; else nothing passes.
+/// The PE crashes and starts again; only the near sites send. Where the kernel forwards it goes on without the daemon, else
+/// nothing passes.
 pub(crate) fn pe_restarts(lab: &Lab, pe: &Node, customers: &[Customer], report: &mut Report) {
     let started = pe.kill().and_then(|()| {
         for customer in customers {
             let passes = traffic::reaches(lab.node(customer.near)?, FAR)?;
             let answer = if passes { "answered by nobody's box" } else { "not answered" };
-            let goes_on = pe.forwards_by_kernel() && !customer.udp;
-            ensure!(passes == goes_on, "{}: {answer}", customer.name);
+            ensure!(passes == pe.forwards_by_kernel(), "{}: {answer}", customer.name);
         }
         pe.start()?;
         Ok(Instant::now())
     });
-    let expected = if pe.forwards_by_kernel() { "its kernel goes on, without UDP" } else { "nothing passes" };
+    let expected = if pe.forwards_by_kernel() { "its kernel goes on" } else { "nothing passes" };
     if !report.check(&format!("the PE is killed: {expected}"), || {
         started.as_ref().map(|_| String::new()).map_err(|error| anyhow::anyhow!("{error:#}"))
     }) {

@@ -1,5 +1,7 @@
 //! Customers' traffic: pings that carry a customer's mark, and TCP to a host that says whose it is.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
 
 use super::node::Node;
@@ -13,19 +15,20 @@ pub(crate) struct Pings {
     pub(crate) round_trip: u64,
 }
 
+/// More pings than are counted: ping itself waits for its last one no longer than twice what any took before.
+const SPARE: u32 = 10;
+
 /// A series of pings every 20 ms, whose payload is the byte `mark` again and again.
 pub(crate) fn ping(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pings> {
-    let outcome = from.run(&format!("ping -q -n -c {count} -i 0.02 -W 2 -p {mark:02x} {to}"))?;
-    let summary = outcome
-        .text
-        .lines()
-        .find(|line| line.contains("packets transmitted"))
-        .context(outcome.text.clone())?;
-    let mut numbers = summary.split([' ', ',']).filter_map(|word| word.parse::<u64>().ok());
-    let (sent, received) = numbers.next().zip(numbers.next()).context("ping says no numbers")?;
+    let outcome = from.run(&format!("ping -n -c {} -i 0.02 -W 2 -p {mark:02x} {to}", count + SPARE))?;
+    ensure!(outcome.text.contains("packets transmitted"), "{}", outcome.text);
+    let answers = outcome.text.lines().filter(|line| line.contains("bytes from"));
+    let numbers = answers.filter_map(|line| line.split("icmp_seq=").nth(1)?.split(' ').next()?.parse().ok());
+    let received: BTreeSet<u32> = numbers.filter(|number| *number <= count).collect();
     let mean = outcome.text.split("mdev = ").nth(1).and_then(|times| times.split('/').nth(1));
     let milliseconds = mean.and_then(|mean| mean.parse::<f64>().ok()).unwrap_or(0.0);
-    Ok(Pings { sent, received, round_trip: (milliseconds * 1000.0) as u64 })
+    let round_trip = (milliseconds * 1000.0) as u64;
+    Ok(Pings { sent: count.into(), received: received.len() as u64, round_trip })
 }
 
 /// The same, and an error if any is lost.

@@ -1,3 +1,5 @@
+//! The same name stands for the same device, table and number, also after a restart.
+
 use super::*;
 
 fn link(index: u32, kind: Kind, alias: Option<&str>) -> Link {

@@ -1,3 +1,5 @@
+//! What becomes of labels, and what is read back of them.
+
 use std::collections::BTreeMap;
 
 use base::{PortId, VrfId};
@@ -68,7 +70,7 @@ fn what_is_sent_is_what_is_read_back() {
     ];
     for action in actions {
         let forward = forward(&action);
-        let requests = set(label(500), &forward, &ground()).unwrap();
+        let requests = set(label(500), &forward, None, &ground()).unwrap();
         let message = RouteMessage::parse(requests[0].body.as_slice()).unwrap();
         let read = read(&message, &ground());
         assert!(read == Some((Key::Label(label(500)), Thing::Label(forward.clone()))), "{forward:?}");
@@ -96,5 +98,5 @@ fn a_label_that_leads_nowhere_is_none() {
 #[test]
 fn a_reserved_label_is_refused() {
     let forward = forward(&LabelAction::PopTo(VrfId(1)));
-    assert!(matches!(set(label(2), &forward, &ground()), Err(Unable::Never(_))));
+    assert!(matches!(set(label(2), &forward, None, &ground()), Err(Unable::Never(_))));
 }

@@ -1,9 +1,9 @@
 //! What the kernel tells: devices and things that change, SAs that end, packets that wait for one.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
+use base::SaId;
 use dataplane::Event;
 use ipsec::{Encap, Sa};
 
@@ -16,7 +16,7 @@ use crate::request::Protocol;
 use crate::state::Loss;
 use crate::thing::{Key, Name, Thing};
 use crate::watch::{self, Change};
-use crate::{connected, port, sysctl, takeover};
+use crate::{connected, port, rule, sysctl, takeover};
 
 /// The sender of what nobody asked for.
 const KERNEL: u32 = 0;
@@ -77,6 +77,11 @@ impl Linux {
     fn changed(&mut self, change: Change, own: bool) {
         match change {
             Change::Link(name, link) => self.link_changed(&name, link),
+            Change::Rules => {
+                if !own && self.begun {
+                    rule::mend(self.client.get_mut());
+                }
+            }
             Change::Thing(key, thing) => {
                 if !own && self.is_of_interest(&key, thing.as_ref()) {
                     self.state.found(&key, thing.clone());
@@ -148,7 +153,7 @@ impl Linux {
         if self.state.wanted(&slave).is_some() {
             self.state.found(&slave, new.map(|link| port::of_link(link, &self.ground)));
         }
-        let identity = |link: &Link| (link.index, link.alias.clone());
+        let identity = |link: &Link| (link.index, link.master, link.alias.clone());
         if let Some(link) = new
             && old.map(identity) != Some(identity(link))
         {
@@ -162,10 +167,11 @@ impl Linux {
         }
     }
 
-    /// The settings of a device that is ours or a port of ours.
-    fn prepare(&self, name: &Name, ours: bool) {
+    /// The settings of a device that is ours, or a port of ours where it should be.
+    pub(super) fn prepare(&self, name: &Name, ours: bool) {
         let port = self.ground.port_on(name);
-        if ours || port.is_some() {
+        let slave = Key::Port(name.clone());
+        if ours || port.is_some() && self.state.held(&slave) == self.state.wanted(&slave) {
             sysctl::prepare(name, port.is_some_and(|port| port.mpls));
         }
     }
@@ -178,29 +184,29 @@ impl Linux {
                 }
             }
             Notice::Expiring(key) => self.events.extend(self.translator.sa(&key).map(Event::Expiring)),
-            Notice::Expired(key) => self.sa_gone(&key),
+            Notice::Expired(key) => self.sa_gone(&key, Event::Expired),
             Notice::Moved { local, spi, port } => {
                 let moved = |sa: &&Sa| matches!(sa.encap, Encap::Udp { remote, .. } if remote != port);
                 let sa = self.translator.inbound(local, spi).filter(moved);
                 self.events.extend(sa.map(|sa| Event::Moved(sa.id, port)));
             }
             Notice::Found(key, thing) => self.state.found(&key, Some(thing)),
-            Notice::Gone(key @ Key::Sa(..)) => self.sa_gone(&key),
+            // Its peers still have it: they agree on another.
+            Notice::Gone(key @ Key::Sa(..)) => self.sa_gone(&key, Event::Expiring),
             Notice::Gone(key) => self.state.found(&key, None),
             Notice::Flushed => self.unsure = true,
         }
     }
 
     /// An SA that is gone never comes back: it would begin at its first sequence number again.
-    pub(super) fn sa_gone(&mut self, key: &Key) {
+    pub(super) fn sa_gone(&mut self, key: &Key, told: fn(SaId) -> Event) {
         self.state.bury(key);
         self.orphans.gone(key, &mut self.state);
-        self.events.extend(self.translator.sa(key).map(Event::Expired));
+        self.events.extend(self.translator.sa(key).map(told));
     }
 
     /// Reads everything anew.
     pub(super) fn resync(&mut self) -> io::Result<()> {
-        self.unsure = false;
         let links = takeover::links(self.client.get_mut())?;
         let gone: Vec<Name> =
             self.ground.links.keys().filter(|name| !links.contains_key(*name)).cloned().collect();
@@ -214,11 +220,12 @@ impl Linux {
         let mut found = takeover::things(self.client.get_mut(), &self.ground)?;
         found.retain(|key, thing| self.is_of_interest(key, Some(thing)));
         let dead: Vec<Key> = self.sas_missing(&found);
-        dead.iter().for_each(|key| self.sa_gone(key));
+        dead.iter().for_each(|key| self.sa_gone(key, Event::Expiring));
         let devices = self.state.holdings().filter(|(key, _)| matches!(key, Key::Device(_) | Key::Port(_)));
         let devices: Vec<(Key, Thing)> = devices.map(|(key, thing)| (key.clone(), thing.clone())).collect();
         found.extend(devices);
         self.state.resync(found);
+        self.unsure = false;
         Ok(())
     }
 }

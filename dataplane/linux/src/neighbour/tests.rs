@@ -1,3 +1,5 @@
+//! What is read back of neighbours.
+
 use netlink_packet_core::Parseable as _;
 
 use super::*;

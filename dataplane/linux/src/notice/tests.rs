@@ -32,7 +32,7 @@ fn question(protocol: u8, ticket: u32) -> Vec<u8> {
     body.attribute(attribute::TEMPLATE, |body| {
         body.zeros(24 + 4 + 16).u32(ticket).zeros(16);
     });
-    body.place(MARK, IF_ID);
+    body.mark(MARK).if_id(IF_ID);
     body.finish().to_vec()
 }
 
@@ -76,7 +76,7 @@ fn a_policy_that_a_stranger_took_away_is_named() {
         let (ours, theirs) = sides(&any);
         body.selector(ours, theirs, None, 0).zeros(64 + 32 + 8).u8(1).zeros(7);
     });
-    body.place(MARK, IF_ID);
+    body.mark(MARK).if_id(IF_ID);
     let told = read(message::DEL_POLICY, &body.finish(), &Ground::default());
     assert!(matches!(told, Some(Notice::Gone(Key::Policy(IF_ID, Hook::Out, gone))) if gone == any));
 }
@@ -89,7 +89,7 @@ fn ends_of_sas_are_told_apart() {
         expire.truncate(SA_LEN);
         expire.extend([hard, 0, 0, 0, 0, 0, 0, 0]);
         let mut attributes = Body::new();
-        attributes.place(sa.home.mark, sa.home.if_id);
+        attributes.mark(sa.home.mark).if_id(sa.home.if_id);
         expire.extend(attributes.finish().iter());
         match read(message::EXPIRE, &expire, &Ground::default()) {
             Some(Notice::Expiring(key)) => assert!(hard == 0 && key == sa.key()),

@@ -28,7 +28,7 @@ fn verdict(hook: Hook) -> BoxedStrategy<Verdict> {
             Verdict::Seal { local: a.into(), remote: b.into(), spi: Spi(spi), reqid }
         });
     match hook {
-        Hook::In | Hook::Forward => prop_oneof![always, Just(Verdict::Opened)].boxed(),
+        Hook::In | Hook::Forward => prop_oneof![always, Just(Verdict::Opened), Just(Verdict::Either)].boxed(),
         Hook::Out => {
             prop_oneof![always, seal, any::<u32>().prop_map(|ticket| Verdict::Acquire { ticket })].boxed()
         }
@@ -76,6 +76,6 @@ fn a_port_that_is_not_there_is_waited_for() {
     let any = Prefix::any(Family::V4);
     let scope = Scope::Port(Name::from("gone"));
     let policy = KernelPolicy { priority: 1, mark: 0, verdict: Verdict::Clear };
-    let refused = set(&scope, Hook::Out, &Selector::between(any, any), &policy, &ground());
+    let refused = set(&scope, Hook::Out, &Selector::between(any, any), &policy, None, &ground());
     assert!(matches!(refused, Err(Unable::Wait(name)) if &*name == "gone"));
 }

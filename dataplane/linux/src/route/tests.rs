@@ -1,7 +1,9 @@
+//! What routes become, and what is read back of them.
+
 use std::collections::BTreeMap;
 
 use base::PortId;
-use netlink_packet_core::{Emitable as _, Parseable as _};
+use netlink_packet_core::Parseable as _;
 
 use super::*;
 use crate::ground::Tunnel;
@@ -106,15 +108,15 @@ fn what_is_sent_is_what_is_read_back() {
         let way = way_of(RED, to, hop);
         let requests = set(1001, prefix(to), &way, &ground()).unwrap();
         let read = read(&echoed(&requests[0]), &ground());
-        assert!(read == Some((Key::Route(1001, prefix(to)), Thing::Route(way.clone()))), "{to} {way:?}");
+        assert!(read == Some((Key::route(1001, prefix(to)), Thing::Route(way.clone()))), "{to} {way:?}");
     }
 }
 
 #[test]
 fn the_end_of_a_table_is_read_back_as_such() {
     for (key, _) in end(1001) {
-        let Key::End(table, family) = key else { panic!("no end") };
-        let requests = set_end(table, family).unwrap();
+        let Key::End(table, prefix) = key else { panic!("no end") };
+        let requests = set_end(table, prefix).unwrap();
         assert!(read(&echoed(&requests[0]), &ground()) == Some((key, Thing::End)));
     }
 }
@@ -139,6 +141,16 @@ fn nothing_of_another_vrf_leaves_a_crypto_port_in_clear() {
     assert_eq!((&*out.device, out.push.len()), ("wan", 1), "labels keep a packet in its VPN");
     let Way::Out(out) = way_of(FRONT, "10.2.0.0/16", by(WAN, "172.18.1.254", &[])) else { panic!() };
     assert_eq!(&*out.device, "wan");
+}
+
+#[test]
+fn behind_a_route_into_a_tunnel_nothing_gets_on() {
+    let out = by(WAN, "172.18.1.254", &[]);
+    let route = Route { vrf: RED, prefix: prefix("10.2.0.0/16"), hop: out };
+    let keys: Vec<Key> = things(&route, &ground()).unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [Key::End(1001, prefix("10.2.0.0/16")), Key::route(1001, prefix("10.2.0.0/16"))]);
+    let requests = set_end(1001, prefix("10.2.0.0/16")).unwrap();
+    assert!(read(&echoed(&requests[0]), &ground()) == Some((keys[0].clone(), Thing::End)));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::{Home, KernelSa, algorithm};
 use crate::request::{Protocol, Request};
 use crate::thing::{Key, Thing};
 use crate::xfrm::{
-    Attributes, Body, ESP, NEVER, Reader, SA_LEN, TRANSPORT, TUNNEL, Target, address, attribute, family,
-    message, sides,
+    Attributes, Body, ESP, FIRST_INBOUND, NEVER, Reader, SA_LEN, TRANSPORT, TUNNEL, Target, address,
+    attribute, family, message, sides,
 };
 
 /// `XFRM_STATE_NOPMTUDISC`: the outer header's DF bit is clear.
@@ -42,15 +42,24 @@ pub(crate) fn read(body: &[u8]) -> Option<(Key, Thing)> {
     Some((sa.key(), Thing::Sa(Box::new(sa))))
 }
 
+/// What an SA counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Without the time of its last use, which the kernel does not tell.
+    pub(crate) counters: SaCounters,
+    /// Packets whose integrity check failed.
+    pub(crate) bad_icvs: u64,
+}
+
 /// What an SA of ours counted, out of the same.
-pub(crate) fn counted(body: &[u8]) -> Option<(Key, SaCounters)> {
+pub(crate) fn counted(body: &[u8]) -> Option<(Key, Counted)> {
     let fixed = Fixed::read(body)?;
     let attributes = attributes(body)?;
     let position = Position::read(&attributes)?;
     let sequence = position.of(fixed.direction());
     let key = Key::Sa(fixed.destination, fixed.spi, attributes.mark()?);
-    let SaCounters { packets, bytes, errors, .. } = fixed.counted;
-    Some((key, SaCounters { packets, bytes, errors, sequence, last_used: 0 }))
+    let counters = SaCounters { sequence, ..fixed.counted.counters };
+    Some((key, Counted { counters, ..fixed.counted }))
 }
 
 /// The destination and SPI of an SA of ours, out of the same.
@@ -93,7 +102,10 @@ impl KernelSa {
         self.fixed(&mut body);
         algorithm::write(&mut body, self.suite, &self.keys);
         body.attribute(attribute::REPLAY, |body| self.replay(body));
-        body.place(self.home.mark, self.home.if_id);
+        body.mark(self.home.mark);
+        if self.home.if_id != 0 {
+            body.if_id(self.home.if_id);
+        }
         if let Encap::Udp { local, remote } = self.encap {
             self.encap(&mut body, local, remote);
         }
@@ -125,7 +137,7 @@ impl KernelSa {
     }
 
     fn flags(&self) -> u8 {
-        let df = if self.home.df == DfBit::Clear { CLEAR_DF } else { 0 };
+        let df = if self.home.df == DfBit::Clear && !self.is_inbound() { CLEAR_DF } else { 0 };
         df | if self.esn { EXTENDED_NUMBERS } else { 0 }
     }
 
@@ -218,7 +230,8 @@ struct Fixed {
     spi: Spi,
     /// The hard limit.
     bytes: u64,
-    counted: SaCounters,
+    /// Without the last number.
+    counted: Counted,
     reqid: u32,
     mode: Mode,
     flags: u8,
@@ -237,7 +250,8 @@ impl Fixed {
         rest.skip(48)?;
         let (bytes, packets) = (rest.u64()?, rest.u64()?);
         rest.skip(16)?;
-        let errors = [rest.u32()?, rest.u32()?, rest.u32()?].map(u64::from).into_iter().sum();
+        let [late, replayed, bad_icvs] = [rest.u32()?, rest.u32()?, rest.u32()?].map(u64::from);
+        let errors = late + replayed + bad_icvs;
         rest.skip(4)?;
         let (reqid, outer) = (rest.u32()?, family(rest.u16()?)?);
         let mode = match rest.u8()? {
@@ -253,16 +267,18 @@ impl Fixed {
             source: address(source, outer),
             spi,
             bytes: limit,
-            counted: SaCounters { packets, bytes, errors, ..SaCounters::default() },
+            counted: Counted {
+                counters: SaCounters { packets, bytes, errors, ..SaCounters::default() },
+                bad_icvs,
+            },
             reqid,
             mode,
             flags,
         })
     }
 
-    /// Ours have a number where they are sent through.
     const fn direction(&self) -> Direction {
-        if self.reqid == 0 { Direction::In } else { Direction::Out }
+        if self.reqid & FIRST_INBOUND == 0 { Direction::Out } else { Direction::In }
     }
 }
 

@@ -4,6 +4,7 @@ use base::{PortId, VrfId};
 use ipsec::{Bundle, DfBit, Flow, Fragmentation, Ports, Rule, Verdict};
 use proptest::prelude::*;
 
+use super::region::blocks;
 use super::*;
 
 /// Few addresses and ports, so that lines overlap and repeat.

@@ -1,9 +1,12 @@
+//! What is sent for what is wanted, held, found and lost.
+
 use base::{Label, Prefix};
 
 use super::*;
 use crate::device::{Device, Make};
 use crate::ground::{Kind, Link};
 use crate::label::Forward;
+use crate::port::Slave;
 use crate::route::Way;
 
 fn label(value: u32) -> Key {
@@ -121,7 +124,7 @@ fn what_hangs_on_a_missing_device_waits_for_it() {
 fn what_went_with_a_device_is_set_again() {
     let mut state = State::default();
     let ground = ground(&["lo", "eth0"]);
-    let route = Key::Route(254, "10.0.0.0/8".parse::<Prefix>().unwrap());
+    let route = Key::route(254, "10.0.0.0/8".parse::<Prefix>().unwrap());
     state.want(&route, Some(Thing::Route(Way::Blackhole)));
     state.want(&label(100), Some(forward("eth0")));
     settle(&mut state, &ground);
@@ -180,4 +183,17 @@ fn what_an_earlier_run_left_stays_until_it_is_released_or_replaced() {
     assert_eq!(settle(&mut state, &ground), [NEW_ROUTE]);
     state.release(&label(101));
     assert_eq!(settle(&mut state, &ground), [DEL_ROUTE]);
+}
+
+#[test]
+fn a_slave_whose_master_has_just_gone_waits_for_it_to_come_back() {
+    let mut state = State::default();
+    let key = Key::Port(Name::from("eth0"));
+    state.want(&key, Some(Thing::Port(Slave(Some(Name::from("red"))))));
+    let mut refusals = Vec::new();
+    let batch = state.batch(&ground(&["eth0", "red"]), 8, &mut refusals).unwrap();
+    state.answered(batch, vec![Err(Refused { errno: 22, text: None })], &mut refusals);
+    assert_eq!((refusals, state.is_settled()), (Vec::new(), true));
+    state.device_changed(&Name::from("red"));
+    assert!(!state.is_settled());
 }

@@ -115,21 +115,14 @@ impl Body {
         self.zeros(length.next_multiple_of(4) - length)
     }
 
-    /// What the kernel tells things of equal selectors, or SAs of equal SPIs, apart by; zero: it does not look.
-    pub(crate) fn place(&mut self, mark: u32, if_id: u32) -> &mut Self {
-        if if_id != 0 {
-            self.if_id(if_id);
-        }
-        if mark == 0 { self } else { self.mark(mark) }
-    }
-
-    fn mark(&mut self, mark: u32) -> &mut Self {
+    /// Zero is a mark, too: it tells an SA from those with another.
+    pub(crate) fn mark(&mut self, mark: u32) -> &mut Self {
         self.attribute(attribute::MARK, |body| {
             body.u32(mark).u32(MARK_MASK | mark & GUARDED);
         })
     }
 
-    fn if_id(&mut self, if_id: u32) -> &mut Self {
+    pub(crate) fn if_id(&mut self, if_id: u32) -> &mut Self {
         self.attribute(attribute::IF_ID, |body| {
             body.u32(if_id);
         })

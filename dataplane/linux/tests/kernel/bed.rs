@@ -91,9 +91,10 @@ pub(crate) fn state() -> String {
 }
 
 /// Filters and qdiscs by `tc`.
-pub(crate) fn tc(arguments: &str) {
+pub(crate) fn tc(arguments: &str) -> String {
     let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
     assert!(output.status.success(), "tc {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A stranger's SA and policy.
@@ -112,16 +113,18 @@ pub(crate) fn without_sas(object: &Object) -> Option<Object> {
     match object {
         Object::Sa(_) => None,
         Object::Policy(policy) => Some(Object::Policy(Policy { bundles: Vec::new(), ..policy.clone() })),
-        other => Some(other.clone()),
+        Object::Vrf(_) | Object::Port(_) | Object::Neighbour(_) | Object::Label { .. } | Object::Route(_) => {
+            Some(object.clone())
+        }
     }
 }
 
 /// What IKE negotiates next.
 pub(crate) fn with_another_spi(object: &Object) -> Object {
-    match object {
-        Object::Sa(sa) => Object::Sa(Sa { spi: Spi(sa.spi.0 + 0x100), ..sa.clone() }),
-        other => other.clone(),
+    if let Object::Sa(sa) = object {
+        return Object::Sa(Sa { spi: Spi(sa.spi.0 + 0x100), ..sa.clone() });
     }
+    object.clone()
 }
 
 /// What anybody changes: `ip monitor`.

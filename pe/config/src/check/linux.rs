@@ -4,7 +4,7 @@ use ipsec::{DfBit, Mode};
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Backend, Config, Interface, MapEntry};
+use crate::model::{Backend, Config, CryptoMap, Interface, MapEntry};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     match config.dataplane {
@@ -26,6 +26,8 @@ fn linux(config: &Config, report: &mut Report<'_>) {
     for (name, interface) in &config.interfaces {
         outer_headers(Place::at(Level::Interface, name), interface.df, report);
         offload(name, interface, report);
+        labels(name, interface, report);
+        own_maps(config, interface, report);
     }
     for (name, _) in config.transform_sets.iter().filter(|(_, set)| set.mode == Mode::Transport) {
         let message = "XFRM interfaces have tunnel mode alone";
@@ -48,6 +50,59 @@ fn offload(name: &str, interface: &Interface, report: &mut Report<'_>) {
         let message = "a tunnel interface has no network card";
         let help = "write the line under the interface that its packets leave by";
         report.error(&Place::at(Level::Interface, name), "crypto ipsec offload", message, help);
+    }
+}
+
+/// An explicit null that comes in would lead out of the VRF.
+fn labels(name: &str, interface: &Interface, report: &mut Report<'_>) {
+    if interface.mpls && interface.vrf.is_some() {
+        let message = "the kernel's labels know no VRF: they are for interfaces of the global table";
+        let help = "take the interface out of the VRF, or write `dataplane user`";
+        report.error(&Place::at(Level::Interface, name), "mpls ip", message, help);
+    }
+}
+
+/// What the box itself sends of IPv6, or takes from under a label, the kernel leads by no policy of a port.
+fn own_maps(config: &Config, interface: &Interface, report: &mut Report<'_>) {
+    for name in [&interface.crypto_map, &interface.crypto_map_ipv6].into_iter().flatten() {
+        let Some(map) = config.crypto_maps.get(name) else { continue };
+        for (number, entry) in &map.entries {
+            let dynamic = entry.dynamic.as_ref().and_then(|of| Some((of, config.dynamic_maps.get(of)?)));
+            let written = Place::numbered(Level::MapEntry, name, *number);
+            let all: Vec<_> = match dynamic {
+                None => vec![(written, entry)],
+                Some((of, entries)) => {
+                    let place = |number: &u32| Place::numbered(Level::DynamicEntry, of, *number);
+                    entries.iter().map(|(number, entry)| (place(number), entry)).collect()
+                }
+            };
+            for (place, entry) in all {
+                if is_own(config, interface, map, entry) && is_six(config, map, entry) {
+                    let message =
+                        "IPv6 of the interface's own VRF is not protected by a crypto map of the kernel";
+                    let help = "use a tunnel interface, a profile with another VRF, or `dataplane user`";
+                    report.error(&place, "match address", message, help);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the inside VRF is the interface's own.
+fn is_own(config: &Config, interface: &Interface, map: &CryptoMap, entry: &MapEntry) -> bool {
+    let first = entry.profile.as_ref().or(map.profile.as_ref());
+    let inside = match &entry.ikev2_profile {
+        Some(name) => config.ikev2.profiles.iter().find(|it| it.name == *name).and_then(|it| it.vrf.as_ref()),
+        None => config.profiles.iter().find(|it| Some(&it.name) == first).and_then(|it| it.vrf.as_ref()),
+    };
+    inside.is_none() || inside == interface.vrf.as_ref()
+}
+
+/// Without an access list the peer says what it wants.
+fn is_six(config: &Config, map: &CryptoMap, entry: &MapEntry) -> bool {
+    match &entry.access_list {
+        Some(name) => config.access_lists.get(name).is_some_and(|list| list.ipv6),
+        None => map.ipv6,
     }
 }
 

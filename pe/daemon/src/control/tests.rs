@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use base::{PolicyId, SaId, VrfId};
 use config::Config;
+use config::model::Backend;
 use dataplane::{Counters, Facts, Object, Rejected, TtlModel, Vrf};
 
 use super::*;
@@ -53,6 +54,10 @@ impl Engine for Scripted {
                 seen.outputs.push_back(Output::Ike(datagram));
                 seen.outputs.push_back(Output::Apply(vec![Op::Unset(Key::Vrf(VrfId(1))); 2]));
                 "ike"
+            }
+            Input::Close => {
+                seen.outputs.push_back(Output::Apply(vec![Op::Unset(Key::Sa(SaId(1)))]));
+                "close"
             }
             Input::Answer(..) => "answer",
             Input::Load(_) => "load",
@@ -158,13 +163,13 @@ fn a_stop_clears_every_session_and_waits_for_what_is_to_be_sent() {
 }
 
 #[test]
-fn at_a_stop_the_kernel_loses_what_it_forwards_by_but_keeps_ports_and_policies() {
+fn at_a_stop_the_kernel_loses_what_it_forwards_by() {
     let bench = bench("/nonexistent", false);
     let served = serve(bench.errands);
     bench.queue.send_blocking(Arrival::Stop(None));
     assert_eq!(bench.control.run(Vec::new(), linux()), Ok(()));
-    assert_eq!(bench.seen.borrow().inputs, ["configure", "request", "configure"]);
-    assert_eq!(bench.seen.borrow().applied, [3, 1], "of three the SA alone");
+    assert_eq!(bench.seen.borrow().inputs, ["configure", "request", "close"]);
+    assert_eq!(bench.seen.borrow().applied, [3, 1]);
     served.join().unwrap();
 }
 
