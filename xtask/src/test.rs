@@ -19,10 +19,11 @@ const QUICK: [Step; 5] = [
     ("tests", || cargo(&["test", "--quiet", "--workspace"])),
 ];
 
-const SLOW: [Step; 8] = [
+const SLOW: [Step; 9] = [
     ("mutants", || mutants::run("")),
     ("fuzzing", || fuzz::run(&[], fuzz::SECONDS)),
     ("kernel contract", || in_kernel("dp-linux", "kernel")),
+    ("kernel SAs and policies", || in_kernel("dp-linux", "xfrm")),
     ("both dataplanes, the same packets", || in_kernel("tests", "backends")),
     ("lab one-box", || lab::run("one-box", Wanted::default())),
     ("lab one-box on Linux", || on("one-box", "linux")),
