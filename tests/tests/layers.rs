@@ -124,7 +124,7 @@ fn fault(from: &str, to: &str, inside: bool, for_tests: bool) -> Option<String> 
         return (below >= above).then(fault);
     }
     let listed = OUTSIDE.iter().any(|(name, users)| *name == to && users.contains(&from));
-    let log = LOG.contains(&to) && ["onrampd", "dp-user"].contains(&from);
+    let log = LOG.contains(&to) && ["onrampd", "dp-user", "dp-linux"].contains(&from);
     let permitted = for_tests || listed || log || COMMON.contains(&to);
     (!permitted).then(|| format!("{from} may not use {to}"))
 }
