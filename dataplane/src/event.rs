@@ -16,6 +16,8 @@ pub enum Event {
     UnknownSpi { front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi, encap: Encap },
     /// An SA is near the end of its sequence numbers or its volume: rekey it.
     Expiring(SaId),
+    /// Somebody else took an SA away; the peer still has it. Replace it at once: nothing carries its traffic.
+    Lost(SaId),
     /// An SA is at its end; it carries nothing any more.
     Expired(SaId),
     /// The newest packet of an inbound SA, an authentic one, came from this UDP port of its peer: a NAT

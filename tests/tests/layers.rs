@@ -39,7 +39,7 @@ const OUTSIDE: [(&str, &[&str]); 25] = [
     ("aws-lc-rs", &["crypto"]),
     ("aws-lc-sys", &["crypto"]),
     ("codespan-reporting", &["config"]),
-    ("crossbeam-channel", &["dp-user", "onrampd"]),
+    ("crossbeam-channel", &["dp-user"]),
     ("der", &["pki"]),
     ("futures-util", &["onrampd"]),
     ("hmac", &["crypto"]),

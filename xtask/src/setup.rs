@@ -1,12 +1,13 @@
 //! Installs what the tests and labs need on Debian 12.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
 /// A program, or a file it needs, and the Debian package that has it.
-const NEEDS: [(&str, &str); 24] = [
+const NEEDS: [(&str, &str); 25] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("conntrack", "conntrack"),
@@ -29,6 +30,7 @@ const NEEDS: [(&str, &str); 24] = [
     ("/usr/lib/ipsec/plugins/libstrongswan-openssl.so", "libstrongswan-standard-plugins"),
     ("/usr/lib/ipsec/plugins/libstrongswan-gcrypt.so", "libstrongswan-extra-plugins"),
     ("ike-scan", "ike-scan"),
+    ("/usr/lib/frr/bgpd", "frr"),
     ("openssl", "openssl"),
     ("g++", "g++"),
 ];
@@ -48,6 +50,9 @@ const LIBRESWAN: [&str; 10] = [
 ];
 
 const DENY: &str = "0.20.2";
+
+/// Asked by packages before they start their services.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Everything.
 pub(crate) fn run() -> Result<()> {
@@ -93,8 +98,8 @@ pub(crate) fn packages() -> Result<()> {
     }
     println!("installing {}", missing.join(" "));
     apt(&["update", "-qq"])?;
-    apt(&[&["install", "-y", "-qq", "--no-install-recommends"], missing.as_slice()].concat())
-        .context("install them by hand, or run as root")?;
+    let install = [&["install", "-y", "-qq", "--no-install-recommends"], missing.as_slice()].concat();
+    without_services(Path::new(POLICY), || apt(&install)).context("install them by hand, or run as root")?;
     let still: Vec<&str> = NEEDS.iter().filter(|(need, _)| !present(need)).map(|(need, _)| *need).collect();
     ensure!(still.is_empty(), "installed, and still missing: {}", still.join(" "));
     Ok(())
@@ -113,6 +118,18 @@ pub(crate) fn cargo_deny() -> Result<()> {
         .status()?;
     ensure!(status.success(), "cargo-deny cannot be installed");
     Ok(())
+}
+
+/// The labs start what they need in namespaces of their own: routing daemons must not run on the machine itself.
+fn without_services(policy: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    if policy.exists() {
+        return install();
+    }
+    std::fs::write(policy, "#!/bin/sh\nexit 101\n").with_context(|| policy.display().to_string())?;
+    std::fs::set_permissions(policy, std::fs::Permissions::from_mode(0o755))?;
+    let outcome = install();
+    std::fs::remove_file(policy)?;
+    outcome
 }
 
 fn present(need: &str) -> bool {
@@ -138,4 +155,27 @@ fn apt_in(directory: &Path, arguments: &[&str]) -> Result<()> {
         .status()?;
     ensure!(status.success(), "apt-get {} failed", arguments.join(" "));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_forbidden_only_while_packages_are_installed() {
+        let policy = std::env::temp_dir().join(format!("onramp-policy-{}", std::process::id()));
+        let asked = || anyhow::Ok(Command::new("sh").arg(&policy).status()?.code());
+        without_services(&policy, || {
+            ensure!(asked()? == Some(101));
+            Ok(())
+        })
+        .unwrap();
+        assert!(!policy.exists());
+        assert!(without_services(&policy, || anyhow::bail!("no network")).is_err());
+        assert!(!policy.exists(), "also when it fails");
+        std::fs::write(&policy, "theirs").unwrap();
+        without_services(&policy, || Ok(())).unwrap();
+        assert_eq!(std::fs::read_to_string(&policy).unwrap(), "theirs");
+        std::fs::remove_file(&policy).unwrap();
+    }
 }

@@ -88,16 +88,39 @@ pub(crate) fn set(
         return Err(Unable::Never(format!("the device {name} is there already and is not ours")));
     }
     let mut requests = Vec::new();
-    if let Some(old) = old
-        && !changes_into(&old.make, &device.make)
-    {
-        requests.extend(unset(name, ground)?);
-    }
-    if old.is_none() || !requests.is_empty() {
-        requests.push(create(name, &device.make, link));
+    match old {
+        Some(old) if changes_into(&old.make, &device.make) => {}
+        Some(_) => {
+            requests.extend(unset(name, ground)?);
+            requests.push(create(name, &device.make, link, master));
+        }
+        None => match astray(device, ground) {
+            Some(index) => requests.extend(rename(index, name)),
+            None => requests.push(create(name, &device.make, link, master)),
+        },
     }
     requests.push(configure(name, device, master));
     Ok(requests)
+}
+
+/// The number of the very device, which somebody gave another name.
+fn astray(device: &Device, ground: &Ground) -> Option<u32> {
+    let link = ground.links.get(ground.with_alias(&device.alias)?)?;
+    match Device::of_link(link, ground)? {
+        Thing::Device(other) if changes_into(&other.make, &device.make) => Some(link.index),
+        _ => None,
+    }
+}
+
+/// As long as it is up it has to keep its name.
+fn rename(index: u32, name: &Name) -> [Request; 2] {
+    let mut down = LinkMessage::default();
+    down.header.index = index;
+    down.header.change_mask = LinkFlags::Up;
+    let mut named = LinkMessage::default();
+    named.header.index = index;
+    named.attributes = vec![LinkAttribute::IfName(name.to_string())];
+    [down, named].map(|message| Request::route(&RouteNetlinkMessage::SetLink(message), 0))
 }
 
 pub(crate) fn unset(name: &Name, ground: &Ground) -> Result<Vec<Request>, Unable> {
@@ -170,7 +193,8 @@ fn changes_into(old: &Make, new: &Make) -> bool {
     }
 }
 
-fn create(name: &Name, make: &Make, link: Option<u32>) -> Request {
+/// With its master, without which it would be in the global table.
+fn create(name: &Name, make: &Make, link: Option<u32>, master: Option<u32>) -> Request {
     let (kind, data) = match make {
         Make::Vrf { table } => (InfoKind::Vrf, InfoData::Vrf(vec![InfoVrf::TableId(*table)])),
         Make::Xfrm { if_id, .. } => {
@@ -183,6 +207,7 @@ fn create(name: &Name, make: &Make, link: Option<u32>) -> Request {
         LinkAttribute::IfName(name.to_string()),
         LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]),
     ];
+    message.attributes.extend(master.map(LinkAttribute::Controller));
     Request::route(&RouteNetlinkMessage::NewLink(message), CREATE | EXCLUSIVE)
 }
 

@@ -9,7 +9,7 @@ use base::{PolicyId, PortId, VrfId};
 use dataplane::{Port, TtlModel, Vrf};
 
 use crate::thing::Name;
-use crate::xfrm::is_ours;
+use crate::xfrm::{FIRST_IF_ID, LAST_IF_ID, MARK_MASK, is_ours};
 
 /// Names for numbers, and what is known of the devices behind the names.
 #[derive(Default)]
@@ -102,16 +102,11 @@ pub(crate) struct Wish<'a> {
 
 /// The kernel's number of the table that needs no VRF.
 pub(crate) const MAIN: u32 = 254;
-/// The mark's upper half is ours.
-pub(crate) const MARK_MASK: u32 = 0xFFFF_0000;
 /// Begins the alias of every device that we made.
 pub(crate) const OURS: &str = "onramp";
 
-/// The highest bit says that a port has a crypto map.
-const MOST_MARKS: u32 = 0x7FFF;
+const MOST_MARKS: u32 = MARK_MASK >> 16;
 const FIRST_TABLE: u32 = 1000;
-const FIRST_IF_ID: u32 = 0x4F00_0000;
-const LAST_IF_ID: u32 = 0x4FFF_FFFF;
 const NAME_LENGTH: usize = 15;
 
 impl Ground {
@@ -121,6 +116,11 @@ impl Ground {
 
     pub(crate) fn device(&self, index: u32) -> Option<&Name> {
         self.names.get(&index)
+    }
+
+    /// The device that has this alias, whatever its name is.
+    pub(crate) fn with_alias(&self, alias: &str) -> Option<&Name> {
+        self.aliases.get(alias)
     }
 
     /// Whether a device has come, gone or changed; the link as it was.
@@ -147,8 +147,8 @@ impl Ground {
 
     /// The carrier that has this device.
     pub(crate) fn carrier_of(&self, device: &str) -> Option<&Carrier> {
-        let Kind::Xfrm { if_id, .. } = self.links.get(device)?.kind else { return None };
-        self.carrier(if_id)
+        let mut tunnels = self.tunnels.iter();
+        tunnels.find(|(_, tunnel)| &*tunnel.device == device).map(|(carrier, _)| carrier)
     }
 
     /// The port on this device.

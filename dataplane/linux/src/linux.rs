@@ -114,7 +114,7 @@ impl Linux {
     fn settle(&mut self) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         for lost in numbers::go_on(self.client.get_mut(), &mut self.state) {
-            self.sa_gone(&lost, Event::Expiring);
+            self.sa_gone(&lost, Event::Lost);
         }
         for _ in 0..BATCHES {
             let Some(batch) = self.state.batch(&self.ground, BATCH, &mut refusals) else { break };
@@ -130,6 +130,7 @@ impl Linux {
         for refusal in &refusals {
             self.problems.insert(refusal.key.clone(), refusal.reason.clone());
         }
+        self.problems.retain(|key, _| self.state.lacks(key));
         refusals
     }
 
@@ -327,9 +328,6 @@ impl Dataplane for Linux {
     fn facts(&self) -> Facts {
         let waiting =
             self.state.waits().map(|(device, count)| format!("{count} things wait for the device {device}"));
-        let open =
-            |key: &Key| self.state.wanted(key).is_some_and(|wanted| self.state.held(key) != Some(wanted));
-        let problems = self.problems.iter().filter(|(key, _)| open(key));
         let software = self.offloads.told(
             self.translator.sas().map(|(_, key)| key),
             &self.state,
@@ -339,6 +337,7 @@ impl Dataplane for Linux {
             let name = self.ground.device(device).map_or("a device that is gone", |name| name);
             format!("ESP on {name} is done in software: {reason}")
         });
+        let problems = self.problems.iter().filter(|(key, _)| self.state.lacks(key));
         let problems = problems.map(|(key, reason)| format!("{key}: {reason}"));
         let problems = problems.chain(waiting).chain(software).collect();
         Facts { backend: "linux", features: self.features.clone(), problems }

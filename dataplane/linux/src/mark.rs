@@ -11,9 +11,10 @@ use netlink_packet_route::tc::{
     TcOption,
 };
 
-use crate::ground::{Ground, MARK_MASK};
+use crate::ground::Ground;
 use crate::request::{CREATE, Request};
 use crate::thing::{Key, Name, Thing, Unable};
+use crate::xfrm::{GUARDED, MARK_MASK};
 
 /// The filter of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,20 +31,12 @@ pub(crate) enum Hook {
     Egress,
 }
 
-/// A filter cannot be changed: it is taken away and made anew.
-pub(crate) fn set(
-    name: &Name,
-    mark: Mark,
-    held: Option<&Thing>,
-    ground: &Ground,
-) -> Result<Vec<Request>, Unable> {
+/// A filter cannot be changed: whatever is in its place is taken away, and it is made anew.
+pub(crate) fn set(name: &Name, mark: Mark, ground: &Ground) -> Result<Vec<Request>, Unable> {
     let index = ground.index(name).ok_or_else(|| Unable::Wait(name.clone()))?;
-    let old = match held {
-        Some(Thing::Mark(old)) => unset(name, *old, ground)?,
-        _ => Vec::new(),
-    };
+    let old = unset(name, mark, ground)?;
     let filter = RouteNetlinkMessage::NewTrafficFilter(filter(index, mark)?);
-    Ok(old.into_iter().chain([qdisc(index)?, Request::route(&filter, CREATE)]).collect())
+    Ok([qdisc(index)?].into_iter().chain(old).chain([Request::route(&filter, CREATE)]).collect())
 }
 
 /// The qdisc stays: others may have filters in it.
@@ -140,7 +133,7 @@ fn filter(index: u32, mark: Mark) -> Result<TcMessage, Unable> {
     let options: Vec<u8> = [
         attribute(PARAMETERS, &parameters),
         attribute(MARK, &mark.value.to_ne_bytes()),
-        attribute(MASK, &MARK_MASK.to_ne_bytes()),
+        attribute(MASK, &(MARK_MASK | GUARDED).to_ne_bytes()),
     ]
     .concat();
     let action = [attribute(1, b"skbedit\0"), attribute(ACTION_OPTIONS, &options)].concat();

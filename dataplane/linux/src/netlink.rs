@@ -166,6 +166,8 @@ impl Channel {
         socket.connect(&SocketAddr::new(0, 0))?;
         socket.set_cap_ack(true)?;
         socket.set_ext_ack(true)?;
+        // Else it overhears what a question is limited to: our own routes, of all.
+        socket.set_netlink_get_strict_chk(true)?;
         Ok(Self { socket, port, sequence: 0, buffer: Zeroizing::new(Vec::with_capacity(DATAGRAM)) })
     }
 

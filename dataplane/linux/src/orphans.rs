@@ -12,7 +12,7 @@ use dataplane::Event;
 use ipsec::{Flow, Selector};
 
 use crate::ground::{Ground, Tunnel};
-use crate::policy::{Hook, Verdict};
+use crate::policy::{Hook, Scope, Verdict};
 use crate::state::State;
 use crate::thing::{Key, Name, Thing};
 use crate::tunnels::Tunnels;
@@ -55,8 +55,8 @@ impl Orphans {
         let mut keys = Vec::new();
         for (key, thing) in state.holdings().filter(|(key, thing)| is_foreign(key, thing)) {
             let Some(home) = home(key, thing, &if_ids, &tunnels) else { continue };
-            if let (Key::Policy(if_id, ..), Some(ticket)) = (key, state.wanted(key).and_then(ticket))
-                && let Key::Policy(_, _, selector) = key
+            if let (Key::Policy(Scope::Tunnel(if_id), _, selector), Some(ticket)) =
+                (key, state.wanted(key).and_then(ticket))
             {
                 orphans.asks.push_back((*if_id, ticket, *selector));
             }
@@ -126,7 +126,7 @@ fn home(key: &Key, thing: &Thing, if_ids: &BTreeSet<u32>, tunnels: &BTreeSet<&Na
         (Key::Sa(_, _, mark), Thing::Sa(sa)) => {
             if_ids.contains(&sa.home.if_id).then_some(Home::Peer((*mark, sa.remote)))
         }
-        (Key::Policy(if_id, Hook::Out, _), Thing::Policy(policy)) => match policy.verdict {
+        (Key::Policy(Scope::Tunnel(if_id), Hook::Out, _), Thing::Policy(policy)) => match policy.verdict {
             Verdict::Seal { remote, .. } => {
                 if_ids.contains(if_id).then_some(Home::Peer((policy.mark, remote)))
             }

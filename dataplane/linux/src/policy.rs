@@ -1,6 +1,7 @@
 //! Policies in the kernel: what leaves by an XFRM interface and how, and that what arrives there came through an SA of
 //! its own (RFC 4301 sections 5.1 and 5.2).
 
+use core::fmt;
 use std::net::IpAddr;
 
 use base::{Family, Prefix, Spi};
@@ -35,6 +36,19 @@ pub(crate) enum Scope {
     Port(Name),
     /// What came in with this mark: by the ports with a crypto map of one VRF.
     Front(u32),
+    /// What left by a port that is gone, by the number of its device: never wanted.
+    Gone(u32),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tunnel(if_id) => write!(f, "if_id {if_id:#x}"),
+            Self::Port(name) => write!(f, "the device {name}"),
+            Self::Front(mark) => write!(f, "the mark {mark:#x}"),
+            Self::Gone(index) => write!(f, "the device that had the number {index}"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +112,7 @@ impl Scope {
     fn device(&self, ground: &Ground) -> Result<u32, Unable> {
         match self {
             Self::Port(name) => ground.index(name).ok_or_else(|| Unable::Wait(name.clone())),
+            Self::Gone(index) => Ok(*index),
             Self::Tunnel(_) | Self::Front(_) => Ok(0),
         }
     }
@@ -110,7 +125,7 @@ pub(crate) fn inbound(if_id: u32) -> impl Iterator<Item = (Key, Thing)> {
         Family::BOTH.map(|family| {
             let any = Prefix::any(family);
             let policy = KernelPolicy { priority: 0, mark: 0, verdict: Verdict::Opened };
-            (Key::Policy(if_id, hook, Selector::between(any, any)), Thing::Policy(policy))
+            (Key::Policy(Scope::Tunnel(if_id), hook, Selector::between(any, any)), Thing::Policy(policy))
         })
     })
 }
@@ -168,9 +183,7 @@ pub(crate) fn thresholds() -> Request {
 
 /// Asks for every policy.
 pub(crate) fn dump() -> Request {
-    let mut body = Body::new();
-    body.zeros(POLICY_ID_LEN);
-    request(message::GET_POLICY, body)
+    request(message::GET_POLICY, Body::new())
 }
 
 /// A policy of ours, out of an answer or a notification that begins with `xfrm_userpolicy_info`.
@@ -204,12 +217,13 @@ fn key(attributes: &Attributes<'_>, target: &Target, direction: u8, ground: &Gro
         Hook::In | Hook::Forward => target.from_source.reversed(),
         Hook::Out => target.from_source,
     };
+    let port = |index| ground.device(index).map_or(Scope::Gone(index), |name| Scope::Port(name.clone()));
     let scope = match (attributes.if_id(), hook) {
-        (0, Hook::Out) => Scope::Port(ground.device(target.device)?.clone()),
+        (0, Hook::Out) => port(target.device),
         (0, Hook::In | Hook::Forward) => Scope::Front(attributes.mark()?),
-        (if_id, _) => return target.is_ours.then_some(Key::Policy(if_id, hook, selector)),
+        (if_id, _) => Scope::Tunnel(if_id),
     };
-    target.is_ours.then_some(Key::PortPolicy(scope, hook, selector))
+    target.is_ours.then_some(Key::Policy(scope, hook, selector))
 }
 
 impl KernelPolicy {

@@ -4,6 +4,8 @@ use netlink_packet_core::NetlinkSerializable as _;
 use netlink_packet_route::RouteNetlinkMessage;
 use zeroize::Zeroizing;
 
+use crate::xfrm::message;
+
 /// The netlink families we speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -27,6 +29,15 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Whether it asks for something to be gone.
+    pub(crate) const fn takes_away(&self) -> bool {
+        match self.protocol {
+            // Each noun of rtnetlink has four numbers: new, delete, get, set.
+            Protocol::Route => self.kind % 4 == 1,
+            Protocol::Xfrm => matches!(self.kind, message::DEL_SA | message::DEL_POLICY),
+        }
+    }
+
     pub(crate) fn route(message: &RouteNetlinkMessage, flags: u16) -> Self {
         let mut body = Zeroizing::new(vec![0; message.buffer_len()]);
         message.serialize(&mut body);

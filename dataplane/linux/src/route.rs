@@ -20,6 +20,8 @@ use crate::thing::{Key, Name, PROTOCOL, Thing, Unable};
 const METRIC: u32 = 11;
 /// Behind every route that anybody sets.
 const LAST: u32 = 0xFF00_2000;
+/// Below the scopes that mean something.
+const SCOPES: u32 = 200;
 
 /// Where a route leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,7 +249,8 @@ fn encode(table: u32, prefix: Prefix, way: &Way, ground: &Ground) -> Result<Rout
     message.header.scope = match way {
         Way::Local(_) => RouteScope::Host,
         Way::Out(out) if out.gateway.is_none() => RouteScope::Link,
-        Way::Blackhole | Way::Out(_) => RouteScope::Universe,
+        Way::Out(out) => scope(&out.push),
+        Way::Blackhole => RouteScope::Universe,
     };
     if let Some(device) = way.device() {
         message.attributes.push(RouteAttribute::Oif(up(device, ground)?.index));
@@ -256,6 +259,13 @@ fn encode(table: u32, prefix: Prefix, way: &Way, ground: &Ground) -> Result<Rout
         next_hop(&mut message, prefix, out);
     }
     Ok(message)
+}
+
+/// The kernel compares a new IPv4 next hop with every other of the same device, metric and scope: one by one, a hundred
+/// thousand label stacks would take minutes. Beyond its own next hop, which is on the link, a scope means nothing.
+fn scope(push: &[Label]) -> RouteScope {
+    let sum = push.iter().fold(0, |sum: u32, label| sum.wrapping_mul(31).wrapping_add(label.value()));
+    RouteScope::from(u8::try_from(sum % SCOPES).unwrap_or(0))
 }
 
 fn next_hop(message: &mut RouteMessage, prefix: Prefix, out: &Out) {

@@ -1,5 +1,7 @@
 //! What the kernel should hold beside what it holds; the difference becomes batches of requests.
 
+mod loss;
+
 use core::mem::discriminant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,6 +11,8 @@ use crate::netlink::Refused;
 use crate::request::Request;
 use crate::sa::{self, KernelSa};
 use crate::thing::{self, Key, Name, Thing, Unable};
+
+pub(crate) use loss::Loss;
 
 /// Every thing that is wanted or held.
 #[derive(Default)]
@@ -40,17 +44,6 @@ enum Held {
     Nothing,
     AsWanted,
     Other(Thing),
-}
-
-/// What happened to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Loss {
-    /// Its last IPv4 address went, and its IPv4 routes with it.
-    Bare,
-    /// It went down: its routes and neighbours are gone.
-    Down,
-    /// It is no more.
-    Gone,
 }
 
 /// Requests that can be sent together, and which key each belongs to.
@@ -93,10 +86,13 @@ impl State {
         if let (Held::AsWanted, Some(old), Some(new)) = (&entry.held, &entry.wanted, &mut thing) {
             new.is_whose(old);
         }
-        if matches!(entry.held, Held::AsWanted) && entry.wanted != thing {
-            entry.held = entry.wanted.take().map_or(Held::Nothing, Held::Other);
+        let old = core::mem::replace(&mut entry.wanted, thing);
+        if entry.wanted != old {
+            old.iter().for_each(|old| no_longer_waits(&mut self.waiting, key, old));
+            if matches!(entry.held, Held::AsWanted) {
+                entry.held = old.map_or(Held::Nothing, Held::Other);
+            }
         }
-        entry.wanted = thing;
         self.review(key);
     }
 
@@ -162,9 +158,8 @@ impl State {
     /// Leaves what is under `key` as it is, whatever is wanted, until it is released or something is wanted that
     /// [carries traffic](thing::carries).
     pub(crate) fn keep(&mut self, key: Key) {
-        self.to_set.remove(&key);
-        self.to_unset.remove(&key);
-        self.kept.insert(key);
+        self.kept.insert(key.clone());
+        self.review(&key);
     }
 
     pub(crate) fn release(&mut self, key: &Key) {
@@ -195,6 +190,13 @@ impl State {
 
     pub(crate) fn wanted(&self, key: &Key) -> Option<&Thing> {
         self.entries.get(key)?.wanted.as_ref()
+    }
+
+    /// Whether the kernel has something else under `key` than is wanted, or nothing.
+    pub(crate) fn lacks(&self, key: &Key) -> bool {
+        self.entries
+            .get(key)
+            .is_some_and(|entry| entry.wanted.is_some() && entry.held() != entry.wanted.as_ref())
     }
 
     /// What is in the kernel under `key`, as far as we know.
@@ -234,22 +236,6 @@ impl State {
         self.to_set.extend(self.waiting.remove(device).unwrap_or_default());
     }
 
-    /// The kernel took away what was on these devices, and did not tell for each.
-    pub(crate) fn devices_lost(&mut self, lost: &BTreeMap<Name, Loss>) {
-        if lost.is_empty() {
-            return;
-        }
-        let hit = |(key, thing): &(&Key, &Thing)| {
-            thing::device(key, thing)
-                .and_then(|device| lost.get(&device))
-                .is_some_and(|loss| takes(*loss, key))
-        };
-        let gone: Vec<Key> = self.holdings().filter(hit).map(|(key, _)| key.clone()).collect();
-        for key in gone {
-            self.found(&key, None);
-        }
-    }
-
     /// The next requests: sets in order of dependency, then unsets in the reverse order; at most about
     /// `limit` things of one kind. What cannot be asked for goes to `refusals`.
     pub(crate) fn batch(
@@ -276,13 +262,15 @@ impl State {
         answers: Vec<Result<(), Refused>>,
         refusals: &mut Vec<Refusal>,
     ) {
-        let mut answers = answers.into_iter();
+        let mut answers = batch.requests.iter().zip(answers);
         for step in batch.steps {
             let of_step: Vec<_> = answers.by_ref().take(step.requests).collect();
-            let refused = of_step.into_iter().find_map(Result::err);
-            match refused {
-                Some(refused) if step.set || !refused.is_absence() => self.failed(step, &refused, refusals),
-                Some(_) | None => self.succeeded(&step),
+            let mut refused =
+                of_step.into_iter().filter_map(|(request, answer)| Some((request, answer.err()?)));
+            // What is to be taken away may be gone.
+            match refused.find(|(request, refused)| !request.takes_away() || !refused.is_absence()) {
+                Some((_, refused)) => self.failed(step, &refused, refusals),
+                None => self.succeeded(&step),
             }
         }
     }
@@ -378,6 +366,21 @@ impl State {
     }
 }
 
+/// What was wanted as `thing` until now.
+fn no_longer_waits(waiting: &mut BTreeMap<Name, BTreeSet<Key>>, key: &Key, thing: &Thing) {
+    if waiting.is_empty() {
+        return;
+    }
+    for device in thing::device(key, thing).into_iter().chain(thing::stands_on(thing)) {
+        if let Some(keys) = waiting.get_mut(&device) {
+            keys.remove(key);
+            if keys.is_empty() {
+                waiting.remove(&device);
+            }
+        }
+    }
+}
+
 impl Entry {
     const fn held(&self) -> Option<&Thing> {
         match &self.held {
@@ -391,22 +394,6 @@ impl Entry {
 impl Held {
     const fn is_some(&self) -> bool {
         !matches!(self, Self::Nothing)
-    }
-}
-
-/// Whether the kernel drops what is under `key` when its device is lost like this.
-fn takes(loss: Loss, key: &Key) -> bool {
-    match key {
-        Key::Route(_, _, prefix) => !matches!(loss, Loss::Bare) || prefix.address().is_ipv4(),
-        Key::Neighbour(_, address) => !matches!(loss, Loss::Bare) || address.is_ipv4(),
-        Key::Address(_, address) => match loss {
-            Loss::Bare => false,
-            Loss::Down => address.is_ipv6(),
-            Loss::Gone => true,
-        },
-        Key::Port(_) | Key::Mark(_) | Key::Label(_) => matches!(loss, Loss::Gone),
-        Key::PortPolicy(..) => matches!(loss, Loss::Gone),
-        Key::Device(_) | Key::Sa(..) | Key::Policy(..) | Key::End(..) => false,
     }
 }
 

@@ -50,6 +50,8 @@ fn require(name: &str, value: u32) {
         Some(old) if old == value => {}
         Some(old) => match fs::write(path(name), value.to_string()) {
             Ok(()) => tracing::info!("net/{name} set from {old} to {value}"),
+            // Its device has just gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => say(name, value, &error),
         },
     }

@@ -36,10 +36,7 @@ pub(crate) enum Key {
     Neighbour(Name, IpAddr),
     /// With its mark, which stands for the front VRF.
     Sa(IpAddr, Spi, u32),
-    /// By XFRM interface (`if_id`) and place.
-    Policy(u32, policy::Hook, Selector),
-    /// For packets of a VRF with a crypto map on one of its own ports.
-    PortPolicy(Scope, policy::Hook, Selector),
+    Policy(Scope, policy::Hook, Selector),
     Label(base::Label),
     /// By table; the longest prefix first, last to go: what a longer one protects never follows a shorter one.
     Route(u32, Reverse<u8>, Prefix),
@@ -78,15 +75,7 @@ impl fmt::Display for Key {
             Self::Sa(destination, spi, mark) => {
                 write!(f, "SA to {destination} with SPI {:#010x} and mark {mark:#x}", spi.0)
             }
-            Self::Policy(if_id, hook, selector) => {
-                write!(f, "{hook:?} policy {selector} of if_id {if_id:#x}")
-            }
-            Self::PortPolicy(Scope::Port(name), hook, selector) => {
-                write!(f, "{hook:?} policy {selector} of the device {name}")
-            }
-            Self::PortPolicy(Scope::Front(mark) | Scope::Tunnel(mark), hook, selector) => {
-                write!(f, "{hook:?} policy {selector} of the mark {mark:#x}")
-            }
+            Self::Policy(scope, hook, selector) => write!(f, "{hook:?} policy {selector} of {scope}"),
             Self::Label(label) => write!(f, "label {label}"),
             Self::End(table, prefix) => write!(f, "end of {prefix} in table {table}"),
             Self::Route(table, _, prefix) => write!(f, "route {prefix} in table {table}"),
@@ -97,10 +86,9 @@ impl fmt::Display for Key {
 /// The device whose loss takes the thing with it.
 pub(crate) fn device(key: &Key, thing: &Thing) -> Option<Name> {
     match (key, thing) {
-        (Key::Port(name) | Key::Mark(name) | Key::Address(name, _) | Key::Neighbour(name, _), _) => {
-            Some(name.clone())
-        }
-        (Key::PortPolicy(Scope::Port(name), ..), _) => Some(name.clone()),
+        (Key::Device(name) | Key::Port(name) | Key::Mark(name), _) => Some(name.clone()),
+        (Key::Address(name, _) | Key::Neighbour(name, _), _) => Some(name.clone()),
+        (Key::Policy(Scope::Port(name), ..), _) => Some(name.clone()),
         (_, Thing::Label(forward)) => Some(forward.device.clone()),
         (_, Thing::Route(way)) => way.device().cloned(),
         _ => None,
@@ -155,16 +143,13 @@ pub(crate) fn set(
     match (key, thing) {
         (Key::Device(name), Thing::Device(device)) => device::set(name, device, held, ground),
         (Key::Port(name), Thing::Port(slave)) => port::set(name, slave, ground),
-        (Key::Mark(name), Thing::Mark(mark)) => mark::set(name, *mark, held, ground),
+        (Key::Mark(name), Thing::Mark(mark)) => mark::set(name, *mark, ground),
         (Key::Address(name, address), Thing::Address(on)) => address::set(name, *address, *on, held, ground),
         (Key::Neighbour(name, address), Thing::Neighbour(mac)) => {
             neighbour::set(name, *address, *mac, ground)
         }
         (Key::Sa(..), Thing::Sa(sa)) => sa::set(sa, held),
-        (Key::Policy(if_id, hook, selector), Thing::Policy(policy)) => {
-            policy::set(&Scope::Tunnel(*if_id), *hook, selector, policy, held, ground)
-        }
-        (Key::PortPolicy(scope, hook, selector), Thing::Policy(policy)) => {
+        (Key::Policy(scope, hook, selector), Thing::Policy(policy)) => {
             policy::set(scope, *hook, selector, policy, held, ground)
         }
         (Key::Label(label), Thing::Label(forward)) => label::set(*label, forward, held, ground),
@@ -183,10 +168,7 @@ pub(crate) fn unset(key: &Key, held: &Thing, ground: &Ground) -> Result<Vec<Requ
         (Key::Address(name, address), Thing::Address(on)) => address::unset(name, *address, *on, ground),
         (Key::Neighbour(name, address), Thing::Neighbour(_)) => neighbour::unset(name, *address, ground),
         (Key::Sa(destination, spi, mark), Thing::Sa(_)) => sa::unset(*destination, *spi, *mark),
-        (Key::Policy(if_id, hook, selector), Thing::Policy(policy)) => {
-            policy::unset(&Scope::Tunnel(*if_id), *hook, selector, policy, ground)
-        }
-        (Key::PortPolicy(scope, hook, selector), Thing::Policy(policy)) => {
+        (Key::Policy(scope, hook, selector), Thing::Policy(policy)) => {
             policy::unset(scope, *hook, selector, policy, ground)
         }
         (Key::Label(label), Thing::Label(_)) => label::unset(*label),

@@ -2,28 +2,26 @@
 //! something that they stand on changes.
 
 mod needs;
+mod nouns;
+mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::{PolicyId, PortId, SaId, Spi};
-use dataplane::{Key as Noun, Link, Object, Op, Plan, Port, Vrf};
-use ipsec::{Direction, Offload, Policy, Sa};
+use dataplane::{Key as Noun, Object, Op, Plan, Port};
+use ipsec::{Policy, Sa};
 
-use crate::address::OnDevice;
 use crate::device::Device;
 use crate::ground::{Carrier, Ground, Wish};
 use crate::mark::{Hook, Mark};
 use crate::mtu::{self, Room};
-use crate::policy::Scope;
-use crate::port::Slave;
-use crate::sa::{Home, KernelSa};
 use crate::state::State;
-use crate::thing::{Key, Name, Thing, Unable};
+use crate::thing::{Key, Thing, Unable};
 use crate::tunnels::Tunnels;
-use crate::xfrm::GUARDED;
-use crate::{label, neighbour, route};
 use needs::{Need, carrier_of, is_own, needs, policy_of};
+
+pub(crate) use owners::Owners;
 
 /// Every object, and what was made of it.
 #[derive(Default)]
@@ -52,28 +50,6 @@ pub(crate) struct Site<'a> {
 pub(crate) struct Fault {
     pub(crate) object: Noun,
     pub(crate) reason: String,
-}
-
-/// Of some objects the things that each wants, and the carriers that each policy is on.
-#[derive(Default)]
-pub(crate) struct Owners<'a> {
-    keys: BTreeMap<&'a Key, Noun>,
-    carriers: BTreeMap<Carrier, Noun>,
-}
-
-impl Owners<'_> {
-    pub(crate) fn of(&self, key: &Key, ground: &Ground) -> Option<Noun> {
-        let carrier = if let Key::Policy(if_id, ..) = key {
-            ground.carrier(*if_id).copied()
-        } else if let Key::Device(name) | Key::Mark(name) = key {
-            ground.carrier_of(name).copied()
-        } else if let Key::PortPolicy(Scope::Port(device), ..) = key {
-            ground.port_on(device).map(|port| Carrier::Map { port: port.id, inside: port.vrf })
-        } else {
-            None
-        };
-        self.keys.get(key).or_else(|| self.carriers.get(&carrier?)).copied()
-    }
 }
 
 impl Translator {
@@ -383,43 +359,6 @@ impl Translator {
         }
     }
 
-    /// What an object is in the kernel; nothing while something it stands on is missing.
-    fn things(&self, object: &Object, ground: &Ground) -> Result<Vec<(Key, Thing)>, Unable> {
-        if !needs(object).iter().all(|need| self.is_met(*need, ground)) {
-            return Ok(Vec::new());
-        }
-        match object {
-            Object::Vrf(vrf) => Ok(of_vrf(vrf, ground)),
-            Object::Port(port) => Ok(of_port(port, ground)),
-            Object::Neighbour(neighbour) => neighbour::things(neighbour, ground),
-            Object::Sa(sa) => self.of_sa(sa, ground),
-            Object::Policy(_) => Ok(Vec::new()),
-            Object::Label { label, action } => label::things(*label, action, ground),
-            Object::Route(route) => route::things(route, ground),
-        }
-    }
-
-    fn of_sa(&self, sa: &Sa, ground: &Ground) -> Result<Vec<(Key, Thing)>, Unable> {
-        let Some(policy) = self.policy(sa.policy) else { return Ok(Vec::new()) };
-        let mark = ground.vrfs.get(&sa.front).map_or(0, |place| place.mark);
-        let (mark, if_id) = match (ground.tunnels.get(&carrier_of(policy)), sa.direction) {
-            (Some(tunnel), _) => (mark, tunnel.if_id),
-            (None, _) if !is_own(policy) => return Ok(Vec::new()),
-            (None, Direction::In) => (mark, 0),
-            // What the box itself sends by a port has no mark.
-            (None, Direction::Out) => (0, 0),
-        };
-        let home = Home {
-            mark,
-            if_id,
-            df: policy.df,
-            offload: offload(sa, ground),
-            told_direction: ground.told_direction,
-        };
-        let sa = KernelSa::of(sa, home)?;
-        Ok(vec![(sa.key(), Thing::Sa(Box::new(sa)))])
-    }
-
     fn policy(&self, id: PolicyId) -> Option<&Policy> {
         match self.plan.get(&Noun::Policy(id)) {
             Some(Object::Policy(policy)) => Some(policy),
@@ -436,39 +375,4 @@ impl Translator {
             Need::Carrier(_) | Need::Sa(_) | Need::Addresses(_) => true,
         }
     }
-}
-
-/// The network card of the port that an SA's outer packets go by.
-fn offload(sa: &Sa, ground: &Ground) -> Option<(u32, Offload)> {
-    let mut ports = ground.ports.values().filter(|port| port.vrf == sa.front);
-    let port = ports.find(|port| port.addresses.iter().any(|own| own.address == sa.local))?;
-    Some((ground.index(&port.device)?, port.offload?))
-}
-
-fn of_vrf(vrf: &Vrf, ground: &Ground) -> Vec<(Key, Thing)> {
-    let Some(place) = ground.vrfs.get(&vrf.id) else { return Vec::new() };
-    let Some(name) = &place.device else { return Vec::new() };
-    let device = Device::of_vrf(place).map(|device| (Key::Device(name.clone()), Thing::Device(device)));
-    device.into_iter().chain(route::end(place.table)).collect()
-}
-
-fn of_port(port: &Port, ground: &Ground) -> Vec<(Key, Thing)> {
-    let Some(place) = ground.vrfs.get(&port.vrf) else { return Vec::new() };
-    let own = Name::from(port.device.as_str());
-    let (device, mut things) = match port.link {
-        Link::Host => (place.device.clone().unwrap_or_else(|| Name::from("lo")), Vec::new()),
-        Link::Ethernet { .. } => {
-            let guarded = if port.crypto { GUARDED } else { 0 };
-            let mark = Mark { value: place.mark | guarded, hook: Hook::Ingress };
-            let slave = (Key::Port(own.clone()), Thing::Port(Slave(place.device.clone())));
-            (own.clone(), vec![slave, (Key::Mark(own), Thing::Mark(mark))])
-        }
-    };
-    things.extend(port.addresses.iter().map(|address| {
-        let host = if address.address.is_ipv4() { 32 } else { 128 };
-        let length = if port.link == Link::Host { host } else { address.length };
-        let on = OnDevice { length, ours: true, bare: false };
-        (Key::Address(device.clone(), address.address), Thing::Address(on))
-    }));
-    things
 }

@@ -140,14 +140,16 @@ impl Tunnels {
             Thing::Policy(KernelPolicy::of(line, seat.outbound_mark(), seal.as_ref()))
         });
         match &seat.at {
-            At::Interface(if_id) => wanted.push((Key::Policy(*if_id, Hook::Out, *selector), outbound)),
+            At::Interface(if_id) => {
+                wanted.push((Key::Policy(Scope::Tunnel(*if_id), Hook::Out, *selector), outbound));
+            }
             At::Port(name) => {
                 let scope = Scope::Port(name.clone());
-                wanted.push((Key::PortPolicy(scope, Hook::Out, *selector), outbound));
+                wanted.push((Key::Policy(scope, Hook::Out, *selector), outbound));
                 let mark = seat.mark | GUARDED;
                 let inbound = line.and_then(|line| KernelPolicy::mirror(line, mark));
                 for hook in [Hook::In, Hook::Forward] {
-                    let key = Key::PortPolicy(Scope::Front(mark), hook, *selector);
+                    let key = Key::Policy(Scope::Front(mark), hook, *selector);
                     wanted.push(self.guard(carrier, key, inbound));
                 }
             }

@@ -54,8 +54,8 @@ pub(crate) mod attribute {
 const OWNER: u32 = crate::thing::PROTOCOL as u32;
 
 /// The `if_id`s that we give to XFRM interfaces begin with this.
-const FIRST_IF_ID: u32 = 0x4F00_0000;
-const LAST_IF_ID: u32 = 0x4FFF_FFFF;
+pub(crate) const FIRST_IF_ID: u32 = 0x4F00_0000;
+pub(crate) const LAST_IF_ID: u32 = 0x4FFF_FFFF;
 
 /// The `reqid` of inbound SAs, for inner packets of one family: the kernel opens whatever is in a packet, and compares an
 /// address of one family with a prefix of the other as if they were of one. Outbound ones have the number of the SA.

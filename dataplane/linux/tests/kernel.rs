@@ -100,6 +100,35 @@ fn what_a_stranger_takes_away_comes_back() {
 
 #[test]
 #[ignore = "needs a kernel with VRF, MPLS and ESP: ./x test runs it in user-mode Linux"]
+fn what_a_stranger_renames_has_its_name_again() {
+    namespaced("what_a_stranger_renames_has_its_name_again", || {
+        let mut one = Box1::new();
+        one.linux.apply(&Plan::default().toward(&contract::plan())).unwrap();
+        one.settle();
+        let before = bed::state();
+        let rename = |old, new| {
+            ip(&["link", "set", old, "down"]);
+            ip(&["link", "set", old, "name", new]);
+        };
+        for device in ["ipsec1", "vrf1", "vrf10"] {
+            rename(device, "stolen");
+            one.settle();
+            assert_same(&before, &bed::state(), device);
+        }
+        // A port is not ours: its owner gives it its name again.
+        for (old, new) in [("port1", "stolen"), ("stolen", "port1")] {
+            rename(old, new);
+            ip(&["link", "set", new, "up"]);
+            one.settle();
+        }
+        assert_same(&before, &bed::state(), "port1");
+        assert_eq!(one.linux.facts().problems, Vec::<String>::new());
+        one.carry();
+    });
+}
+
+#[test]
+#[ignore = "needs a kernel with VRF, MPLS and ESP: ./x test runs it in user-mode Linux"]
 fn a_link_that_flaps_gets_everything_back() {
     namespaced("a_link_that_flaps_gets_everything_back", || {
         let mut one = Box1::new();
@@ -125,7 +154,7 @@ fn an_sa_that_a_stranger_takes_away_is_replaced() {
         one.settle();
         ip(&["xfrm", "state", "flush"]);
         let events = one.settle();
-        assert!(events.contains(&Event::Expiring(contract::OUTBOUND)), "{events:?}");
+        assert!(events.contains(&Event::Lost(contract::OUTBOUND)), "{events:?}");
         assert!(!ip(&["xfrm", "state"]).contains("0x0c000001"), "its numbers would begin anew");
     });
 }

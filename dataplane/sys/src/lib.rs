@@ -1,5 +1,5 @@
 //! What the operating system does for a dataplane and the standard library does not offer: packet
-//! sockets, TUN devices, poll, wake-ups, clocks, a counted heap, processor affinity, random bytes. Linux
+//! sockets, TUN devices, poll and epoll, wake-ups, clocks, a counted heap, processor affinity, random bytes. Linux
 //! only.
 //!
 //! The only crate besides `crypto` with `unsafe`. Every descriptor is owned, closed on exec, and never
@@ -12,13 +12,16 @@ pub mod packet;
 pub mod poll;
 
 mod buffer;
-pub use buffer::receive_buffer;
+pub use buffer::{dropped, receive_buffer};
 
 mod cache;
 pub use cache::prefetch;
 
 mod device;
 pub use device::index_of;
+
+mod epoll;
+pub use epoll::Epoll;
 
 mod random;
 pub use random::fill_random;

@@ -1,7 +1,10 @@
 //! Packet sockets: every frame of one device, packet(7), with what the kernel left undone on each.
 
+mod filter;
+
 use std::io;
 use std::mem::{self, MaybeUninit};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Frames moved by one system call.
@@ -18,32 +21,6 @@ const PACKET_VNET_HDR: libc::c_int = 15;
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
 const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
 const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
-
-/// Classic BPF, bpf(4): code, jumps if true and if false, operand.
-const ESP_ALONE: [(u16, u8, u8, u32); 16] = [
-    (LOAD_16, 0, 0, 12),
-    (IF_EQUAL, 1, 0, 0x0800),
-    (IF_EQUAL, 6, 12, 0x86DD),
-    (LOAD_8, 0, 0, 14 + 9),
-    (IF_EQUAL, 9, 0, 50),
-    (IF_EQUAL, 0, 9, 17),
-    (INDEX_BY_HEADER, 0, 0, 14),
-    (LOAD_16_INDEXED, 0, 0, 14 + 2),
-    (IF_EQUAL, 5, 6, 4500),
-    (LOAD_8, 0, 0, 14 + 6),
-    (IF_EQUAL, 3, 0, 50),
-    (IF_EQUAL, 0, 3, 17),
-    (LOAD_16, 0, 0, 14 + 40 + 2),
-    (IF_EQUAL, 0, 1, 4500),
-    (RETURN, 0, 0, u32::MAX),
-    (RETURN, 0, 0, 0),
-];
-const LOAD_16: u16 = 0x28;
-const LOAD_8: u16 = 0x30;
-const LOAD_16_INDEXED: u16 = 0x48;
-const INDEX_BY_HEADER: u16 = 0xB1;
-const IF_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
 
 /// A socket bound to one device. It sees what arrives, never what is sent.
 #[derive(Debug)]
@@ -141,12 +118,12 @@ impl PacketSocket {
     /// Has the kernel keep everything back but ESP, bare and in UDP to port 4500 (RFC 4303, RFC 3948), behind IP headers
     /// without extensions.
     pub fn only_esp(&self) -> io::Result<()> {
-        let mut program = ESP_ALONE.map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
-        let program = libc::sock_fprog { len: ESP_ALONE.len() as u16, filter: program.as_mut_ptr() };
-        let (pointer, size) = ((&raw const program).cast(), size_of_val(&program) as libc::socklen_t);
-        let (fd, option) = (self.0.as_raw_fd(), libc::SO_ATTACH_FILTER);
-        // SAFETY: pointer and size are of one live program, which names as many live instructions as it says.
-        crate::check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, pointer, size) }).map(drop)
+        filter::attach(self, &filter::ESP_ALONE)
+    }
+
+    /// Leaves IKE to these addresses to the kernel, whose sockets take it: here nobody is woken for it.
+    pub fn not_ike(&self, own: &[IpAddr]) -> io::Result<()> {
+        filter::attach(self, &filter::all_but_ike(own))
     }
 
     /// Receives up to [`BATCH`] frames; how many. `WouldBlock`: none waits.

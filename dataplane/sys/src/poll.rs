@@ -42,7 +42,7 @@ pub fn wait(watched: &mut [Watched<'_>], timeout: Option<Duration>) -> io::Resul
     }
 }
 
-fn millis(timeout: Option<Duration>) -> libc::c_int {
+pub(crate) fn millis(timeout: Option<Duration>) -> libc::c_int {
     timeout.map_or(-1, |timeout| {
         libc::c_int::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(libc::c_int::MAX)
     })

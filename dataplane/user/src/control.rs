@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{PortId, SaId};
 use crossbeam_channel::Sender;
-use dataplane::{Counters, Event, Key, Object, Op, Port, Rejected};
+use dataplane::{Counters, Event, Key, Link, Object, Op, Port, Rejected};
 use ipsec::Sa;
 
 use crate::Nic;
@@ -93,10 +93,16 @@ impl Control {
     }
 
     /// Whether the NIC that is open for the port serves it on. Its MTU is the device's, so another MTU
-    /// needs no other socket.
+    /// needs no other socket; but the one on a wire knows the port's addresses.
     fn is_open(&self, port: &Port) -> bool {
-        let kind = |port: &Port| core::mem::discriminant(&port.link);
-        self.tables.port(port.id).is_some_and(|old| old.device == port.device && kind(old) == kind(port))
+        let Some(old) = self.tables.port(port.id).filter(|old| old.device == port.device) else {
+            return false;
+        };
+        match (old.link, port.link) {
+            (Link::Ethernet { .. }, Link::Ethernet { .. }) => old.addresses == port.addresses,
+            (Link::Host, Link::Host) => true,
+            (Link::Ethernet { .. }, Link::Host) | (Link::Host, Link::Ethernet { .. }) => false,
+        }
     }
 }
 

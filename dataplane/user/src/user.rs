@@ -52,7 +52,7 @@ impl User {
 
     fn order(&self, commands: Vec<Command>) {
         let Some(sender) = &self.commands else { return };
-        let wakes = commands.iter().any(Command::wakes);
+        let wakes = commands.iter().any(Command::wakes) || sender.len() >= BACKLOG;
         if sender.send(commands).is_err() {
             tracing::error!("the packet worker is gone");
         }
@@ -101,6 +101,9 @@ impl Drop for User {
         }
     }
 }
+
+/// Orders that wait for a packet; each may hold tables of its own.
+const BACKLOG: usize = 16;
 
 /// Rounds without a packet before the worker sleeps.
 const IDLE_ROUNDS: u32 = 1;

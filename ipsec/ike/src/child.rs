@@ -57,6 +57,8 @@ pub(crate) struct Installed {
     pending: Option<Box<Child>>,
     /// What carried the traffic when it was made.
     replaces: Option<ChildId>,
+    /// It carries nothing any more.
+    is_lost: bool,
     promote_at: Option<Instant>,
     rekey_at: Option<Instant>,
     retire_at: Option<Instant>,
@@ -178,7 +180,7 @@ impl Children {
             core.out.push_back(Output::ChildReady(child.clone()));
         }
         let mut installed = record(core, child, session);
-        installed.promote_at = replaces.filter(|_| ours).map(|_| core.now + SWITCH_DELAY);
+        installed.promote_at = replaces.filter(|_| ours).map(|old| core.now + self.switch_delay(old));
         installed.replaces = replaces;
         installed.inherit(replaces.and_then(|old| self.find(old)));
         self.file(installed);
@@ -186,6 +188,21 @@ impl Children {
             self.plan(id);
         } else {
             self.promote(core, id);
+        }
+    }
+
+    fn switch_delay(&self, old: ChildId) -> Duration {
+        let is_lost = self.find(old).is_some_and(|old| old.is_lost);
+        if is_lost { Duration::ZERO } else { SWITCH_DELAY }
+    }
+
+    /// It carries nothing any more: its successor does from now on, or as soon as there is one.
+    pub(crate) fn lost(&mut self, core: &mut Core, id: ChildId) {
+        if let Some(child) = self.installed.get_mut(&id) {
+            child.is_lost = true;
+        }
+        if let Some(next) = self.successor(id) {
+            self.promote(core, next);
         }
     }
 
@@ -354,6 +371,7 @@ fn record(core: &mut Core, child: Box<Child>, session: &Session) -> Box<Installe
         is_behind_nat: session.nat().remote,
         pending: Some(child),
         replaces: None,
+        is_lost: false,
         promote_at: None,
         rekey_at,
         retire_at: None,

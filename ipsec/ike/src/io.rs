@@ -56,6 +56,8 @@ pub enum Command {
     UnknownSpi { front: VrfId, local: IpAddr, remote: IpAddr, spi: Spi },
     /// A child runs out of sequence numbers or volume: replace it.
     Rekey(ChildId),
+    /// An SA of a child vanished, and the peer does not know: replace it, and switch at once.
+    Lost(ChildId),
     /// A child has no sequence number or volume left: it carries nothing any more.
     Exhausted(ChildId),
     /// How busy this machine is, in percent (CAC-03).

@@ -18,6 +18,7 @@ mod engine;
 pub use engine::Ike;
 
 mod error;
+mod event;
 #[doc(hidden)]
 pub mod fuzz;
 mod index;

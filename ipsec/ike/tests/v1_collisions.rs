@@ -141,6 +141,25 @@ fn an_old_child_that_is_used_up_before_its_successor_took_over_hands_over_at_onc
 }
 
 #[test]
+fn a_child_whose_sa_is_lost_hands_over_as_soon_as_there_is_another() {
+    for lost_after in [0, 50] {
+        let mut world = connected();
+        let old = world.nodes[0].up[0].id;
+        if lost_after > 0 {
+            world.command(0, Command::Rekey(old));
+            world.run(Duration::from_millis(lost_after));
+            assert_eq!(world.nodes[0].up.last().unwrap().id, old, "the new one waits for its moment");
+        }
+        world.command(0, Command::Lost(old));
+        world.run(Duration::from_millis(50 - lost_after));
+        let what = format!("lost after {lost_after} ms");
+        assert_ne!(world.nodes[0].up.last().unwrap().id, old, "{what}");
+        carries(&mut world, Duration::from_secs(90), &what);
+        assert_clean(&world, &what);
+    }
+}
+
+#[test]
 fn an_old_child_that_is_used_up_while_its_successor_is_negotiated_goes_and_the_negotiation_goes_on() {
     for skew in [0, 5, 15, 25, 35] {
         let mut world = connected();

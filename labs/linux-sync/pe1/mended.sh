@@ -2,7 +2,7 @@
 # Says after how many milliseconds, or what still differs after five seconds. For COMMAND, $tunnel is our XFRM interface,
 # $sa names an outbound SA of ours and $policy a policy.
 first() { tr '\\\t' '  ' | sed -E "s/ +/ /g; s,(mark 0x[0-9a-f]+)/,\1 mask ,; $1" | head -n 1; }
-tunnel=$(ip -o link show type xfrm | grep -v foreign | first 's/^[0-9]+: ([^:@]*).*/\1/')
+tunnel=$(ip -o link show type xfrm | grep -v -e foreign -e Tunnel0 | first 's/^[0-9]+: ([^:@]*).*/\1/')
 sa=$(ip -o xfrm state show | grep '^src 172.18.1.1 ' | first 's/^(src [^ ]+ dst [^ ]+) (proto esp spi [^ ]+).*( mark [^ ]+ mask [^ ]+).*/\1 \2\3/')
 # By its index: what names it else is more than `ip` can say.
 policy=$(ip -o -s xfrm policy show | grep 'tmpl src 172.18.1.1 ' |

@@ -10,15 +10,19 @@ xfrm state show
 xfrm policy show
 END
     ip -6 rule show
-    tc qdisc show | sed -n 's/^qdisc clsact .* dev \([^ ]*\) .*/\1/p' | while read -r device; do
+    devices=$(tc qdisc show | sed -n 's/^qdisc clsact .* dev \([^ ]*\) .*/\1/p')
+    for device in $devices; do
         for way in ingress egress; do
-            tc filter show dev "$device" $way | tr '\n' '\t' | sed "s/^/filters $device $way /; s/\$/\n/"
+            printf 'qdisc show dev %s\nfilter show dev %s %s\n' "$device" "$device" $way
         done
-    done
+    done | tc -force -batch - | awk -v devices="$(echo $devices)" '
+        BEGIN { split(devices, device, " ") }
+        /^qdisc/ { if ($2 == "clsact") printf "\nfilters %s %s", device[int(at / 2) + 1], at++ % 2 ? "egress" : "ingress"; next }
+        { printf " %s", $0 }
+        END { print "" }'
 }
 shown 2>/dev/null | sed -E '
-    /fe80|ff00::|^anycast/d
     s/^[0-9]+: //; s/@[^:]*:/:/; s/link\/ether [^ ]+ //; s/ (qlen|gso|gro|tso|num)[a-z0-9_]* [0-9]+//g; s/ expires [^ ]+//
     s/anti-replay esn context:\\[^\\]*\\[^\\]*\\([\t ]+[0-9a-f]{8}[0-9a-f ]*\\)*//; s/anti-replay context:[^\\]*\\//
     s/ (spi|reqid) [0-9a-fx]+//g; s/(auth-trunc|auth|enc|aead) [^ ]+ 0x[0-9a-f]+//g; s/[ \t](index|handle|ref|bind) [0-9a-fx]+//g
-    s/[\\\t ]+/ /g; s/ $//' | sort -u
+    s/[\\\t ]+/ /g; s/ $//; /fe80|ff00::|^anycast|^filters [^ ]+ [^ ]+$/d' | sort -u

@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::file::{Loaded, Source};
+use crate::io::sockets::Sockets;
 use crate::load::Load;
-use crate::log::{self, Tally};
+use crate::log;
 use crate::master::Secrets;
 use crate::names::Names;
 use crate::queue::{Arrival, Arrivals, Next};
@@ -24,14 +25,11 @@ use crate::worker::Workers;
 
 /// What the kernel side does for the control thread.
 pub(crate) enum Errand {
-    Send(ike::Datagram),
     Host(pe::Host),
     /// Make the kernel ask for a neighbour.
     Resolve(PortId, std::net::IpAddr),
     /// The first configuration is in force.
     Ready,
-    /// Answer when everything before is done.
-    Flush(oneshot::Sender<()>),
 }
 
 /// Who works beside the control thread.
@@ -39,6 +37,8 @@ pub(crate) struct Beside {
     pub(crate) workers: Workers,
     pub(crate) validator: Arc<Validator>,
     pub(crate) names: Arc<Names>,
+    /// IKE's.
+    pub(crate) sockets: Sockets,
     /// `--keep-forwarding`.
     pub(crate) keeps_forwarding: bool,
 }
@@ -66,7 +66,6 @@ pub(crate) struct Control<E, D> {
     refused: BTreeMap<Key, (Op, String)>,
     /// SAs among them of which IKE has not heard yet: it ends them.
     stillborn: Vec<SaId>,
-    unsent: Tally,
 }
 
 /// How often the dataplane is asked for events when nothing else happens.
@@ -103,7 +102,6 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             configured: None,
             refused: BTreeMap::new(),
             stillborn: Vec::new(),
-            unsent: Tally::new("IKE datagrams not sent: the network thread does not keep up"),
         }
     }
 
@@ -129,15 +127,17 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
 
     /// Takes what has arrived, and waits for something if nothing has. `Some`: it is time to end, and why.
     fn burst(&mut self) -> Option<Option<String>> {
-        let mut patience = self.patience();
+        let patience = if self.arrivals.rest() { self.patience() } else { Duration::ZERO };
+        for datagram in self.beside.sockets.receive(patience) {
+            self.feed(Input::Ike(datagram));
+        }
         for _ in 0..BURST {
-            match self.arrivals.next(patience) {
+            match self.arrivals.next() {
                 Next::Arrived(Arrival::Stop(reason)) => return Some(reason),
                 Next::Arrived(arrival) => self.take(arrival),
-                Next::TimedOut => return None,
+                Next::Nothing => return None,
                 Next::Closed => return Some(None),
             }
-            patience = Duration::ZERO;
         }
         None
     }
@@ -153,7 +153,6 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
 
     fn take(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Ike(datagram) => self.feed(Input::Ike(datagram)),
             Arrival::Kernel(input) => self.feed(input),
             Arrival::Answer(id, answer) => self.feed(Input::Answer(id, answer)),
             Arrival::Request(request, reply) => self.request(request, reply),
@@ -231,10 +230,8 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     fn flush(&mut self) {
         let ops = std::mem::take(&mut self.ops);
         self.apply(&ops);
-        for datagram in std::mem::take(&mut self.datagrams) {
-            if self.errands.try_send(Errand::Send(datagram)).is_err() {
-                self.unsent.add();
-            }
+        if !self.datagrams.is_empty() {
+            self.beside.sockets.send(self.datagrams.drain(..));
         }
     }
 

@@ -1,9 +1,10 @@
-//! The network thread: sockets, netlink, signals and the operator's socket, on one runtime.
+//! The network thread: which sockets there are, netlink, signals and the operator's socket, on one runtime.
 
 mod guard;
 pub(crate) mod hold;
 mod netlink;
 mod reconcile;
+pub(crate) mod sockets;
 mod sysctl;
 mod udp;
 mod unix;
@@ -31,7 +32,8 @@ use crate::control::Errand;
 use crate::queue::{Arrival, Queue};
 use netlink::Kernel;
 use reconcile::Outcome;
-use udp::Sockets;
+use sockets::Sockets;
+use udp::Udp;
 use watch::Watch;
 
 /// How often neighbours in use are confirmed and the kernel is asked for what we may have missed.
@@ -74,15 +76,20 @@ impl Net {
         })
     }
 
-    /// Serves until the control thread drops its errands.
-    pub(crate) async fn run(self, queue: Queue, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
+    /// Serves until the control thread drops its errands. `sockets` are what it works with.
+    pub(crate) async fn run(
+        self,
+        queue: Queue,
+        mut errands: mpsc::Receiver<Errand>,
+        sockets: Sockets,
+    ) -> anyhow::Result<()> {
         signals(&queue).context("signals")?;
         spawn_local(unix::serve(self.listener, queue.clone()));
         let (work, waiting) = mpsc::unbounded_channel();
         let side = Rc::new(Side {
             kernel: self.kernel,
             watch: RefCell::default(),
-            sockets: RefCell::new(Sockets::new(queue.clone(), hold::place(&self.control))),
+            udp: RefCell::new(Udp::new(sockets, hold::place(&self.control))),
             queue,
             work,
         });
@@ -140,7 +147,7 @@ fn signals(queue: &Queue) -> std::io::Result<()> {
 struct Side {
     kernel: Kernel,
     watch: RefCell<Watch>,
-    sockets: RefCell<Sockets>,
+    udp: RefCell<Udp>,
     queue: Queue,
     work: mpsc::UnboundedSender<Work>,
 }
@@ -148,7 +155,6 @@ struct Side {
 impl Side {
     fn errand(self: &Rc<Self>, errand: Errand) {
         match errand {
-            Errand::Send(datagram) => self.sockets.borrow_mut().send(datagram),
             Errand::Host(host) => self.todo(Work::Host(host)),
             Errand::Ready => self.todo(Work::Ready),
             Errand::Resolve(port, address) => {
@@ -157,8 +163,6 @@ impl Side {
                     drop(self.ask(index, address));
                 }
             }
-            // Datagrams leave at once, so everything before is done. Who waits may have gone.
-            Errand::Flush(done) => drop(done.send(())),
         }
     }
 
@@ -295,7 +299,7 @@ impl Side {
         let links = self.kernel.links().await.unwrap_or_default();
         outcome
             .faults
-            .extend(self.sockets.borrow_mut().reconcile(host.backend, &reconcile::present(host, &links)));
+            .extend(self.udp.borrow_mut().reconcile(host.backend, &reconcile::present(host, &links)));
         self.resync().await;
         outcome
     }

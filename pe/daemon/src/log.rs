@@ -55,9 +55,9 @@ impl Tally {
         Self { what, count: 0, told: None }
     }
 
-    pub(crate) fn add(&mut self) {
-        self.count += 1;
-        if self.is_due(Instant::now()) {
+    pub(crate) fn add(&mut self, count: u64) {
+        self.count += count;
+        if count > 0 && self.is_due(Instant::now()) {
             warn!(count = self.count, "{}", self.what);
             self.count = 0;
         }

@@ -31,6 +31,7 @@ use args::{Args, Invocation};
 use control::{Beside, Control};
 use file::{Loaded, Source};
 use io::hold;
+use io::sockets::Sockets;
 use names::Names;
 use validate::Validator;
 use worker::Workers;
@@ -85,7 +86,8 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let mut net = io::Net::open(&args.control).await?;
-        let (queue, arrivals) = queue::queue();
+        let sockets = Sockets::new().context("the sockets of IKE")?;
+        let (queue, arrivals) = queue::queue(sockets.waker());
         let (errands, waiting) = mpsc::channel(ERRANDS);
         let names = Arc::new(Names::default());
         let validator = Arc::new(Validator::new(names::resolve));
@@ -93,7 +95,13 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         let validate = Arc::new(move |request: &pki::Request| judge.validate(request));
         let workers = Workers::start(&queue, validate, Arc::clone(&names)).context("the worker threads")?;
         let backend = loaded.config.dataplane;
-        let beside = Beside { workers, validator, names, keeps_forwarding: args.keep_forwarding };
+        let beside = Beside {
+            workers,
+            validator,
+            names,
+            sockets: sockets.clone(),
+            keeps_forwarding: args.keep_forwarding,
+        };
         let engine = pe::Pe::new(seed().context("/dev/urandom")?);
         let devices = std::mem::take(&mut net.devices);
         let control = match backend {
@@ -109,7 +117,7 @@ fn serve(args: &Args, source: Source, loaded: Loaded) -> anyhow::Result<()> {
         };
         let control = control.context("the control thread")?;
         info!(version = env!("CARGO_PKG_VERSION"), "started");
-        net.run(queue, waiting).await?;
+        net.run(queue, waiting, sockets).await?;
         // The errands end with the control thread, so this does not wait.
         let ended = control.join().map_err(|_| anyhow!("the control thread died"))?;
         if let Err(error) = std::fs::remove_file(&args.control) {

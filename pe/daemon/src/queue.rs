@@ -1,15 +1,14 @@
-//! The bounded queue into the control thread. Under overload the newest IKE datagrams are dropped and
-//! counted; everything else waits for room.
+//! The bounded queue into the control thread: what finds it full waits for room. IKE's datagrams do not go this way.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use sys::Waker;
 use tokio::sync::oneshot;
 
-/// Everything that can happen to the control thread from outside the dataplane.
+/// Everything that can happen to the control thread from outside the dataplane and IKE's sockets.
 pub(crate) enum Arrival {
-    Ike(ike::Datagram),
     /// Devices and neighbours, as the kernel reports them.
     Kernel(pe::Input),
     Answer(ike::AskId, Box<ike::Answer>),
@@ -21,28 +20,24 @@ pub(crate) enum Arrival {
 }
 
 const LENGTH: usize = 2048;
-/// Fewer than the queue holds, so that a flood of IKE leaves room for the operator and the kernel.
-const DATAGRAMS: usize = 1024;
 
 pub(crate) struct Queue(Arc<Shared>);
 
 pub(crate) struct Arrivals(Arc<Shared>);
 
-/// Channels spin and yield before they wait: that costs the control thread more than a datagram does.
 struct Shared {
     state: Mutex<State>,
-    arrived: Condvar,
+    /// Ends the control thread's wait.
+    waker: Arc<Waker>,
     taken: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Arrival>,
-    /// How many of them are IKE datagrams.
-    datagrams: usize,
     /// Who can send.
     senders: usize,
-    /// The control thread waits for something to arrive.
+    /// The control thread is to be woken for the next arrival.
     idle: bool,
     /// The control thread is gone.
     closed: bool,
@@ -50,14 +45,15 @@ struct State {
 
 pub(crate) enum Next {
     Arrived(Arrival),
-    TimedOut,
+    Nothing,
     /// Nobody can send any more.
     Closed,
 }
 
-pub(crate) fn queue() -> (Queue, Arrivals) {
+/// Whoever takes from it is woken by `waker`.
+pub(crate) fn queue(waker: Arc<Waker>) -> (Queue, Arrivals) {
     let state = Mutex::new(State { senders: 1, ..State::default() });
-    let shared = Arc::new(Shared { state, arrived: Condvar::new(), taken: Condvar::new() });
+    let shared = Arc::new(Shared { state, waker, taken: Condvar::new() });
     (Queue(Arc::clone(&shared)), Arrivals(shared))
 }
 
@@ -71,11 +67,10 @@ impl Shared {
         if state.closed {
             return;
         }
-        state.datagrams += usize::from(matches!(arrival, Arrival::Ike(_)));
         state.waiting.push_back(arrival);
         if std::mem::take(&mut state.idle) {
             drop(state);
-            self.arrived.notify_one();
+            self.waker.wake();
         }
     }
 }
@@ -87,16 +82,6 @@ impl State {
 }
 
 impl Queue {
-    /// Puts an IKE datagram in if there is room; `false`: it was dropped.
-    pub(crate) fn offer(&self, datagram: ike::Datagram) -> bool {
-        let state = self.0.lock();
-        let has_room = state.datagrams < DATAGRAMS && !state.is_full();
-        if has_room {
-            self.0.put(state, Arrival::Ike(datagram));
-        }
-        has_room
-    }
-
     /// Puts `arrival` in, waiting for room without holding the runtime.
     pub(crate) async fn send(&self, arrival: Arrival) {
         while self.0.lock().is_full() {
@@ -122,32 +107,29 @@ impl Clone for Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.0.lock().senders -= 1;
-        self.0.arrived.notify_one();
+        self.0.waker.wake();
     }
 }
 
 impl Arrivals {
-    pub(crate) fn next(&self, timeout: Duration) -> Next {
-        let due = Instant::now() + timeout;
+    /// Whether nothing has arrived; then the next arrival wakes.
+    pub(crate) fn rest(&self) -> bool {
         let mut state = self.0.lock();
-        loop {
-            if let Some(arrival) = state.waiting.pop_front() {
-                state.datagrams -= usize::from(matches!(arrival, Arrival::Ike(_)));
-                if state.waiting.len() + 1 == LENGTH {
-                    self.0.taken.notify_all();
-                }
-                return Next::Arrived(arrival);
-            }
-            let left = due.saturating_duration_since(Instant::now());
-            match (state.senders, left) {
-                (0, _) => return Next::Closed,
-                (_, Duration::ZERO) => return Next::TimedOut,
-                _ => {}
-            }
-            state.idle = true;
-            state = self.0.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            state.idle = false;
+        state.idle = state.waiting.is_empty() && state.senders > 0;
+        state.idle
+    }
+
+    /// Never waits.
+    pub(crate) fn next(&self) -> Next {
+        let mut state = self.0.lock();
+        state.idle = false;
+        let Some(arrival) = state.waiting.pop_front() else {
+            return if state.senders == 0 { Next::Closed } else { Next::Nothing };
+        };
+        if state.waiting.len() + 1 == LENGTH {
+            self.0.taken.notify_all();
         }
+        Next::Arrived(arrival)
     }
 }
 
@@ -163,32 +145,62 @@ impl Drop for Arrivals {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::os::fd::AsFd as _;
+    use std::thread;
+
+    use sys::poll::{Watched, wait};
+
     use super::*;
 
-    fn datagram(number: usize) -> ike::Datagram {
-        let path = ike::Path {
-            front: base::VrfId::GLOBAL,
-            local: "192.0.2.1:500".parse().unwrap(),
-            remote: "192.0.2.2:500".parse().unwrap(),
-            marker: false,
-        };
-        ike::Datagram { path, bytes: number.to_be_bytes().to_vec() }
+    pub(crate) fn queue() -> (Queue, Arrivals) {
+        super::queue(Arc::new(Waker::new().unwrap()))
+    }
+
+    impl Arrivals {
+        /// Waits as the control thread does; `None` when nobody can send any more.
+        pub(crate) fn wait(&self) -> Option<Arrival> {
+            loop {
+                if self.rest() {
+                    let patience = Some(Duration::from_secs(60));
+                    assert_eq!(wait(&mut [Watched::readable(self.0.waker.as_fd())], patience).unwrap(), 1);
+                    self.0.waker.drain();
+                }
+                match self.next() {
+                    Next::Arrived(arrival) => return Some(arrival),
+                    Next::Nothing => {}
+                    Next::Closed => return None,
+                }
+            }
+        }
+    }
+
+    fn answer(number: usize) -> Arrival {
+        Arrival::Answer(ike::AskId(number as u64), Box::new(ike::Answer::Spi(None)))
     }
 
     #[test]
-    fn a_flood_drops_the_newest_datagrams_and_leaves_room_for_the_operator() {
+    fn who_finds_the_queue_full_waits_and_nothing_is_lost_or_overtaken() {
         let (queue, arrivals) = queue();
-        let kept = (0..DATAGRAMS * 3).filter(|number| queue.offer(datagram(*number))).count();
-        assert_eq!(kept, DATAGRAMS);
-        queue.send_blocking(Arrival::Reload);
-        for number in 0..DATAGRAMS {
-            let Next::Arrived(Arrival::Ike(first)) = arrivals.next(Duration::ZERO) else {
-                panic!("lost {number}")
-            };
-            assert_eq!(first.bytes, number.to_be_bytes());
+        let sender = thread::spawn(move || (0..LENGTH * 3).for_each(|n| queue.send_blocking(answer(n))));
+        for number in 0..LENGTH * 3 {
+            let Some(Arrival::Answer(id, _)) = arrivals.wait() else { panic!("lost {number}") };
+            assert_eq!(id.0, number as u64);
         }
-        assert!(matches!(arrivals.next(Duration::ZERO), Next::Arrived(Arrival::Reload)));
-        assert!(queue.offer(datagram(0)), "room again once they are taken");
+        sender.join().unwrap();
+        assert!(arrivals.wait().is_none(), "the last sender is gone");
+    }
+
+    #[test]
+    fn an_arrival_wakes_who_rests_and_nobody_else() {
+        let (queue, arrivals) = queue();
+        queue.send_blocking(answer(0));
+        assert!(!arrivals.0.waker.drain() && !arrivals.rest());
+        assert!(matches!(arrivals.next(), Next::Arrived(_)) && arrivals.rest());
+        queue.send_blocking(answer(1));
+        queue.send_blocking(answer(2));
+        assert!(arrivals.0.waker.drain());
+        assert!((0..2).all(|_| matches!(arrivals.next(), Next::Arrived(_))));
+        assert!(matches!(arrivals.next(), Next::Nothing));
     }
 }

@@ -2,12 +2,12 @@
 //! certificates, and host names. Each kind has threads of its own, so that a slow CRL or name server
 //! never delays a key exchange.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, available_parallelism};
 
 use base::VrfId;
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use ike::{Answer, Ask, AskId};
 use tracing::warn;
 
@@ -26,9 +26,19 @@ const RESOLVERS: usize = 4;
 /// Who is asked what. The queues of jobs need no bound of their own: the engine bounds its half-open
 /// sessions, and each asks one thing at a time.
 pub(crate) struct Workers {
-    compute: Sender<(AskId, crypto::job::Job)>,
-    validate: Sender<(AskId, pki::Request)>,
-    resolve: Sender<(AskId, (VrfId, String))>,
+    compute: Pool<crypto::job::Job>,
+    validate: Pool<pki::Request>,
+    resolve: Pool<(VrfId, String)>,
+}
+
+/// The jobs of some threads, which end when this is dropped.
+struct Pool<J>(Arc<Jobs<J>>);
+
+/// Channels spin and yield before they wait: that costs more than many a job.
+struct Jobs<J> {
+    /// `None`: no more will come.
+    waiting: Mutex<Option<VecDeque<(AskId, J)>>>,
+    arrived: Condvar,
 }
 
 impl Workers {
@@ -48,11 +58,10 @@ impl Workers {
 
     /// The answer arrives under `id`. The box answers all other questions itself.
     pub(crate) fn ask(&self, id: AskId, ask: Ask) {
-        // A pool is gone only when the program ends.
         match ask {
-            Ask::Compute(job) => drop(self.compute.send((id, job))),
-            Ask::Validate(request) => drop(self.validate.send((id, request))),
-            Ask::Resolve { front, name } => drop(self.resolve.send((id, (front, name)))),
+            Ask::Compute(job) => self.compute.put(id, job),
+            Ask::Validate(request) => self.validate.put(id, request),
+            Ask::Resolve { front, name } => self.resolve.put(id, (front, name)),
             Ask::Spi { .. } | Ask::ReleaseSpi(_) | Ask::Traffic(_) => {
                 warn!("a question for the box itself came to the workers");
             }
@@ -65,18 +74,45 @@ fn pool<J: Send + 'static>(
     threads: usize,
     queue: &Queue,
     work: impl Fn(J) -> Answer + Clone + Send + 'static,
-) -> io::Result<Sender<(AskId, J)>> {
-    let (jobs, waiting) = unbounded();
+) -> io::Result<Pool<J>> {
+    let pool = Pool(Arc::new(Jobs { waiting: Mutex::new(Some(VecDeque::new())), arrived: Condvar::new() }));
     for number in 0..threads {
-        let (waiting, queue, work) = (waiting.clone(), queue.clone(), work.clone());
-        Builder::new().name(format!("{name}{number}")).spawn(move || serve(&waiting, &queue, work))?;
+        let (jobs, queue, work) = (Arc::clone(&pool.0), queue.clone(), work.clone());
+        Builder::new().name(format!("{name}{number}")).spawn(move || {
+            while let Some((id, job)) = jobs.take() {
+                queue.send_blocking(Arrival::Answer(id, Box::new(work(job))));
+            }
+        })?;
     }
-    Ok(jobs)
+    Ok(pool)
 }
 
-fn serve<J>(waiting: &Receiver<(AskId, J)>, queue: &Queue, work: impl Fn(J) -> Answer) {
-    for (id, job) in waiting {
-        queue.send_blocking(Arrival::Answer(id, Box::new(work(job))));
+impl<J> Pool<J> {
+    fn put(&self, id: AskId, job: J) {
+        if let Some(waiting) = self.0.lock().as_mut() {
+            waiting.push_back((id, job));
+        }
+        self.0.arrived.notify_one();
+    }
+}
+
+impl<J> Drop for Pool<J> {
+    fn drop(&mut self) {
+        *self.0.lock() = None;
+        self.0.arrived.notify_all();
+    }
+}
+
+impl<J> Jobs<J> {
+    /// Waits for a job; `None`: no more will come.
+    fn take(&self) -> Option<(AskId, J)> {
+        let is_empty = |waiting: &mut Option<VecDeque<_>>| waiting.as_ref().is_some_and(VecDeque::is_empty);
+        let waiting = self.arrived.wait_while(self.lock(), is_empty);
+        waiting.unwrap_or_else(PoisonError::into_inner).as_mut()?.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<(AskId, J)>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,13 +120,13 @@ fn serve<J>(waiting: &Receiver<(AskId, J)>, queue: &Queue, work: impl Fn(J) -> A
 mod tests {
     use std::net::IpAddr;
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     use crypto::dh::{Group, Job, Outcome};
     use crypto::job;
 
     use super::*;
-    use crate::queue::{Arrivals, Next, queue};
+    use crate::queue::Arrivals;
+    use crate::queue::tests::queue;
 
     fn refuse(_: &pki::Request) -> Result<pki::Validated, pki::Refusal> {
         Err(pki::Refusal { what: "unknown-ca", detail: String::new() })
@@ -101,9 +137,7 @@ mod tests {
     }
 
     fn answer(arrivals: &Arrivals) -> (AskId, Answer) {
-        let Next::Arrived(Arrival::Answer(id, answer)) = arrivals.next(Duration::from_secs(30)) else {
-            panic!("no answer")
-        };
+        let Some(Arrival::Answer(id, answer)) = arrivals.wait() else { panic!("no answer") };
         (id, *answer)
     }
 
@@ -127,7 +161,7 @@ mod tests {
     fn certificates_that_wait_for_the_network_delay_no_key_exchange_and_no_name() {
         let (queue, arrivals) = queue();
         let (release, held) = channel::<()>();
-        let held = std::sync::Mutex::new(held);
+        let held = Mutex::new(held);
         let slow = move |request: &pki::Request| {
             let _ = held.lock().unwrap().recv();
             refuse(request)

@@ -13,6 +13,7 @@ pub(crate) fn command(event: Event, tunnels: &Tunnels) -> Option<Command> {
             Some(Command::UnknownSpi { front, local, remote, spi })
         }
         Event::Expiring(sa) => tunnels.child_of(sa).map(Command::Rekey),
+        Event::Lost(sa) => tunnels.child_of(sa).map(Command::Lost),
         Event::Expired(sa) => tunnels.child_of(sa).map(Command::Exhausted),
         Event::Moved(sa, port) => tunnels.child_of(sa).map(|child| Command::Moved { child, port }),
         Event::Gone(..)

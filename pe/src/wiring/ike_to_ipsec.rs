@@ -10,7 +10,8 @@ use ipsec::{Bundle, Direction, Sa, Sad, Selector};
 #[derive(Default)]
 pub(crate) struct Tunnels {
     sad: Sad,
-    pairs: BTreeMap<ChildId, Pair>,
+    /// Boxed: a map that grows at its end is half empty.
+    pairs: BTreeMap<ChildId, Box<Pair>>,
     children: BTreeMap<SaId, ChildId>,
     /// By the policy that sends through them, newest first.
     bundles: BTreeMap<PolicyId, Vec<Bundle>>,
@@ -65,7 +66,7 @@ impl Tunnels {
             outbound: sa(child, outbound, Direction::Out),
             up: false,
         };
-        self.pairs.insert(child.id, pair);
+        self.pairs.insert(child.id, Box::new(pair));
     }
 
     /// The pair carries outbound traffic, ahead of older ones. `leaf` is `Some` under a dynamic entry: a
@@ -115,7 +116,7 @@ impl Tunnels {
         self.children.remove(&pair.inbound.id);
         self.children.remove(&pair.outbound.id);
         self.sad.release(pair.inbound.spi);
-        Some((pair, sent))
+        Some((*pair, sent))
     }
 
     /// Of one policy, newest first.
@@ -148,7 +149,7 @@ impl Tunnels {
     }
 
     pub(crate) fn pair(&self, id: ChildId) -> Option<&Pair> {
-        self.pairs.get(&id)
+        self.pairs.get(&id).map(AsRef::as_ref)
     }
 
     /// An SA in force.
@@ -157,7 +158,7 @@ impl Tunnels {
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        self.pairs.values()
+        self.pairs.values().map(AsRef::as_ref)
     }
 
     fn number(&mut self, child: ChildId) -> SaId {

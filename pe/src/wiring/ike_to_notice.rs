@@ -100,12 +100,16 @@ pub(crate) fn event(
         Event::Expiring(sa) if debug => {
             Some(Notice::Debug { text: format!("IPSEC(lifetime_expiry): SA {} runs out, rekeying", sa.0) })
         }
+        Event::Lost(sa) if debug => {
+            Some(Notice::Debug { text: format!("IPSEC(sa_lost): SA {} was taken away, rekeying", sa.0) })
+        }
         Event::Expired(sa) if debug => {
             Some(Notice::Debug { text: format!("IPSEC(lifetime_expiry): SA {} is at its end", sa.0) })
         }
         Event::UnknownSpi { .. }
         | Event::Acquire { .. }
         | Event::Expiring(_)
+        | Event::Lost(_)
         | Event::Expired(_)
         | Event::Moved(..)
         | Event::Gone(..)

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Family, PolicyId};
 use dataplane::TtlModel;
-use wire::{ip, mpls};
+use ipsec::Flow;
+use wire::{ip, mpls, udp};
 
 use crate::boxes::{Counts, Outcome};
 use crate::cases::Case;
@@ -81,6 +82,13 @@ impl Context<'_> {
         (into || last.label.value() == POPPED || last.label.is_reserved()).then(|| last.ttl - 1)
     }
 
+    /// The TTL that the labels have which the packet gets.
+    fn hand_up(&self, ttl: u8, labels: &mut [(u32, u8, u8)]) {
+        if self.setup.ttl == TtlModel::Uniform {
+            labels.iter_mut().for_each(|label| label.2 = ttl);
+        }
+    }
+
     /// Whether what the kernel sent on is this packet, whatever its header became on the way.
     fn passes(&self) -> bool {
         let same = |left: &Left| match &left.inner {
@@ -99,6 +107,30 @@ impl Context<'_> {
     fn by_ports(&self) -> bool {
         let mut rules = self.setup.tunnels.iter().flat_map(|tunnel| &tunnel.policy.rules);
         rules.any(|rule| !rule.selector.remote_ports.is_any())
+    }
+
+    /// Whether a deny line of the packet's own VRF denies it, and would not if it had other ports.
+    fn passes_a_denial(&self) -> bool {
+        let Ok(packet) = ip::Packet::new_checked(&self.case.inner) else { return false };
+        let Ok(datagram) = udp::Packet::new_checked(packet.payload()) else { return false };
+        let flow = Flow {
+            local: packet.src,
+            remote: packet.dst,
+            protocol: packet.protocol,
+            local_port: datagram.src_port(),
+            remote_port: datagram.dst_port(),
+        };
+        let own = self.setup.tunnels.iter().filter(|tunnel| tunnel.policy.inside == tunnel.policy.front);
+        let denials = own.flat_map(|tunnel| &tunnel.policy.rules).filter(|rule| !rule.permit);
+        denials.map(|rule| rule.selector).any(|line| !line.remote_ports.is_any() && line.matches(&flow))
+    }
+
+    /// Whether the kernel sent it by a port with a crypto map as it is.
+    fn leaves_clear(&self) -> bool {
+        let bare = |left: &Left| {
+            left.outer.is_none() && left.labels.is_empty() && matches!(left.inner, Inner::Packet(_))
+        };
+        self.linux.left.iter().any(|left| bare(left) && WANS.contains(&left.port))
     }
 
     fn inner_tos(&self) -> Option<u8> {
@@ -142,7 +174,7 @@ const DIFFERENCES: &[Difference] = &[
             for left in &mut user.left {
                 if let Inner::Packet(bytes) = &mut left.inner {
                     ip::set_ttl(bytes, ttl).unwrap();
-                    left.labels.iter_mut().for_each(|label| label.2 = ttl);
+                    of.hand_up(ttl, &mut left.labels);
                 }
             }
         },
@@ -168,7 +200,7 @@ const DIFFERENCES: &[Difference] = &[
                 if let Inner::Packet(bytes) = &mut left.inner {
                     let ttl = ip::Packet::new_checked(bytes).unwrap().ttl - 1;
                     ip::set_ttl(bytes, ttl).unwrap();
-                    left.labels.iter_mut().for_each(|label| label.2 = ttl);
+                    of.hand_up(ttl, &mut left.labels);
                 }
             }
             if of.linux.dropped("bad-header") && of.labels.iter().any(|label| label.ttl <= 2) {
@@ -240,10 +272,14 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "label-too-big",
-        because: "What does not fit under its labels dies silently; off its last one its sender is told, and it counts twice.",
+        because: "What does not fit under its labels dies silently; off its last one its sender is told, and it counts twice, \
+                  where it would have been sealed under another name.",
         applies: |of, user| {
             if !of.labelled() || !user.dropped("too-big") {
                 return;
+            }
+            if of.linux.dropped("seal-failed") {
+                user.counts_as("too-big", "seal-failed");
             }
             if of.linux.dropped("label-unsent") {
                 user.tells_nobody();
@@ -270,12 +306,7 @@ const DIFFERENCES: &[Difference] = &[
         because: "What is longer than a tunnel's MTU is cut before policies see it, and they see no ports in pieces.",
         applies: |of, user| {
             let long = of.case.inner.len() > 1300 && !of.v6;
-            let clear = of
-                .linux
-                .left
-                .iter()
-                .any(|left| left.outer.is_none() && left.labels.is_empty() && WANS.contains(&left.port));
-            if long && of.by_ports() && of.passes() && !clear && user.left != of.linux.left {
+            if long && of.by_ports() && of.passes() && !of.leaves_clear() && user.left != of.linux.left {
                 *user = of.linux.clone();
             }
         },
@@ -294,13 +325,12 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "no-ports-popped",
-        because: "A packet popped into the VRF of its crypto port shows policies no ports: lines with ports block it.",
+        because: "A packet popped into the VRF of its crypto port shows policies no ports: lines that permit ports block \
+                  it, and deny lines with ports let it go on to the lines behind them, which protect it.",
         applies: |of, user| {
-            if of.labelled()
-                && of.by_ports()
-                && of.linux.left.is_empty()
-                && of.linux.dropped("outside-policy")
-            {
+            let blocked = of.linux.left.is_empty() && of.linux.dropped("outside-policy");
+            let protected = !of.leaves_clear() && user.left.iter().all(|left| left.outer.is_none());
+            if of.labelled() && (of.by_ports() && blocked || of.passes_a_denial() && protected) {
                 *user = of.linux.clone();
             }
         },

@@ -69,6 +69,24 @@ impl Customer {
         agreed
     }
 
+    /// What the kernel counted of our SAs is what we say of them.
+    pub(crate) fn kernel_agrees(&self, pe: &Node, report: &mut Report) {
+        report.check(&format!("{}: our counters are the kernel's", self.name), || {
+            let flows = ours::flows(pe, self.vrf)?;
+            let kernel = pe.demand("ip -s -o xfrm state show")?;
+            let sas: Vec<&IpsecSa> =
+                flows.iter().flat_map(|flow| flow.inbound.iter().chain(&flow.outbound)).collect();
+            ensure!(sas.len() == 2, "we have {} SAs", sas.len());
+            for sa in sas {
+                let spi = format!("spi {:#010x}", sa.spi);
+                let line = kernel.lines().find(|line| line.contains(&spi)).context(spi)?;
+                let counts = format!("{}(bytes), {}(packets)", sa.bytes, sa.packets);
+                ensure!(line.contains(&counts), "we say {counts}, the kernel {line}");
+            }
+            Ok(String::new())
+        });
+    }
+
     fn compare(&self, lab: &Lab, pe: &Node) -> Result<Child> {
         let children = swan::children(lab.node(self.gateway)?)?;
         ensure!(children.len() == 1, "strongSwan has {} pairs of SAs", children.len());

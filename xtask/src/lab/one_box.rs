@@ -66,6 +66,9 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
     let mut agreed = Vec::new();
     for customer in &CUSTOMERS {
         agreed.extend(customer.both_ends_agree(lab, pe, report).map(|child| (customer, child)));
+        if pe.forwards_by_kernel() {
+            customer.kernel_agrees(pe, report);
+        }
     }
     customer::tabulate_tunnels(&agreed, report);
 

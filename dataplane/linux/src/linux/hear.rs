@@ -108,12 +108,18 @@ impl Linux {
         let renamed =
             link.as_ref().and_then(|link| self.ground.device(link.index)).filter(|old| *old != name);
         if let Some(old) = renamed.cloned() {
-            self.link_changed(&old, None);
+            self.device_changed(&old, None, Loss::Renamed);
         }
+        let gone = self.ground.links.get(name).map_or(Loss::Renamed, |old| Loss::Gone(old.index));
+        self.device_changed(name, link, gone);
+    }
+
+    /// `gone`: what it is if the device of this name is there no more.
+    fn device_changed(&mut self, name: &Name, link: Option<Link>, gone: Loss) {
         let old = self.ground.set_link(name, link.clone());
         let loss = match (&old, &link) {
-            (Some(_), None) => Some(Loss::Gone),
-            (Some(old), Some(new)) if old.index != new.index => Some(Loss::Gone),
+            (Some(_), None) => Some(gone),
+            (Some(old), Some(new)) if old.index != new.index => Some(gone),
             (Some(old), Some(new)) if old.enabled && !new.enabled => Some(Loss::Down),
             (Some(old), Some(new)) if old.master != new.master => Some(Loss::Down),
             (Some(_) | None, _) => None,
@@ -192,7 +198,7 @@ impl Linux {
             }
             Notice::Found(key, thing) => self.state.found(&key, Some(thing)),
             // Its peers still have it: they agree on another.
-            Notice::Gone(key @ Key::Sa(..)) => self.sa_gone(&key, Event::Expiring),
+            Notice::Gone(key @ Key::Sa(..)) => self.sa_gone(&key, Event::Lost),
             Notice::Gone(key) => self.state.found(&key, None),
             Notice::Flushed => self.unsure = true,
         }
@@ -220,7 +226,7 @@ impl Linux {
         let mut found = takeover::things(self.client.get_mut(), &self.ground)?;
         found.retain(|key, thing| self.is_of_interest(key, Some(thing)));
         let dead: Vec<Key> = self.sas_missing(&found);
-        dead.iter().for_each(|key| self.sa_gone(key, Event::Expiring));
+        dead.iter().for_each(|key| self.sa_gone(key, Event::Lost));
         let devices = self.state.holdings().filter(|(key, _)| matches!(key, Key::Device(_) | Key::Port(_)));
         let devices: Vec<(Key, Thing)> = devices.map(|(key, thing)| (key.clone(), thing.clone())).collect();
         found.extend(devices);

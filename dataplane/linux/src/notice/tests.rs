@@ -5,7 +5,7 @@ use ipsec::{Encap, Selector};
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::Hook;
+use crate::policy::{Hook, Scope};
 use crate::xfrm::{Body, POLICY_ID_LEN, sides};
 
 const IF_ID: u32 = 0x4F00_0001;
@@ -78,7 +78,9 @@ fn a_policy_that_a_stranger_took_away_is_named() {
     });
     body.mark(MARK).if_id(IF_ID);
     let told = read(message::DEL_POLICY, &body.finish(), &Ground::default());
-    assert!(matches!(told, Some(Notice::Gone(Key::Policy(IF_ID, Hook::Out, gone))) if gone == any));
+    assert!(
+        matches!(told, Some(Notice::Gone(Key::Policy(Scope::Tunnel(IF_ID), Hook::Out, gone))) if gone == any)
+    );
 }
 
 #[test]

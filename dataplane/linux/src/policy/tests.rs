@@ -41,11 +41,9 @@ fn policy() -> impl Strategy<Value = (Key, KernelPolicy)> {
         verdict(hook).prop_map(move |verdict| {
             let front = 0x8005_0000;
             let (key, mark) = match (own, hook) {
-                (false, _) => (Key::Policy(0x4F00_0003, hook, selector), 0x5_0000),
-                (true, Hook::Out) => (Key::PortPolicy(Scope::Port(Name::from("wan")), hook, selector), 0),
-                (true, Hook::In | Hook::Forward) => {
-                    (Key::PortPolicy(Scope::Front(front), hook, selector), front)
-                }
+                (false, _) => (Key::Policy(Scope::Tunnel(0x4F00_0003), hook, selector), 0x5_0000),
+                (true, Hook::Out) => (Key::Policy(Scope::Port(Name::from("wan")), hook, selector), 0),
+                (true, Hook::In | Hook::Forward) => (Key::Policy(Scope::Front(front), hook, selector), front),
             };
             (key, KernelPolicy { priority, mark, verdict })
         })

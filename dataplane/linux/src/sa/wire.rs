@@ -31,9 +31,7 @@ const DIRECTION_OUT: u8 = 2;
 
 /// Asks for every SA.
 pub(crate) fn dump() -> Request {
-    let mut body = Body::new();
-    body.zeros(crate::xfrm::SA_ID_LEN);
-    Request { protocol: Protocol::Xfrm, kind: message::GET_SA, flags: 0, body: body.finish() }
+    Request { protocol: Protocol::Xfrm, kind: message::GET_SA, flags: 0, body: Body::new().finish() }
 }
 
 /// An SA of ours, out of an answer or a notification that begins with `xfrm_usersa_info`.

@@ -1,13 +1,17 @@
 //! What is sent for what is wanted, held, found and lost.
 
 use base::{Label, Prefix};
+use ipsec::Selector;
 
 use super::*;
 use crate::device::{Device, Make};
 use crate::ground::{Kind, Link};
 use crate::label::Forward;
+use crate::mark::{self, Mark};
+use crate::policy::{Hook, KernelPolicy, Scope, Verdict};
 use crate::port::Slave;
 use crate::route::Way;
+use crate::xfrm::message;
 
 fn label(value: u32) -> Key {
     Key::Label(Label::new(value).unwrap())
@@ -55,6 +59,9 @@ const DEL_LINK: u16 = 17;
 const SET_LINK: u16 = 19;
 const NEW_ROUTE: u16 = 24;
 const DEL_ROUTE: u16 = 25;
+const NEW_QDISC: u16 = 36;
+const NEW_FILTER: u16 = 44;
+const DEL_FILTER: u16 = 45;
 
 #[test]
 fn what_is_wanted_is_asked_for_once() {
@@ -128,8 +135,55 @@ fn what_went_with_a_device_is_set_again() {
     state.want(&route, Some(Thing::Route(Way::Blackhole)));
     state.want(&label(100), Some(forward("eth0")));
     settle(&mut state, &ground);
-    state.devices_lost(&BTreeMap::from([(Name::from("eth0"), Loss::Gone)]));
+    state.devices_lost(&BTreeMap::from([(Name::from("eth0"), Loss::Gone(2))]));
     assert_eq!(settle(&mut state, &ground), [NEW_ROUTE], "the label, not the blackhole");
+}
+
+#[test]
+fn the_policies_of_a_port_that_is_gone_are_taken_away_by_its_number() {
+    let mut state = State::default();
+    let selector = Selector::between("10.1.0.0/16".parse().unwrap(), "10.2.0.0/16".parse().unwrap());
+    let key = Key::Policy(Scope::Port(Name::from("eth0")), Hook::Out, selector);
+    let clear = KernelPolicy { priority: 1, mark: 0, verdict: Verdict::Clear };
+    state.want(&key, Some(Thing::Policy(clear)));
+    assert_eq!(settle(&mut state, &ground(&["lo", "eth0"])), [message::UPD_POLICY]);
+    state.devices_lost(&BTreeMap::from([(Name::from("eth0"), Loss::Gone(2))]));
+    let mut refusals = Vec::new();
+    let batch = state.batch(&ground(&["lo"]), 10, &mut refusals).unwrap();
+    let [gone] = &batch.requests[..] else { panic!("{} requests", batch.requests.len()) };
+    assert_eq!(gone.kind, message::DEL_POLICY);
+    assert!(gone.body.windows(4).any(|word| word == 2_u32.to_ne_bytes()), "by its number");
+    state.answered(batch, vec![Ok(())], &mut refusals);
+    state.device_changed(&Name::from("eth0"));
+    assert_eq!(settle(&mut state, &ground(&["lo", "wan", "eth0"])), [message::UPD_POLICY]);
+}
+
+#[test]
+fn what_is_wanted_no_more_waits_for_nothing() {
+    let mut state = State::default();
+    state.want(&label(100), Some(forward("eth0")));
+    state.want(&label(101), Some(forward("eth0")));
+    assert_eq!(settle(&mut state, &ground(&["lo"])), []);
+    assert_eq!(state.waits().map(|(_, count)| count).collect::<Vec<_>>(), [2]);
+    state.want(&label(100), None);
+    state.want(&label(101), Some(forward("lo")));
+    assert_eq!(state.waits().count(), 0);
+    assert_eq!(settle(&mut state, &ground(&["lo"])), [NEW_ROUTE]);
+}
+
+#[test]
+fn a_filter_that_was_there_unseen_is_made_anew() {
+    let mut state = State::default();
+    let mark = Mark { value: 1 << 16, hook: mark::Hook::Ingress };
+    state.want(&Key::Mark(Name::from("eth0")), Some(Thing::Mark(mark)));
+    let mut refusals = Vec::new();
+    let batch = state.batch(&ground(&["eth0"]), 8, &mut refusals).unwrap();
+    let kinds: Vec<u16> = batch.requests.iter().map(|request| request.kind).collect();
+    assert_eq!(kinds, [NEW_QDISC, DEL_FILTER, NEW_FILTER]);
+    // Mostly there is none.
+    let none = Err(Refused { errno: 2, text: None });
+    state.answered(batch, vec![Ok(()), none, Ok(())], &mut refusals);
+    assert_eq!((refusals, state.is_settled()), (Vec::new(), true));
 }
 
 #[test]
@@ -180,6 +234,11 @@ fn what_an_earlier_run_left_stays_until_it_is_released_or_replaced() {
     }
     assert_eq!(settle(&mut state, &ground), []);
     state.want(&label(100), Some(forward("eth0")));
+    assert_eq!(settle(&mut state, &ground), [NEW_ROUTE]);
+    // Its successor is there already.
+    state.want(&label(102), Some(forward("eth0")));
+    state.found(&label(102), Some(forward("lo")));
+    state.keep(label(102));
     assert_eq!(settle(&mut state, &ground), [NEW_ROUTE]);
     state.release(&label(101));
     assert_eq!(settle(&mut state, &ground), [DEL_ROUTE]);

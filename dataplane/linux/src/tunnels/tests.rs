@@ -66,11 +66,10 @@ fn a_map_of_the_ports_own_vrf_follows_its_device_and_leaves_nothing_behind() {
             take(&mut kernel, tunnels.set_policy(&policy(id), MAP, &ground(device), &plan).0);
         }
         let out =
-            |key: &&Key| matches!(key, Key::PortPolicy(Scope::Port(name), Hook::Out, _) if **name == *device);
+            |key: &&Key| matches!(key, Key::Policy(Scope::Port(name), Hook::Out, _) if **name == *device);
         assert_eq!(kernel.keys().filter(out).count(), 1, "of equal selectors the first");
-        let arriving = |key: &&Key| {
-            matches!(key, Key::PortPolicy(Scope::Front(0x8002_0000), Hook::In | Hook::Forward, _))
-        };
+        let arriving =
+            |key: &&Key| matches!(key, Key::Policy(Scope::Front(0x8002_0000), Hook::In | Hook::Forward, _));
         assert_eq!((kernel.keys().filter(arriving).count(), kernel.len()), (2, 3));
     }
     for id in [1, 2] {

@@ -12,6 +12,7 @@ mod tap;
 pub use tap::Tap;
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
 use dataplane::{Link, Port};
@@ -21,7 +22,10 @@ use crate::Batch;
 /// The NIC of a port on this machine: a packet socket on a wire's device, a TUN device to the kernel.
 pub fn open(port: &Port) -> io::Result<Box<dyn Nic>> {
     match port.link {
-        Link::Ethernet { .. } => Ok(Box::new(Packet::open(&port.device)?)),
+        Link::Ethernet { .. } => {
+            let own: Vec<IpAddr> = port.addresses.iter().map(|own| own.address).collect();
+            Ok(Box::new(Packet::open(&port.device)?.without_ike(&own)?))
+        }
         Link::Host => Ok(Box::new(Tap::open(&port.device)?)),
     }
 }

@@ -2,6 +2,7 @@
 //! forward them is the daemon's care.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::packet::{BATCH, Inbox, Meta, PacketSocket, Vlan};
@@ -28,6 +29,11 @@ impl Packet {
     pub fn open(device: &str) -> io::Result<Self> {
         let (socket, inbox) = (PacketSocket::open(device)?, Inbox::default());
         Ok(Self { socket, inbox, filled: 0, next: 0, parts: 0, outgoing: Vec::with_capacity(BATCH) })
+    }
+
+    /// IKE to these addresses is the business of the kernel's sockets: it does not come in here.
+    pub fn without_ike(self, own: &[IpAddr]) -> io::Result<Self> {
+        self.socket.not_ike(own).map(|()| self)
     }
 
     /// Whether a frame is in the inbox. Errors of the socket (device down, gone) are for those who watch

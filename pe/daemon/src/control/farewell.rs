@@ -6,7 +6,7 @@ use dataplane::Dataplane;
 use pe::{Input, Output};
 use tokio::sync::oneshot;
 
-use super::{Control, Errand};
+use super::Control;
 
 impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     /// Tells every peer that its SAs end, so that none sends into the void until its next rekey, and takes from the
@@ -20,10 +20,6 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         let everything = api::ClearSa::Session { remote: None, front: None };
         self.feed(Input::Request(id, api::Request::Clear(everything)));
         self.flush();
-        let (done, flushed) = oneshot::channel();
-        self.errand(Errand::Flush(done));
-        // An error means that the network thread ended first.
-        let _ = flushed.blocking_recv();
         if self.in_force.dataplane == Backend::Linux {
             self.engine.handle(self.now(), Input::Close);
             self.drain();

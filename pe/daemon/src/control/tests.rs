@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::rc::Rc;
 
 use base::{PolicyId, SaId, VrfId};
@@ -11,7 +11,9 @@ use config::model::Backend;
 use dataplane::{Counters, Facts, Object, Rejected, TtlModel, Vrf};
 
 use super::*;
-use crate::queue::{Queue, queue};
+use crate::io::sockets::tests::{opened, place};
+use crate::queue::Queue;
+use crate::queue::tests::queue;
 
 #[derive(Default)]
 struct Seen {
@@ -120,7 +122,8 @@ fn bench(path: &str, picky: bool) -> Bench {
     let refuse = |_: &pki::Request| Err(pki::Refusal { what: "unknown-ca", detail: String::new() });
     let workers = Workers::start(&queue, Arc::new(refuse), Arc::default()).unwrap();
     let validator = Arc::new(Validator::new(|_| Vec::new()));
-    let beside = Beside { workers, validator, names: Arc::default(), keeps_forwarding: false };
+    let (names, sockets) = (Arc::default(), Sockets::new().unwrap());
+    let beside = Beside { workers, validator, names, sockets, keeps_forwarding: false };
     let source = Source { path: path.into(), ports: Vec::new() };
     let (engine, dataplane) = (Scripted(Rc::clone(&seen)), Picky(Rc::clone(&seen), picky));
     Bench { seen, control: Control::new(engine, dataplane, source, arrivals, sender, beside), queue, errands }
@@ -136,41 +139,22 @@ fn linux() -> Loaded {
     Loaded { config: Arc::new(config), ..self::config("pe") }
 }
 
-/// Answers the flush, as the network thread would, and gives back all other errands.
-fn serve(mut errands: mpsc::Receiver<Errand>) -> std::thread::JoinHandle<Vec<Errand>> {
-    std::thread::spawn(move || {
-        let mut served = Vec::new();
-        while let Some(errand) = errands.blocking_recv() {
-            match errand {
-                Errand::Flush(done) => drop(done.send(())),
-                other @ (Errand::Send(_) | Errand::Host(_) | Errand::Resolve(..) | Errand::Ready) => {
-                    served.push(other);
-                }
-            }
-        }
-        served
-    })
-}
-
 #[test]
-fn a_stop_clears_every_session_and_waits_for_what_is_to_be_sent() {
-    let bench = bench("/nonexistent", false);
-    let served = serve(bench.errands);
+fn a_stop_clears_every_session() {
+    let mut bench = bench("/nonexistent", false);
     bench.queue.send_blocking(Arrival::Stop(None));
     assert_eq!(bench.control.run(Vec::new(), config("pe")), Ok(()));
     assert_eq!(bench.seen.borrow().inputs, ["configure", "request"]);
-    assert!(matches!(served.join().unwrap()[..], [Errand::Ready]));
+    assert!(matches!(bench.errands.try_recv(), Ok(Errand::Ready)));
 }
 
 #[test]
 fn at_a_stop_the_kernel_loses_what_it_forwards_by() {
     let bench = bench("/nonexistent", false);
-    let served = serve(bench.errands);
     bench.queue.send_blocking(Arrival::Stop(None));
     assert_eq!(bench.control.run(Vec::new(), linux()), Ok(()));
     assert_eq!(bench.seen.borrow().inputs, ["configure", "request", "close"]);
     assert_eq!(bench.seen.borrow().applied, [3, 1]);
-    served.join().unwrap();
 }
 
 #[test]
@@ -253,27 +237,20 @@ fn a_neighbour_that_the_dataplane_wants_is_asked_of_the_kernel() {
     assert_eq!(bench.seen.borrow().inputs, ["event"]);
 }
 
-fn datagram() -> ike::Datagram {
-    let path = ike::Path {
-        front: VrfId::GLOBAL,
-        local: "192.0.2.1:500".parse().unwrap(),
-        remote: "192.0.2.2:500".parse().unwrap(),
-        marker: false,
-    };
-    ike::Datagram { path, bytes: vec![7] }
-}
-
 #[test]
 fn what_arrives_together_changes_the_dataplane_once_and_before_any_peer_hears_of_it() {
     let mut bench = bench("/nonexistent", false);
-    assert!((0..3).all(|_| bench.queue.offer(datagram())));
+    let (sockets, ports) = opened([place(0, 500, false)]);
+    bench.control.beside.sockets = sockets;
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_nonblocking(true).unwrap();
+    assert!((0..3).all(|_| peer.send_to(&[7], ports[0]).is_ok()));
     assert_eq!(bench.control.burst(), None);
-    assert!(bench.errands.try_recv().is_err() && bench.seen.borrow().applied.is_empty());
+    peer.recv(&mut [0; 8]).unwrap_err();
+    assert!(bench.seen.borrow().applied.is_empty());
     bench.control.flush();
     assert_eq!(bench.seen.borrow().applied, [6]);
-    for _ in 0..3 {
-        assert!(matches!(bench.errands.try_recv(), Ok(Errand::Send(sent)) if sent == datagram()));
-    }
+    assert!((0..3).all(|_| peer.recv(&mut [0; 8]).is_ok_and(|length| length == 1)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fs::remove_file;
 use std::io;
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use socket2::{SockRef, Socket};
-use tokio::net::UdpSocket;
 
 /// The option that makes this program a holder.
 pub(crate) const OPTION: &str = "--hold";

@@ -131,7 +131,8 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::queue::{Arrivals, Next, queue};
+    use crate::queue::Arrivals;
+    use crate::queue::tests::queue;
 
     fn path(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("onrampd-{}-{name}.sock", std::process::id()))
@@ -140,7 +141,7 @@ mod tests {
     /// Says `count: 7` to every request until the queue closes.
     fn box_that_answers(arrivals: Arrivals) {
         std::thread::spawn(move || {
-            while let Next::Arrived(arrival) = arrivals.next(Duration::from_secs(10)) {
+            while let Some(arrival) = arrivals.wait() {
                 if let Arrival::Request(_, reply) = arrival {
                     let _ = reply.send(api::Response::Done { count: 7 });
                 }
