@@ -97,9 +97,10 @@ fn passes(tree: &Path, test: &str) -> Result<bool> {
     Ok(at(&mut timeout, tree).output()?.status.success())
 }
 
-/// Outside crates are built already where the rest of the project is.
+/// Cargo tells the crates of two copies of a workspace apart by nothing: in one target directory, what was built of a mutant
+/// would pass for what the project says.
 fn at<'a>(command: &'a mut Command, tree: &Path) -> &'a mut Command {
-    command.current_dir(tree).env("CARGO_TARGET_DIR", build::target())
+    command.current_dir(tree).env("CARGO_TARGET_DIR", tree.with_file_name("target"))
 }
 
 /// Brings the copy up to date, uncommitted work included. What is the same keeps its time, so that it is
