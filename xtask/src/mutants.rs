@@ -97,10 +97,9 @@ fn passes(tree: &Path, test: &str) -> Result<bool> {
     Ok(at(&mut timeout, tree).output()?.status.success())
 }
 
-/// Cargo tells the crates of two copies of a workspace apart by nothing: in one target directory, what was built of a mutant
-/// would pass for what the project says.
+/// Outside crates are built already where the rest of the project is.
 fn at<'a>(command: &'a mut Command, tree: &Path) -> &'a mut Command {
-    command.current_dir(tree).env("CARGO_TARGET_DIR", tree.with_file_name("target"))
+    command.current_dir(tree).env("CARGO_TARGET_DIR", build::target())
 }
 
 /// Brings the copy up to date, uncommitted work included. What is the same keeps its time, so that it is
@@ -113,11 +112,22 @@ fn copy(tree: &Path) -> Result<()> {
     let names = String::from_utf8(output.stdout)?;
     let kept: Vec<PathBuf> = names.split_terminator('\0').map(PathBuf::from).collect();
     for name in kept.iter().filter(|name| root.join(name).is_file()) {
-        let (wanted, path) = (std::fs::read(root.join(name))?, tree.join(name));
+        let (mut wanted, path) = (std::fs::read(root.join(name))?, tree.join(name));
+        if name == Path::new("Cargo.toml") {
+            wanted = renumbered(&String::from_utf8(wanted)?)?.into_bytes();
+        }
         if std::fs::read(&path).ok().as_ref() != Some(&wanted) {
             std::fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
             std::fs::write(&path, wanted)?;
         }
     }
     Ok(())
+}
+
+/// Of two copies of a workspace in one target directory cargo takes the one's crates for the other's, mutants for the
+/// project, unless their versions differ.
+fn renumbered(manifest: &str) -> Result<String> {
+    let (before, rest) = manifest.split_once("\nversion = \"").context("the workspace has no version")?;
+    let (version, after) = rest.split_once('"').context("a version ends with a quote")?;
+    Ok(format!("{before}\nversion = \"{version}-mutant\"{after}"))
 }
