@@ -13,6 +13,8 @@ ln -s /usr/lib/uml/modules /run/base/lib/modules
 printf '#!/bin/sh\nexec /sbin/modprobe -d %s "$@"\n' "${MODULES:-/run/base}" >/run/modprobe
 chmod +x /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
+# Nobody is to be run for each of ten thousand devices.
+[ ! -e /sys/kernel/uevent_helper ] || echo >/sys/kernel/uevent_helper
 /run/modprobe -a ipv6 xfrm_user esp4 esp6 authenc echainiv cbc hmac sha1_generic des_generic aes_generic
 if [ -n "$MODULES" ]; then
     /run/modprobe -a vrf mpls_router mpls_iptunnel mpls_gso xfrm4_tunnel xfrm6_tunnel xfrm_interface sch_ingress \
