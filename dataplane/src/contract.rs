@@ -10,8 +10,8 @@ use ipsec::{
 use ipsec::{Selector, Suite};
 
 use crate::{
-    Address, Counters, Dataplane, Event, Hop, Key, LabelAction, Link, Neighbour, Object, Op, Plan, Port,
-    Route, SaCounters, TtlModel, Vrf,
+    Address, Counters, Dataplane, Event, Hop, Key, LabelAction, Labels, Link, Neighbour, Object, Op, Plan,
+    Port, Route, SaCounters, TtlModel, Vrf,
 };
 
 /// A backend with nothing in it, and a way to use it.
@@ -27,6 +27,8 @@ pub trait Subject {
 pub const WAN: PortId = PortId(1);
 /// The port that labelled packets come in by.
 pub const CORE: PortId = PortId(2);
+/// A VLAN on the wire of [`CORE`].
+pub const VLAN: PortId = PortId(3);
 /// The SA of [`Subject::carry`].
 pub const OUTBOUND: SaId = SaId(2);
 const INBOUND: SaId = SaId(1);
@@ -200,15 +202,17 @@ pub fn plan() -> Plan {
         vrf(FRONT),
         Object::Port(port(WAN, FRONT, [172, 18, 1, 1])),
         Object::Port(port(CORE, VrfId::GLOBAL, [192, 168, 0, 1])),
+        Object::Port(vlan()),
         neighbour(WAN, wan),
         neighbour(CORE, core),
         Object::Sa(sa(INBOUND)),
         Object::Sa(sa(OUTBOUND)),
         Object::Policy(policy(OUTBOUND)),
         Object::Label { label: label(3001), action: LabelAction::PopTo(INSIDE) },
-        route(FRONT, [0, 0, 0, 0], 0, WAN, wan, Vec::new()),
-        route(INSIDE, [10, 1, 0, 0], 16, CORE, core, vec![label(2001)]),
-        route(INSIDE, [10, 2, 0, 0], 16, WAN, wan, Vec::new()),
+        route(FRONT, [0, 0, 0, 0], 0, WAN, wan, Labels::default()),
+        route(INSIDE, [10, 1, 0, 0], 16, CORE, core, Labels::from([label(2001)])),
+        route(INSIDE, [10, 2, 0, 0], 16, WAN, wan, Labels::default()),
+        route(INSIDE, [10, 8, 0, 0], 16, VLAN, v4([10, 7, 0, 2]), Labels::default()),
     ])
 }
 
@@ -225,6 +229,12 @@ fn port(id: PortId, vrf: VrfId, address: [u8; 4]) -> Port {
         crypto: id == WAN,
         offload: None,
     }
+}
+
+fn vlan() -> Port {
+    let (name, device) = ("port2.100".to_owned(), "port2.100".to_owned());
+    let link = Link::Vlan { parent: CORE, id: 100, mac: [2, 0, 0, 0, 0, 1] };
+    Port { name, device, link, ..port(VLAN, INSIDE, [10, 7, 0, 1]) }
 }
 
 fn sa(id: SaId) -> Sa {

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use base::{Label, PolicyId, PortId, VrfId};
 
+use crate::Labels;
+
 /// What happens next to a packet whose destination or label was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hop {
     /// For this box.
     Local,
@@ -13,7 +15,7 @@ pub enum Hop {
     Drop,
     /// Out of a port. `gateway` is `None` on a connected route: the destination itself is the next hop.
     /// `push` is the label stack, outermost first; empty or implicit null: plain IP.
-    Out { port: PortId, gateway: Option<IpAddr>, push: Vec<Label> },
+    Out { port: PortId, gateway: Option<IpAddr>, push: Labels },
     /// Into a tunnel interface, whose policy protects everything.
     Protect(PolicyId),
     /// Look the destination up again in another VRF.
@@ -21,7 +23,7 @@ pub enum Hop {
 }
 
 /// What to do with a packet whose top label is ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabelAction {
     /// Remove the label; look the packet up in the VRF.
     PopTo(VrfId),

@@ -18,11 +18,14 @@ pub use facts::{Facts, Feature};
 mod hop;
 pub use hop::{Hop, LabelAction};
 
+mod labels;
+pub use labels::Labels;
+
 mod memory;
 pub use memory::Memory;
 
 mod object;
-pub use object::{Address, Key, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf};
+pub use object::{Address, Gre, Key, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf};
 
 mod plan;
 pub use plan::Plan;

@@ -37,8 +37,23 @@ pub struct Address {
 pub enum Link {
     /// A wire with Ethernet frames, and our address on it.
     Ethernet { mac: [u8; 6] },
+    /// A VLAN (802.1Q) on the wire of another port, which it shares a link address with. Frames without tag are that
+    /// port's own.
+    Vlan { parent: PortId, id: u16, mac: [u8; 6] },
+    /// The far end of a tunnel without protection.
+    Gre(Gre),
     /// The kernel of this box: packets of the port's VRF that are for the box itself.
     Host,
+}
+
+/// A GRE tunnel (RFC 2784, RFC 2890): all that its outer packets are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gre {
+    /// The VRF of the outer packets.
+    pub front: VrfId,
+    pub local: IpAddr,
+    pub remote: IpAddr,
+    pub key: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +61,7 @@ pub struct Port {
     pub id: PortId,
     /// The interface's name in the configuration.
     pub name: String,
-    /// The Linux device.
+    /// The Linux device; of a GRE tunnel and a VLAN one that the backend makes, if it makes one.
     pub device: String,
     pub vrf: VrfId,
     pub link: Link,
@@ -70,7 +85,7 @@ pub struct Neighbour {
     pub mac: [u8; 6],
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub vrf: VrfId,
     pub prefix: Prefix,

@@ -1,6 +1,7 @@
 //! Forwarding equivalence classes: what a label of ours stands for, RFC 3031 section 2.1.
 
 use core::fmt;
+use core::net::IpAddr;
 
 use base::{Prefix, VrfId};
 
@@ -11,12 +12,14 @@ pub enum Fec {
     Vrf(VrfId),
     /// What goes to one prefix of a VRF.
     Prefix(VrfId, Prefix),
+    /// What goes to one next hop of a VRF: a CE.
+    NextHop(VrfId, IpAddr),
 }
 
 impl Fec {
     pub const fn vrf(self) -> VrfId {
         match self {
-            Self::Vrf(vrf) | Self::Prefix(vrf, _) => vrf,
+            Self::Vrf(vrf) | Self::Prefix(vrf, _) | Self::NextHop(vrf, _) => vrf,
         }
     }
 }
@@ -26,6 +29,7 @@ impl fmt::Display for Fec {
         match self {
             Self::Vrf(vrf) => write!(f, "vrf {}", vrf.0),
             Self::Prefix(vrf, prefix) => write!(f, "vrf {} {prefix}", vrf.0),
+            Self::NextHop(vrf, address) => write!(f, "vrf {} via {address}", vrf.0),
         }
     }
 }

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use base::{PortId, Prefix, SaId, VrfId};
+use bfd::SessionKey;
 use config::Config;
 use config::model::Backend;
 use dataplane::{Address, Counters, Event, Op};
+
+use crate::stream::{Hello, HostFlow, Service, Stream, Streamed};
 
 /// What was loaded for the trustpoints of a configuration, by name.
 pub type Trustpoints = Arc<BTreeMap<String, Arc<pki::Trustpoint>>>;
@@ -48,6 +51,13 @@ pub enum Input {
         address: IpAddr,
         mac: Option<[u8; 6]>,
     },
+    /// Of a routing protocol's connections.
+    Stream(Service, Streamed),
+    Hello(Hello),
+    /// A BFD packet.
+    Bfd(bfd::Input),
+    /// What `Output::Keep` said last before a restart; before the first `Configure`.
+    Kept(String),
     Request(RequestId, api::Request),
     /// The end: what is forwarded by is taken away, but for policies and the routes into tunnels, which block then.
     Close,
@@ -62,6 +72,16 @@ pub enum Output {
     Apply(Vec<Op>),
     /// The kernel's part of what should be; always after the `Apply` that opened its ports.
     Host(Host),
+    Stream(Service, Stream),
+    Hello(Hello),
+    /// A BFD packet, from a port of the ephemeral range that belongs to the session, with TTL 255.
+    Bfd {
+        key: SessionKey,
+        source_port: u16,
+        bytes: Vec<u8>,
+    },
+    /// A text to store in place of the one before, so that labels outlive a restart.
+    Keep(String),
     Configured(Result<Summary, String>),
     Reply(RequestId, api::Response),
     /// The operator asked to read the configuration file again; the reply is the shell's to give.
@@ -86,6 +106,12 @@ pub struct Host {
     pub vrfs: BTreeMap<String, VrfId>,
     /// Name servers, by the VRF in which they are reached; asked in order.
     pub servers: BTreeMap<VrfId, Vec<IpAddr>>,
+    /// What routing protocols receive from elsewhere.
+    pub flows: Vec<HostFlow>,
+    /// Ports on which LDP looks for neighbours.
+    pub hellos: Vec<PortId>,
+    /// Paths that BFD watches.
+    pub bfd: Vec<SessionKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

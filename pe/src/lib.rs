@@ -4,11 +4,16 @@
 //! they say into ops; `show` and `trace` answer questions.
 #![forbid(unsafe_code)]
 
+pub use bfd::{Input as BfdInput, SessionKey};
+
 mod io;
 pub use io::{Device, Host, HostPort, HostRoute, Input, Output, RequestId, Summary, Trustpoints};
 
+mod stream;
+pub use stream::{Hello, HostFlow, Service, Socket, Stream, StreamId, Streamed, Transport};
+
 mod notice;
-pub use notice::{Notice, Peer, Severity};
+pub use notice::{Network, Notice, Peer, Severity};
 
 mod pe;
 pub use pe::Pe;
@@ -18,6 +23,7 @@ mod log;
 mod past;
 mod plan;
 mod problems;
+mod routing;
 mod show;
 mod tables;
 mod trace;

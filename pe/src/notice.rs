@@ -1,5 +1,8 @@
 //! What an operator should know: one value, one log line, VRFs by name, with IOS's mnemonics where it has one.
 
+mod network;
+pub use network::Network;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -110,6 +113,8 @@ pub enum Notice {
         prefix: String,
         problem: String,
     },
+    /// Of a routing protocol.
+    Network(Network),
     Configured {
         ops: usize,
     },
@@ -140,6 +145,7 @@ impl Notice {
             | Self::EntryIncomplete { .. }
             | Self::RouteUnusable { .. }
             | Self::Refused { .. } => Severity::Warning,
+            Self::Network(network) => network.severity(),
             Self::Debug { .. } => Severity::Debugging,
         }
     }
@@ -164,6 +170,7 @@ impl Notice {
                 fields
             }
             Self::UnknownSpi { peer, .. } => peer_fields(peer),
+            Self::Network(network) => network.fields(),
             Self::PortUnusable { .. }
             | Self::MtuTooLarge { .. }
             | Self::Link { .. }
@@ -239,6 +246,7 @@ impl fmt::Display for Notice {
             Self::RouteUnusable { vrf, prefix, problem } => {
                 write!(f, "%ROUTING-4-UNUSABLE: {prefix} in vrf {}: {problem}", self::vrf(vrf))
             }
+            Self::Network(network) => network.fmt(f),
             Self::Configured { ops } => write!(f, "%SYS-5-CONFIG_I: Configured, {ops} changes"),
             Self::Refused { reason } => {
                 write!(f, "%SYS-4-CONFIG_REFUSED: configuration not applied, nothing changed: {reason}")

@@ -1,28 +1,42 @@
 //! The box as an engine: hands each input to whom it concerns and each result to whoever waits for it.
 
+mod network;
+mod speak;
+#[cfg(test)]
+mod tests;
 mod tunnels;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Engine, Instant, PortId, VrfId};
+use bfd::Bfd;
+use bgp::Bgp;
 use config::Config;
+use crypto::mac::Mac;
+use crypto::prf::Hash;
 use dataplane::{Counters, Op, Plan, SaCounters};
 use ike::{Command, Ike};
 use ipsec::Flow;
+use ldp::Ldp;
 
 use crate::ids::Ids;
 use crate::log::Log;
 use crate::past::Past;
 use crate::plan::Neighbours;
 use crate::problems::Problems;
+use crate::routing::{Configured, Routing};
 use crate::tables::Tables;
 use crate::wiring::config_to_ipsec::{self, Placed};
 use crate::wiring::ike_to_ipsec::Tunnels;
+use crate::wiring::ipsec_to_vrf::ReverseRoutes;
+use crate::wiring::labels::Labels;
 use crate::wiring::link_to_all::{self, Links};
 use crate::wiring::{config_to_ike, vrf_to_host};
+use network::Spoken;
+
 use crate::{Device, Host, Input, Notice, Output, Summary, Trustpoints, plan, show};
 
 /// Everything the box knows, and no socket, clock or thread.
@@ -34,6 +48,13 @@ pub struct Pe {
     pub(crate) links: Links,
     pub(crate) neighbours: Neighbours,
     pub(crate) tables: Tables,
+    pub(crate) routing: Routing,
+    pub(crate) labels: Labels,
+    pub(crate) reverse: ReverseRoutes,
+    pub(crate) bgp: Bgp,
+    pub(crate) ldp: Ldp,
+    pub(crate) bfd: Bfd,
+    pub(crate) spoken: Spoken,
     pub(crate) tunnels: Tunnels,
     pub(crate) counters: Counters,
     /// What `clear crypto sa counters` subtracts.
@@ -46,7 +67,7 @@ pub struct Pe {
     /// When tunnel interfaces are next asked whether they are up.
     upkeep: Option<Instant>,
     host: Host,
-    debug_ipsec: bool,
+    pub(crate) debug: show::Debug,
     outputs: VecDeque<Output>,
 }
 
@@ -64,6 +85,13 @@ impl Pe {
             links: Links::default(),
             neighbours: Neighbours::default(),
             tables: Tables::default(),
+            routing: Routing::default(),
+            labels: Labels::default(),
+            reverse: ReverseRoutes::default(),
+            bgp: Bgp::new(derived(&seed, b"bgp")),
+            ldp: Ldp::new(),
+            bfd: Bfd::new(derived(&seed, b"bfd")),
+            spoken: Spoken::default(),
             tunnels: Tunnels::default(),
             counters: Counters::default(),
             cleared: BTreeMap::new(),
@@ -73,14 +101,24 @@ impl Pe {
             problems: Problems::default(),
             upkeep: None,
             host: Host::default(),
-            debug_ipsec: false,
+            debug: show::Debug::default(),
             outputs: VecDeque::new(),
         }
     }
 
     /// Everything the dataplane should hold now, for a backend that starts anew.
     pub fn plan(&self) -> Plan {
-        plan::whole(&self.tables, &self.tunnels, &self.neighbours)
+        plan::whole(self.ground(), &self.routing)
+    }
+
+    fn ground(&self) -> Plan {
+        plan::ground(&self.tables, &self.labels, &self.tunnels, &self.neighbours)
+    }
+
+    /// What cannot be carried out at the moment.
+    fn troubles(&self) -> Vec<Notice> {
+        let routes = self.routing.problems(&self.ids);
+        self.tables.problems.iter().cloned().chain(routes).chain(self.idle()).collect()
     }
 
     /// Every crypto-map entry on every interface.
@@ -113,7 +151,13 @@ impl Engine for Pe {
                 }
             }
             Input::Neighbour { port, address, mac } => self.neighbour(port, address, mac),
-            Input::Close => self.apply(plan::closing(&self.tables, &self.tunnels)),
+            Input::Close => {
+                self.apply(plan::closing(&self.tables, &self.labels, &self.tunnels, &self.routing))
+            }
+            Input::Stream(service, streamed) => self.stream(now, service, streamed),
+            Input::Hello(hello) => self.hello(now, hello),
+            Input::Bfd(packet) => self.path_packet(now, packet),
+            Input::Kept(text) => self.restore(&text),
             Input::Request(id, api::Request::Reload) => self.outputs.push_back(Output::Reload(id)),
             Input::Request(id, request) => {
                 let response = show::answer(self, now, request);
@@ -126,8 +170,10 @@ impl Engine for Pe {
         self.ike.tick(now);
         self.drain_ike(now);
         self.keep_tunnels(now);
-        let due = self.problems.take_due(now, &self.tables.problems);
-        due.into_iter().for_each(|problem| self.notice(now, problem));
+        self.tick_network(now);
+        if self.problems.deadline().is_some_and(|due| due <= now) {
+            self.tell_troubles(now);
+        }
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -135,7 +181,8 @@ impl Engine for Pe {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.ike.deadline(), self.problems.deadline(), self.upkeep].into_iter().flatten().min()
+        let own = [self.ike.deadline(), self.problems.deadline(), self.upkeep, self.network_deadline()];
+        own.into_iter().flatten().min()
     }
 }
 
@@ -144,15 +191,18 @@ impl Pe {
     /// Prepares all, then applies all: what fails, fails before anything changed.
     fn configure(&mut self, now: Instant, config: Arc<Config>, trustpoints: Trustpoints) {
         let mut ids = self.ids.clone();
-        let tables = match Tables::derive(&config, &mut ids, &self.links) {
-            Ok(tables) => tables,
+        let derived = Tables::derive(&config, &mut ids, &self.links, &self.spoken.stands);
+        let checked =
+            derived.and_then(|derived| self.labels.refuse(&derived.0.labels, &ids).map(|()| derived));
+        let (tables, routes) = match checked {
+            Ok(derived) => derived,
             Err(reason) => return self.refuse(now, reason),
         };
         let (ike_config, notices) = config_to_ike::ike_config(&config, &trustpoints, &mut ids);
         (self.ids, self.config, self.trustpoints) = (ids, config, trustpoints);
         self.tell_ike(now, ike::Input::Command(Command::Configure(Arc::new(ike_config))));
         notices.into_iter().for_each(|notice| self.notice(now, notice));
-        let ops = self.settle(now, tables);
+        let ops = self.settle(now, tables, routes);
         self.notice(now, Notice::Configured { ops });
         self.outputs.push_back(Output::Configured(Ok(Summary { ops })));
     }
@@ -164,33 +214,61 @@ impl Pe {
 
     /// The configuration stands, but the wires changed.
     fn rewire(&mut self, now: Instant) {
-        match Tables::derive(&self.config, &mut self.ids, &self.links) {
-            Ok(tables) => {
-                self.settle(now, tables);
+        match Tables::derive(&self.config, &mut self.ids, &self.links, &self.spoken.stands) {
+            Ok((tables, routes)) => {
+                self.settle(now, tables, routes);
             }
             Err(reason) => self.notice(now, Notice::Refused { reason }),
         }
     }
 
     /// Puts new tables in force; how many ops that took.
-    fn settle(&mut self, now: Instant, tables: Tables) -> usize {
-        let had = self.plan();
-        self.tables = tables;
+    fn settle(&mut self, now: Instant, tables: Tables, routes: Configured) -> usize {
+        let had = self.ground();
+        let before = std::mem::replace(&mut self.tables, tables);
         self.past.retain(|policy| self.tables.policies.contains_key(&policy));
         self.neighbours.retain(|(port, _), _| self.tables.ports.contains_key(port));
-        let ops = had.toward(&self.plan());
+        self.labels.configure(self.config.mpls.range, &self.tables.labels);
+        self.lay_routes(routes);
+        self.watch_peers(&before.peers);
+        let changes = self.routing.take_changes();
+        self.relabel();
+        let ops = plan::change(&had, &self.ground(), &changes);
         let count = ops.len();
         self.apply(ops);
-        let mut host = vrf_to_host::host(&self.tables);
+        self.speak(now);
+        self.reroute(now);
+        self.refresh_host();
+        self.problems.watch(now, &self.troubles());
+        self.upkeep = (!self.tables.tunnels.is_empty()).then_some(now);
+        count
+    }
+
+    /// Those of the configuration, and of tunnels that are up.
+    fn lay_routes(&mut self, routes: Configured) {
+        let Self { tables, routing, reverse, tunnels, .. } = self;
+        let up = tables.ports.iter().filter(|(id, _)| tables.up.contains(id));
+        routing.configure(&tables.vrfs, up.map(|(id, port)| (*id, port)), routes);
+        reverse.rebuild(tunnels.children(), &tables.reverse, |vrf| tables.vrfs.contains(&vrf), routing);
+    }
+
+    /// IKE's way to them is the kernel's to know.
+    fn watch_peers(&mut self, before: &BTreeSet<(VrfId, IpAddr)>) {
+        let Self { tables, routing, .. } = self;
+        tables.peers.difference(before).for_each(|(front, peer)| routing.watch(*front, *peer));
+        before.difference(&tables.peers).for_each(|(front, peer)| routing.unwatch(*front, *peer));
+    }
+
+    fn refresh_host(&mut self) {
+        let mut host = vrf_to_host::host(&self.tables, &self.routing);
+        (host.flows, host.hellos) = (self.flows(), self.hello_ports());
+        host.bfd = self.spoken.paths.keys().copied().collect();
         let number = |name: &String| Some((name.clone(), self.ids.known_vrf(Some(name))?));
         host.vrfs = self.config.vrfs.keys().filter_map(number).collect();
         if host != self.host {
             self.host = host.clone();
             self.outputs.push_back(Output::Host(host));
         }
-        self.problems.watch(now, &self.tables.problems);
-        self.upkeep = (!self.tables.tunnels.is_empty()).then_some(now);
-        count
     }
 
     /// A tunnel interface is up without traffic: where it is not, IKE is asked for it, and does nothing where
@@ -259,7 +337,12 @@ impl Pe {
 
 /// What everything comes to.
 impl Pe {
-    fn notice(&mut self, now: Instant, notice: Notice) {
+    fn tell_troubles(&mut self, now: Instant) {
+        let due = self.problems.take_due(now, &self.troubles());
+        due.into_iter().for_each(|problem| self.notice(now, problem));
+    }
+
+    pub(crate) fn notice(&mut self, now: Instant, notice: Notice) {
         self.log.add(now, &notice);
         self.outputs.push_back(Output::Notice(notice));
     }
@@ -272,4 +355,11 @@ impl Pe {
             self.outputs.push_back(Output::Apply(ops));
         }
     }
+}
+
+/// Randomness for one purpose, from which that of others does not follow.
+fn derived(seed: &[u8; 32], purpose: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    Mac::new(Hash::Sha256, seed).tag(purpose, &[], &mut bytes);
+    u64::from_le_bytes(bytes)
 }

@@ -3,20 +3,30 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::{PolicyId, PortId, VrfId};
+use base::{PolicyId, PortId, Prefix, VrfId};
 use dataplane::{Hop, Key, Neighbour, Object, Op, Plan, Route, Vrf};
 use ike::ChildId;
 use ipsec::{Policy, Rule};
 
+use crate::routing::{Change, Routing, Way};
 use crate::tables::Tables;
-use crate::wiring::config_to_vrf::Way;
 use crate::wiring::ike_to_ipsec::{Pair, Tunnels};
+use crate::wiring::labels::Labels;
 
 /// Link addresses that the kernel learnt.
 pub(crate) type Neighbours = BTreeMap<(PortId, IpAddr), [u8; 6]>;
 
 /// Everything the dataplane should hold.
-pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours) -> Plan {
+pub(crate) fn whole(ground: Plan, routing: &Routing) -> Plan {
+    let mut plan = ground;
+    for (vrf, prefix, chosen) in routing.all() {
+        plan.set(route(vrf, prefix, chosen.way));
+    }
+    plan
+}
+
+/// Everything but routes.
+pub(crate) fn ground(tables: &Tables, labels: &Labels, tunnels: &Tunnels, neighbours: &Neighbours) -> Plan {
     // Before the first configuration there is not even a global table.
     let global = tables.vrfs.get(&VrfId::GLOBAL).map(|id| Vrf { id: *id, name: None, ttl: tables.ttl });
     let named = |(name, id): (&String, &VrfId)| Vrf { id: *id, name: Some(name.clone()), ttl: tables.ttl };
@@ -26,11 +36,27 @@ pub(crate) fn whole(tables: &Tables, tunnels: &Tunnels, neighbours: &Neighbours)
     let sas = tunnels.pairs().flat_map(Pair::sas).cloned().map(Object::Sa);
     let policies = tables.policies.keys().copied().chain(tunnels.leaves());
     let policies = policies.filter_map(|id| policy(tables, tunnels, id)).map(Object::Policy);
-    let labels =
-        tables.labels.iter().map(|(label, action)| Object::Label { label: *label, action: action.clone() });
-    let routes =
-        tables.routing.all().map(|(vrf, prefix, way)| Object::Route(Route { vrf, prefix, hop: hop(way) }));
-    vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).chain(routes).collect()
+    let labels = tables.labels.iter().map(|(label, action)| (*label, *action)).chain(labels.actions());
+    let labels = labels.map(|(label, action)| Object::Label { label, action });
+    vrfs.chain(ports).chain(neighbours).chain(sas).chain(policies).chain(labels).collect()
+}
+
+/// From one ground to another, make before break, the routes between the two: they stand on either.
+pub(crate) fn change(had: &Plan, wanted: &Plan, changes: &[Change]) -> Vec<Op> {
+    let mut sets = had.toward(wanted);
+    let unsets = sets.split_off(sets.partition_point(|op| matches!(op, Op::Set(_))));
+    sets.into_iter().chain(reroute(changes)).chain(unsets).collect()
+}
+
+/// What packets see otherwise now.
+pub(crate) fn reroute(changes: &[Change]) -> impl Iterator<Item = Op> {
+    let sets = changes.iter().filter_map(|change| {
+        let way = change.after?.way;
+        let is_new = change.before.is_none_or(|before| before.way != way);
+        is_new.then(|| Op::Set(route(change.vrf, change.prefix, way)))
+    });
+    let unsets = changes.iter().filter(|change| change.before.is_some() && change.after.is_none());
+    sets.chain(unsets.map(|change| Op::Unset(Key::Route(change.vrf, change.prefix))))
 }
 
 /// A pair may receive, or its peer moved: its SAs in force.
@@ -69,14 +95,15 @@ fn carry(tables: &Tables, tunnels: &Tunnels, carrier: PolicyId) -> Op {
 
 /// What goes at the end, so that nothing is forwarded: not the routes into tunnels, for without them another route
 /// could lead the same packets out in clear.
-pub(crate) fn closing(tables: &Tables, tunnels: &Tunnels) -> Vec<Op> {
-    let is_plain = |vrf: VrfId, way: &Way| match way {
-        Way::Out { port, .. } => tables.ports.get(port).is_some_and(|port| !port.crypto || port.vrf == vrf),
-        Way::Protect(_) | Way::Discard | Way::Local => false,
+pub(crate) fn closing(tables: &Tables, labels: &Labels, tunnels: &Tunnels, routing: &Routing) -> Vec<Op> {
+    let is_plain = |vrf: VrfId, way: Way| match way {
+        Way::Out { port, .. } => tables.ports.get(&port).is_some_and(|port| !port.crypto || port.vrf == vrf),
+        Way::Protect(_) | Way::Discard | Way::Local | Way::Lookup(_) => false,
     };
-    let routes = tables.routing.all().filter(|(vrf, _, way)| is_plain(*vrf, way));
+    let routes = routing.all().filter(|(vrf, _, chosen)| is_plain(*vrf, chosen.way));
     let routes = routes.map(|(vrf, prefix, _)| Key::Route(vrf, prefix));
-    let labels = tables.labels.keys().copied().map(Key::Label);
+    let dynamic = labels.actions().map(|(label, _)| label);
+    let labels = tables.labels.keys().copied().chain(dynamic).map(Key::Label);
     let sas = tunnels.pairs().flat_map(Pair::sas).map(|sa| Key::Sa(sa.id));
     routes.chain(labels).chain(sas).map(Op::Unset).collect()
 }
@@ -89,12 +116,17 @@ pub(crate) fn meet(port: PortId, address: IpAddr, mac: Option<[u8; 6]>) -> Op {
     }
 }
 
-fn hop(way: &Way) -> Hop {
+fn route(vrf: VrfId, prefix: Prefix, way: Way) -> Object {
+    Object::Route(Route { vrf, prefix, hop: hop(way) })
+}
+
+pub(crate) const fn hop(way: Way) -> Hop {
     match way {
         Way::Local => Hop::Local,
         Way::Discard => Hop::Drop,
-        Way::Protect(policy) => Hop::Protect(*policy),
-        Way::Out { port, gateway, push } => Hop::Out { port: *port, gateway: *gateway, push: push.clone() },
+        Way::Protect(policy) => Hop::Protect(policy),
+        Way::Out { port, gateway, push } => Hop::Out { port, gateway, push },
+        Way::Lookup(vrf) => Hop::Lookup(vrf),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::{Label, PolicyId, PortId, VrfId};
+use bfd::SessionKey;
 use config::Config;
 use config::model::Backend;
 use dataplane::{Address, LabelAction, Port, TtlModel};
@@ -11,8 +12,10 @@ use ipsec::Policy;
 
 use crate::Notice;
 use crate::ids::Ids;
+use crate::routing::Configured;
 use crate::wiring::config_to_ipsec::Placed;
-use crate::wiring::config_to_vrf::{Routing, WaysIn};
+use crate::wiring::config_to_vrf::WaysIn;
+use crate::wiring::ipsec_to_vrf::{self, Reverse};
 use crate::wiring::link_to_all::{self, Links, Wire};
 use crate::wiring::{config_to_ipsec, config_to_mpls, config_to_names, config_to_vrf};
 
@@ -35,7 +38,7 @@ pub(crate) struct Tables {
     pub(crate) tunnels: BTreeSet<PolicyId>,
     /// Where tunnels end that end elsewhere than on the port they leave by, by front VRF.
     pub(crate) ends: BTreeSet<(VrfId, IpAddr)>,
-    /// Our addresses on tunnel interfaces, by inside VRF.
+    /// Our addresses on interfaces without a device, by inside VRF.
     pub(crate) inner: BTreeMap<VrfId, Vec<Address>>,
     /// Name servers, by VRF.
     pub(crate) servers: BTreeMap<VrfId, Vec<IpAddr>>,
@@ -43,27 +46,32 @@ pub(crate) struct Tables {
     pub(crate) names: BTreeMap<String, VrfId>,
     /// Who may be talked to by IKE, by front VRF.
     pub(crate) peers: BTreeSet<(VrfId, IpAddr)>,
+    /// Those bound by hand.
     pub(crate) labels: BTreeMap<Label, LabelAction>,
-    pub(crate) routing: Routing,
-    /// What cannot be carried out at the moment.
+    pub(crate) reverse: BTreeMap<PolicyId, Reverse>,
+    /// What of the wires cannot be carried out at the moment.
     pub(crate) problems: Vec<Notice>,
 }
 
 impl Tables {
-    /// Fails where the configuration contradicts itself; says how.
-    pub(crate) fn derive(config: &Config, ids: &mut Ids, links: &Links) -> Result<Self, String> {
+    /// And the routes that go with it. Fails where the configuration contradicts itself; says how.
+    pub(crate) fn derive(
+        config: &Config,
+        ids: &mut Ids,
+        links: &Links,
+        stands: &BTreeSet<SessionKey>,
+    ) -> Result<(Self, Configured), String> {
         let vrfs = config.vrfs.keys().map(|name| ids.vrf(Some(name))).chain([VrfId::GLOBAL]).collect();
         let mut ports = link_to_all::ports(config, ids, links)?;
         let labels = config_to_mpls::labels(config, ids)?;
         let placed = config_to_ipsec::placed(config, ids);
-        let routing = config_to_vrf::routing(config, ids, &ports, &ways_in(&placed));
-        ports.problems.extend(routing.problems(ids));
+        let routes = config_to_vrf::routes(config, ids, &ports, &ways_in(&placed), stands);
         let peers = placed.iter().flat_map(|entry| entry.addresses().map(|peer| (entry.front, peer)));
-        let inner = inner(&placed);
+        let inner = inner(config, ids, &placed);
         if config.dataplane == Backend::Linux {
             ports.stand_on_hosts(&inner);
         }
-        Ok(Self {
+        let tables = Self {
             backend: config.dataplane,
             vrfs,
             ttl: if config.mpls.propagate_ttl { TtlModel::Uniform } else { TtlModel::Pipe },
@@ -82,9 +90,10 @@ impl Tables {
             up: ports.up,
             wires: ports.wires,
             labels,
-            routing,
+            reverse: ipsec_to_vrf::reverse(config, ids, &placed),
             problems: ports.problems,
-        })
+        };
+        Ok((tables, routes))
     }
 
     /// The entries of the crypto map on a port, in the order in which they are tried.
@@ -101,8 +110,14 @@ fn ways_in(placed: &[Placed<'_>]) -> WaysIn {
     tunnels.map(|entry| (entry.name.interface.clone(), entry.id)).collect()
 }
 
-fn inner(placed: &[Placed<'_>]) -> BTreeMap<VrfId, Vec<Address>> {
+fn inner(config: &Config, ids: &mut Ids, placed: &[Placed<'_>]) -> BTreeMap<VrfId, Vec<Address>> {
     let mut inner: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    // Where the kernel forwards, a GRE tunnel has a device for them.
+    let bare = config.interfaces.values().filter(|of| config.dataplane == Backend::User && !of.shutdown);
+    for interface in config_to_vrf::loopbacks(config).chain(bare.filter(|of| link_to_all::is_gre(of))) {
+        let addresses = link_to_all::addresses(interface);
+        inner.entry(ids.vrf(interface.vrf.as_deref())).or_default().extend(addresses);
+    }
     for entry in placed.iter().filter(|entry| entry.is_tunnel) {
         inner.entry(entry.inside).or_default().extend(link_to_all::addresses(entry.interface));
     }

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use api::{Response, TraceStep};
 use base::{Family, Label, PolicyId, PortId, Prefix, VrfId};
 use config::model::Backend;
-use dataplane::{Link, Port};
+use dataplane::{Gre, Labels, Link, Port};
 use ipsec::{Flow, Policy, Sa, Verdict};
+use vrf::Source;
 
-use crate::wiring::config_to_vrf::Way;
+use crate::routing::{Chosen, NextHop, Target, Way};
 use crate::{Pe, plan, show};
 
 /// Follows one packet until it leaves the box or dies. Drops have the names of `show drops`.
@@ -30,14 +31,18 @@ struct Walk<'a> {
 struct Exit<'a> {
     port: &'a Port,
     next_hop: IpAddr,
-    push: &'a [Label],
+    push: Labels,
+    /// Whose labels those are.
+    origin: String,
 }
 
 impl<'a> Walk<'a> {
     fn packet(&mut self, vrf: VrfId, request: &api::Trace) {
-        let leads = self.pe.tables.routing.lookup(vrf, request.destination);
+        let vrf = self.leak(vrf, request.destination);
+        let leads =
+            self.pe.routing.lookup(vrf, request.destination).map(|(prefix, chosen)| (prefix, chosen.way));
         if let Some((prefix, Way::Protect(policy))) = leads {
-            return self.tunnel(vrf, prefix, *policy, &flow(request));
+            return self.tunnel(vrf, prefix, policy, &flow(request));
         }
         let Some(exit) = self.route(vrf, request.destination) else { return };
         let Some(policy) = self.policy(vrf, &exit, &flow(request)) else { return };
@@ -46,6 +51,22 @@ impl<'a> Walk<'a> {
             Some((policy, sa)) => self.seal(&policy, sa),
         }
     }
+
+    /// The VRF that the destination's route leads into, as far as it may.
+    fn leak(&mut self, vrf: VrfId, destination: IpAddr) -> VrfId {
+        let mut vrf = vrf;
+        for _ in 0..Self::LEAKS {
+            let Some((prefix, chosen)) = self.pe.routing.lookup(vrf, destination) else { break };
+            let Way::Lookup(other) = chosen.way else { break };
+            let (from, into) = (self.vrf_name(vrf), self.vrf_name(other));
+            self.step("route", format!("{prefix} in vrf {from} leads into vrf {into}"));
+            vrf = other;
+        }
+        vrf
+    }
+
+    /// How many VRFs one packet may be led through.
+    const LEAKS: usize = 3;
 
     /// A route into a tunnel interface: its policy protects whatever it permits.
     fn tunnel(&mut self, vrf: VrfId, prefix: Prefix, id: PolicyId, flow: &Flow) {
@@ -67,22 +88,20 @@ impl<'a> Walk<'a> {
     /// Where the destination leads; `None` where the packet's way ends in this box.
     fn route(&mut self, vrf: VrfId, destination: IpAddr) -> Option<Exit<'a>> {
         let name = self.vrf_name(vrf);
-        let Some((prefix, way)) = self.pe.tables.routing.lookup(vrf, destination) else {
+        let Some((prefix, chosen)) = self.pe.routing.lookup(vrf, destination) else {
             return self.die("route", format!("no route to {destination} in vrf {name}"), "no-route");
         };
-        match way {
+        match chosen.way {
             Way::Local => self.local(vrf, &format!("{destination} in vrf {name} is this box")),
             Way::Discard => self.die("route", format!("{prefix} in vrf {name} leads to Null0"), "discarded"),
-            Way::Protect(_) => {
-                self.die("route", format!("{prefix} in vrf {name} leads into a tunnel again"), "no-route")
+            Way::Protect(_) | Way::Lookup(_) => {
+                self.die("route", format!("{prefix} in vrf {name} leads no further"), "no-route")
             }
-            Way::Out { port, gateway, push } => self.exit(
-                vrf,
-                &format!("{prefix} in vrf {name}"),
-                *port,
-                gateway.unwrap_or(destination),
-                push,
-            ),
+            Way::Out { port, gateway, push } => {
+                let what = format!("{prefix} in vrf {name}");
+                let exit = self.exit(vrf, &what, port, gateway.unwrap_or(destination), push)?;
+                Some(Exit { origin: self.origin(vrf, prefix, &chosen, &push), ..exit })
+            }
         }
     }
 
@@ -102,20 +121,78 @@ impl<'a> Walk<'a> {
         what: &str,
         port: PortId,
         next_hop: IpAddr,
-        push: &'a [Label],
+        push: Labels,
     ) -> Option<Exit<'a>> {
         let Some(port) = self.pe.tables.ports.get(&port) else {
             return self.die("route", format!("{what} leads to a port that is gone"), "unknown-port");
         };
         let of = if port.vrf == vrf { String::new() } else { format!(" of vrf {}", self.vrf_name(port.vrf)) };
         self.step("route", format!("{what} via {next_hop} out of {}{of}", port.name));
-        Some(Exit { port, next_hop, push })
+        Some(Exit { port, next_hop, push, origin: String::new() })
+    }
+
+    /// Who gave the label of a route, and those of the path to its next hop.
+    fn origin(&self, vrf: VrfId, prefix: Prefix, chosen: &Chosen, push: &[Label]) -> String {
+        let routing = &self.pe.routing;
+        let (next, own) = match routing.target(chosen.candidate.to) {
+            Target::Labelled(NextHop::In(_, next), label) => {
+                let giver = self.giver(vrf, prefix, chosen.candidate.source);
+                (next, format!("{} by {giver} for next hop {next}", label_text(label)))
+            }
+            Target::Through(NextHop::In(_, next)) => {
+                (next, format!("none of the route itself, next hop {next}"))
+            }
+            Target::Local
+            | Target::Labelled(..)
+            | Target::Discard
+            | Target::Tunnel(_)
+            | Target::Port(_)
+            | Target::Through(_)
+            | Target::Vrf(_) => return String::new(),
+        };
+        format!("{own}{}", self.transport(next, push).unwrap_or_default())
+    }
+
+    /// Whose labels lead to a next hop in the global table.
+    fn transport(&self, next: IpAddr, push: &[Label]) -> Option<String> {
+        let routing = &self.pe.routing;
+        let (prefix, by) = routing.lookup(VrfId::GLOBAL, next)?;
+        if let Some(lsp) = routing.lsp(prefix) {
+            let peer = self.pe.ldp.lsp(prefix).map(|lsp| format!(" neighbor {}", lsp.peer));
+            let is_used = lsp.label == Label::IMPLICIT_NULL || push.contains(&lsp.label);
+            let text =
+                || format!(", {} by LDP{} to {prefix}", label_text(lsp.label), peer.unwrap_or_default());
+            return is_used.then(text);
+        }
+        match routing.target(by.candidate.to) {
+            Target::Labelled(_, label) => {
+                let giver = self.giver(VrfId::GLOBAL, prefix, by.candidate.source);
+                Some(format!(", {} by {giver} to {prefix}", label_text(label)))
+            }
+            Target::Local
+            | Target::Discard
+            | Target::Tunnel(_)
+            | Target::Port(_)
+            | Target::Through(_)
+            | Target::Vrf(_) => None,
+        }
+    }
+
+    /// Who gave the label of a route.
+    fn giver(&self, vrf: VrfId, prefix: Prefix, source: Source) -> String {
+        if source != Source::Bgp {
+            return "static binding".to_owned();
+        }
+        let paths = self.pe.bgp.vrf_route(vrf, prefix).into_iter();
+        let peer = paths.filter(|path| path.best.is_some()).find_map(|path| path.peer);
+        peer.map_or_else(|| "BGP".to_owned(), |peer| format!("BGP neighbor {}", peer.address))
     }
 
     /// The crypto map on the way out: the outer `None` where the packet dies, the inner one where it
     /// goes on in clear.
     fn policy(&mut self, vrf: VrfId, exit: &Exit<'_>, flow: &Flow) -> Option<Option<(Policy, &'a Sa)>> {
-        if !exit.port.crypto {
+        // Labels keep a packet in its VPN.
+        if !exit.port.crypto || !exit.push.is_empty() {
             return Some(None);
         }
         for policy in self.policies(exit.port.id).filter(|policy| policy.inside == vrf) {
@@ -162,7 +239,7 @@ impl<'a> Walk<'a> {
         self.step("sa", text);
         let Some(exit) = self.route(policy.front, sa.remote) else { return };
         let outer = ip_header(sa.remote) + sa.encap.overhead();
-        let room = usize::from(exit.port.mtu).saturating_sub(outer + label_bytes(exit.push));
+        let room = usize::from(exit.port.mtu).saturating_sub(outer + label_bytes(&exit.push));
         let overhead = usize::from(exit.port.mtu).saturating_sub(sa.suite.payload_for(room));
         self.leave(&exit, overhead);
     }
@@ -171,13 +248,41 @@ impl<'a> Walk<'a> {
     fn leave(&mut self, exit: &Exit<'_>, overhead: usize) {
         if !exit.push.is_empty() {
             let labels: Vec<_> = exit.push.iter().map(Label::to_string).collect();
-            self.step("labels", format!("push {} (outermost first)", labels.join(" ")));
+            self.step("labels", format!("push {} (outermost first): {}", labels.join(" "), exit.origin));
         }
-        self.next_hop(exit);
-        let overhead = if overhead == 0 { label_bytes(exit.push) } else { overhead };
+        let gre = match exit.port.link {
+            Link::Gre(tunnel) => Some(tunnel),
+            Link::Ethernet { .. } | Link::Vlan { .. } | Link::Host => None,
+        };
+        if gre.is_none() {
+            self.next_hop(exit);
+        }
+        let overhead = if overhead == 0 { label_bytes(&exit.push) } else { overhead };
         let room = usize::from(exit.port.mtu).saturating_sub(overhead);
         self.fit(exit, room);
+        gre.into_iter().for_each(|tunnel| self.wrap(tunnel, label_bytes(&exit.push)));
     }
+
+    /// Into a GRE tunnel, whose outer packet has a way of its own.
+    fn wrap(&mut self, tunnel: Gre, labels: usize) {
+        let Gre { front, local, remote, key } = tunnel;
+        let keyed = key.map_or_else(String::new, |key| format!(" key {key}"));
+        self.step("gre", format!("from {local} to {remote}{keyed} in vrf {}", self.vrf_name(front)));
+        if self.steps.len() > Self::STEPS {
+            return self.die("gre", "the tunnel leads into itself".to_owned(), "looping").unwrap_or_default();
+        }
+        self.size += labels + ip_header(remote) + if key.is_some() { 8 } else { 4 };
+        let flow = Flow { local, remote, protocol: 47, local_port: 0, remote_port: 0 };
+        let Some(exit) = self.route(front, remote) else { return };
+        match self.policy(front, &exit, &flow) {
+            Some(None) => self.leave(&exit, 0),
+            Some(Some((policy, sa))) => self.seal(&policy, sa),
+            None => {}
+        }
+    }
+
+    /// More than any packet's way has.
+    const STEPS: usize = 60;
 
     fn next_hop(&mut self, exit: &Exit<'_>) {
         let state = match self.pe.neighbours.get(&(exit.port.id, exit.next_hop)) {
@@ -252,6 +357,10 @@ fn ip_header(address: IpAddr) -> usize {
         Family::V4 => 20,
         Family::V6 => 40,
     }
+}
+
+fn label_text(label: Label) -> String {
+    if label == Label::IMPLICIT_NULL { "none (implicit null)".to_owned() } else { label.to_string() }
 }
 
 /// Implicit null is never on the wire.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use base::{Label, PolicyId, PortId, Prefix, SaId, Secret, Spi, VrfId};
-use dataplane::{Address, Hop, Key, LabelAction, Link, Neighbour, Object, Plan, Port, Route, TtlModel, Vrf};
+use dataplane::{
+    Address, Hop, Key, LabelAction, Labels, Link, Neighbour, Object, Plan, Port, Route, TtlModel, Vrf,
+};
 use ipsec::{
     Bundle, Cipher, DfBit, Direction, Encap, Fragmentation, Integrity, Keys, Policy, Replay, Rule, Sa,
     Selector, Suite,
@@ -247,8 +249,11 @@ impl Setup {
 
     fn customer(&self, customer: usize) -> Vec<Object> {
         let (vrf, generation) = (inside_vrf(customer), self.generation[customer]);
-        let core =
-            || Hop::Out { port: CORE, gateway: Some(CORE_NEXT.into()), push: vec![label_out(customer)] };
+        let core = || Hop::Out {
+            port: CORE,
+            gateway: Some(CORE_NEXT.into()),
+            push: Labels::from([label_out(customer)]),
+        };
         let wan = || out(self.wan_of(front_of(customer)), Some(GATEWAY));
         let near = NEAR[tunnel_of(customer)].octets();
         let mut objects = vec![
@@ -331,7 +336,7 @@ fn route(vrf: VrfId, prefix: Prefix, hop: Hop) -> Object {
 }
 
 fn out(port: PortId, gateway: Option<Ipv4Addr>) -> Hop {
-    Hop::Out { port, gateway: gateway.map(IpAddr::from), push: Vec::new() }
+    Hop::Out { port, gateway: gateway.map(IpAddr::from), push: Labels::default() }
 }
 
 fn prefix(address: [u8; 4], length: u8) -> Prefix {

@@ -1,4 +1,5 @@
-//! One more tunnel costs the box the same however many there are: `pe` and `dp-user` as one responder.
+//! One more tunnel costs the box the same however many there are, up to the VPN route that BGP tells of it: `pe` and
+//! `dp-user` as one responder.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "it is all test code")]
 
@@ -14,19 +15,24 @@ use dp_user::nic::pair;
 use ike::config::{Entry, Hash, Identity, Peer, Version, v2};
 use ike::{Answer, Ask, Command, Datagram, Ike};
 use ipsec::{Cipher, Flow, Integrity, Rule, Sad, Selector, Suite};
-use pe::{Device, Input, Output, Pe, Trustpoints};
+use pe::{Device, Input, Output, Pe, Service, Stream, Streamed, Trustpoints};
 use sys::clock::thread_nanos;
 
 const MANY: usize = 10_000;
 /// Tunnels that a cost is the median of.
 const SAMPLE: usize = 200;
 const NOW: Instant = Instant::from_secs(1);
+const REFLECTOR: u64 = 1 << 63;
+/// Of AS 65000, for VPNv4, behind the marker.
+const OPEN: &[u8] = &[0, 37, 1, 4, 0xFD, 0xE8, 0, 180, 198, 51, 100, 2, 8, 2, 6, 1, 4, 0, 1, 0, 128];
+const KEEPALIVE: &[u8] = &[0, 19, 4];
 const HUB: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 const TEXT: &str = "\
 vrf definition red
  rd 65000:1
  address-family ipv4
+  route-target both 65000:1
 crypto ikev2 proposal one
  encryption aes-gcm-128
  prf sha256
@@ -47,11 +53,22 @@ crypto ipsec transform-set gcm esp-gcm
 crypto dynamic-map anybody 10
  set transform-set gcm
  set ikev2-profile sites
+ reverse-route
 crypto map out 10 ipsec-isakmp dynamic anybody
 interface Ethernet0
  device wan0
  ip address 192.0.2.1 255.255.255.0
  crypto map out
+interface Ethernet1
+ device core0
+ ip address 198.51.100.1 255.255.255.0
+ mpls ip
+router bgp 65000
+ neighbor 198.51.100.2 remote-as 65000
+ address-family vpnv4
+  neighbor 198.51.100.2 activate
+ address-family ipv4 vrf red
+  redistribute static
 ip route 0.0.0.0 0.0.0.0 192.0.2.254
 ip route vrf red 10.0.0.0 255.0.0.0 Ethernet0 192.0.2.254
 ";
@@ -66,6 +83,7 @@ fn a_tunnel_beside_ten_thousand_costs_what_one_beside_a_hundred_does() {
         some.sort_unstable();
         some[SAMPLE / 2]
     };
+    assert!(hub.told >= MANY + SAMPLE, "each is a VPN route: {} UPDATEs", hub.told);
     let (few, many) = (median(100), median(MANY));
     println!("{few} ns beside a hundred, {many} ns beside {MANY}");
     assert!(many * 2 <= few * 3, "{few} ns beside a hundred, {many} ns beside {MANY}");
@@ -98,25 +116,41 @@ struct Hub {
     pe: Pe,
     plane: dp_user::Engine,
     nanos: u64,
+    /// UPDATEs of BGP.
+    told: usize,
 }
 
 impl Hub {
     fn new() -> Self {
         let open = |port: &Port| Ok(Box::new(pair(port.link != Link::Host, 16).0) as Box<dyn dp_user::Nic>);
-        let mut hub = Self { pe: Pe::new([1; 32]), plane: dp_user::Engine::new(Box::new(open)), nanos: 0 };
-        let wan = Device { name: "wan0".into(), mac: [2; 6], mtu: 1500, up: true };
+        let plane = dp_user::Engine::new(Box::new(open));
+        let mut hub = Self { pe: Pe::new([1; 32]), plane, nanos: 0, told: 0 };
         let config = config::parse(TEXT)
             .unwrap_or_else(|findings| panic!("{}", config::report("test", TEXT, &findings)));
-        hub.tell(Input::Device(wan));
+        for name in ["wan0", "core0"] {
+            hub.tell(Input::Device(Device { name: name.into(), mac: [2; 6], mtu: 1500, up: true }));
+        }
         hub.tell(Input::Configure(Arc::new(config.config), Trustpoints::default()));
+        hub.reflect();
         hub
+    }
+
+    /// A session with the route reflector.
+    fn reflect(&mut self) {
+        let [local, remote] = [1, 2].map(|last| [198, 51, 100, last].into());
+        let accepted = Streamed::Accepted { id: REFLECTOR, vrf: VrfId::GLOBAL, remote, local };
+        self.tell(Input::Stream(Service::Bgp, accepted));
+        for message in [OPEN, KEEPALIVE] {
+            let bytes = [&[0xFF; 16], message].concat();
+            self.tell(Input::Stream(Service::Bgp, Streamed::Bytes(REFLECTOR, bytes)));
+        }
     }
 
     fn tell(&mut self, input: Input) -> Vec<Datagram> {
         let (mut inputs, mut sent) = (vec![input], Vec::new());
         while !inputs.is_empty() {
             let began = thread_nanos();
-            let mut jobs = Vec::new();
+            let (mut jobs, mut written) = (Vec::new(), None);
             for input in inputs.drain(..) {
                 self.pe.handle(NOW, input);
             }
@@ -125,22 +159,40 @@ impl Hub {
                     Output::Ike(datagram) => sent.push(datagram),
                     Output::Ask(id, Ask::Compute(job)) => jobs.push((id, job)),
                     Output::Apply(ops) => assert!(self.plane.apply(&ops).is_ok()),
+                    Output::Stream(Service::Bgp, Stream::Send(REFLECTOR, bytes)) => {
+                        self.told += updates(&bytes);
+                        written = Some(Input::Stream(Service::Bgp, Streamed::Writable(REFLECTOR)));
+                    }
                     Output::Ask(..)
                     | Output::Read(..)
+                    | Output::Stream(..)
                     | Output::Host(_)
                     | Output::Configured(_)
                     | Output::Reply(..)
                     | Output::Reload(_)
+                    | Output::Hello(_)
+                    | Output::Bfd { .. }
+                    | Output::Keep(_)
                     | Output::Notice(_) => {}
                 }
             }
             self.nanos += thread_nanos() - began;
+            inputs.extend(written);
             inputs.extend(
                 jobs.into_iter().map(|(id, job)| Input::Answer(id, Box::new(Answer::Computed(job.run())))),
             );
         }
         sent
     }
+}
+
+fn updates(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(head) = bytes.get(..19) {
+        count += usize::from(head[18] == 2);
+        bytes = &bytes[usize::from(u16::from_be_bytes([head[16], head[17]]))..];
+    }
+    count
 }
 
 /// All peers in one engine.

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace and its layer. Below 6 nothing does I/O.
-const LAYERS: [(&str, u8); 20] = [
+const LAYERS: [(&str, u8); 23] = [
     ("base", 0),
     ("wire", 1),
     ("crypto", 1),
@@ -17,6 +17,9 @@ const LAYERS: [(&str, u8); 20] = [
     ("pki", 2),
     ("esp", 3),
     ("ike", 3),
+    ("bfd", 3),
+    ("ldp", 3),
+    ("bgp", 3),
     ("dataplane", 4),
     ("config", 4),
     ("pe", 5),
@@ -33,11 +36,12 @@ const LAYERS: [(&str, u8); 20] = [
 const COMMON: [&str; 4] = ["ipnetwork", "serde", "thiserror", "zeroize"];
 
 /// Every other outside crate, and who may use it.
-const OUTSIDE: [(&str, &[&str]); 25] = [
+const OUTSIDE: [(&str, &[&str]); 27] = [
     ("anyhow", &["onrampd", "onramp", "tests", "xtask"]),
     ("argon2", &["crypto"]),
     ("aws-lc-rs", &["crypto"]),
     ("aws-lc-sys", &["crypto"]),
+    ("bytes", &["bgp"]),
     ("codespan-reporting", &["config"]),
     ("crossbeam-channel", &["dp-user"]),
     ("der", &["pki"]),
@@ -51,6 +55,7 @@ const OUTSIDE: [(&str, &[&str]); 25] = [
     ("prefix-trie", &["vrf"]),
     ("ring", &["crypto"]),
     ("rtnetlink", &["onrampd"]),
+    ("rustbgpd-wire", &["bgp"]),
     ("sd-notify", &["onrampd"]),
     ("serde-saphyr", &["xtask"]),
     ("serde_json", &["onrampd", "onramp", "tests", "xtask"]),

@@ -1,55 +1,42 @@
 //! The lookup packets see: longest prefix match by eight address bits a step, without allocation.
 
-use core::array::from_fn;
+mod node;
+
 use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::{Family, Prefix};
 
-/// Longest prefix match over both families. A clone costs four pointers: the two share every node until one of them
-/// changes it. Empty, it owns no memory; each node is 4 KB, and a prefix needs at most one node for each eight bits of
-/// its length, shared with its neighbours.
+use node::Node;
+
+/// Longest prefix match over both families. A clone costs a few pointers: the two share every node until one of them
+/// changes it. Empty, it owns no memory; prefixes close together cost some 30 bytes each, lonely ones some 160, if what
+/// is inserted one after the other has equal values.
 pub struct Fib<T> {
     v4: Trie<T>,
     v6: Trie<T>,
     length: usize,
+    /// The last value inserted: the next one is often the same.
+    last: Option<Arc<T>>,
 }
 
 struct Trie<T> {
     /// The route of length zero.
-    default: Option<Arc<Route<T>>>,
+    default: Option<Arc<T>>,
     root: Option<Arc<Node<T>>>,
-}
-
-struct Route<T> {
-    length: u8,
-    value: T,
-}
-
-/// What the next eight address bits lead to.
-struct Node<T> {
-    slots: [Slot<T>; 256],
-    /// The prefixes that end in this node, those that longer ones hide as well: by first slot, then length.
-    routes: Vec<(u8, Arc<Route<T>>)>,
-}
-
-/// What one value of eight address bits leads to.
-struct Slot<T> {
-    /// The longest prefix that ends within this node and holds the slot.
-    route: Option<Arc<Route<T>>>,
-    child: Option<Arc<Node<T>>>,
 }
 
 impl<T> Default for Fib<T> {
     fn default() -> Self {
-        Self { v4: Trie::default(), v6: Trie::default(), length: 0 }
+        Self { v4: Trie::default(), v6: Trie::default(), length: 0, last: None }
     }
 }
 
 impl<T> Clone for Fib<T> {
     fn clone(&self) -> Self {
-        Self { v4: self.v4.clone(), v6: self.v6.clone(), length: self.length }
+        let last = self.last.clone();
+        Self { v4: self.v4.clone(), v6: self.v6.clone(), length: self.length, last }
     }
 }
 
@@ -66,13 +53,13 @@ impl<T> Fib<T> {
     /// The value of exactly this prefix.
     pub fn exact(&self, prefix: Prefix) -> Option<&T> {
         let octets = Octets::of(prefix.address());
-        self.trie(prefix.family()).exact(octets.bytes(), prefix.length()).map(|route| &route.value)
+        self.trie(prefix.family()).exact(octets.bytes(), prefix.length())
     }
 
     /// The value of the longest prefix that covers this one, which may be itself.
     pub fn covering(&self, prefix: Prefix) -> Option<&T> {
         let octets = Octets::of(prefix.address());
-        self.trie(prefix.family()).covering(octets.bytes(), prefix.length()).map(|route| &route.value)
+        self.trie(prefix.family()).covering(octets.bytes(), prefix.length())
     }
 
     /// The prefixes that this one covers, itself as well if it is there.
@@ -83,10 +70,15 @@ impl<T> Fib<T> {
     }
 
     /// Sets the value of a prefix; whether it had one.
-    pub fn insert(&mut self, prefix: Prefix, value: T) -> bool {
+    pub fn insert(&mut self, prefix: Prefix, value: T) -> bool
+    where
+        T: PartialEq,
+    {
+        let same = self.last.take().filter(|last| **last == value);
+        let value = same.unwrap_or_else(|| Arc::new(value));
+        self.last = Some(Arc::clone(&value));
         let octets = Octets::of(prefix.address());
-        let route = Arc::new(Route { length: prefix.length(), value });
-        let replaced = self.trie_mut(prefix.family()).insert(octets.bytes(), route);
+        let replaced = self.trie_mut(prefix.family()).insert(octets.bytes(), prefix.length(), value);
         self.length += usize::from(!replaced);
         replaced
     }
@@ -98,6 +90,9 @@ impl<T> Fib<T> {
             let octets = Octets::of(prefix.address());
             self.trie_mut(prefix.family()).remove(octets.bytes(), prefix.length());
             self.length -= 1;
+        }
+        if self.length == 0 {
+            self.last = None;
         }
         is_there
     }
@@ -125,7 +120,7 @@ impl<T> Fib<T> {
     }
 }
 
-impl<T> FromIterator<(Prefix, T)> for Fib<T> {
+impl<T: PartialEq> FromIterator<(Prefix, T)> for Fib<T> {
     fn from_iter<I: IntoIterator<Item = (Prefix, T)>>(routes: I) -> Self {
         let mut fib = Self::default();
         for (prefix, value) in routes {
@@ -150,37 +145,29 @@ impl<T> Clone for Trie<T> {
 impl<T> Trie<T> {
     #[inline]
     fn lookup(&self, octets: &[u8]) -> Option<&T> {
-        let (mut best, mut node) = (&self.default, &self.root);
+        let (mut best, mut node) = (self.default.as_ref(), self.root.as_deref());
         for octet in octets {
             let Some(here) = node else { break };
-            let Slot { route, child } = &here.slots[usize::from(*octet)];
-            if route.is_some() {
-                best = route;
-            }
-            node = child;
+            best = here.longest(*octet).or(best);
+            node = here.child(*octet);
         }
-        best.as_deref().map(|route| &route.value)
+        best.map(AsRef::as_ref)
     }
 
-    fn exact(&self, octets: &[u8], length: u8) -> Option<&Route<T>> {
+    fn exact(&self, octets: &[u8], length: u8) -> Option<&T> {
         let Some((path, last)) = steps(octets, length) else { return self.default.as_deref() };
-        self.node(path)?.find(last, length).map(AsRef::as_ref)
+        self.node(path)?.exact(last, length).map(AsRef::as_ref)
     }
 
-    fn covering(&self, octets: &[u8], length: u8) -> Option<&Route<T>> {
-        let (mut best, mut node) = (&self.default, &self.root);
-        let Some((path, last)) = steps(octets, length) else { return best.as_deref() };
+    fn covering(&self, octets: &[u8], length: u8) -> Option<&T> {
+        let (mut best, mut node) = (self.default.as_ref(), self.root.as_deref());
+        let Some((path, last)) = steps(octets, length) else { return self.default.as_deref() };
         for octet in path {
-            let Some(here) = node else { return best.as_deref() };
-            let Slot { route, child } = &here.slots[usize::from(*octet)];
-            if route.is_some() {
-                best = route;
-            }
-            node = child;
+            let Some(here) = node else { break };
+            best = here.longest(*octet).or(best);
+            node = here.child(*octet);
         }
-        let here =
-            node.as_deref().and_then(|here| here.find(last, length).or_else(|| here.heir(last, length)));
-        here.or(best.as_ref()).map(AsRef::as_ref)
+        node.and_then(|node| node.covering(last, length)).or(best).map(AsRef::as_ref)
     }
 
     fn within(&self, wide: Octets, length: u8, found: &mut Vec<Prefix>) {
@@ -195,133 +182,45 @@ impl<T> Trie<T> {
     }
 
     fn node(&self, path: &[u8]) -> Option<&Node<T>> {
-        let root = self.root.as_deref();
-        path.iter().try_fold(root?, |node, octet| node.slots[usize::from(*octet)].child.as_deref())
+        path.iter().try_fold(self.root.as_deref()?, |node, octet| node.child(*octet))
     }
 
-    fn insert(&mut self, octets: &[u8], route: Arc<Route<T>>) -> bool {
-        let Some((path, last)) = steps(octets, route.length) else {
-            return self.default.replace(route).is_some();
-        };
-        let mut node = Arc::make_mut(self.root.get_or_insert_default());
-        for octet in path {
-            node = Arc::make_mut(node.slots[usize::from(*octet)].child.get_or_insert_default());
+    fn insert(&mut self, octets: &[u8], length: u8, value: Arc<T>) -> bool {
+        match steps(octets, length) {
+            Some((path, last)) => {
+                let root = Arc::make_mut(self.root.get_or_insert_default());
+                root.insert(Path { path, last, length }, value)
+            }
+            None => self.default.replace(value).is_some(),
         }
-        node.insert(last, route)
     }
 
     fn remove(&mut self, octets: &[u8], length: u8) {
         match steps(octets, length) {
-            Some((path, last)) => remove(&mut self.root, path, last, length),
+            Some((path, last)) => Node::remove(&mut self.root, Path { path, last, length }),
             None => self.default = None,
         }
     }
 }
 
-/// Takes a prefix out below `place`, and every node that holds nothing any more.
-fn remove<T>(place: &mut Option<Arc<Node<T>>>, path: &[u8], last: u8, length: u8) {
-    let Some(shared) = place else { return };
-    let node = Arc::make_mut(shared);
-    match path.split_first() {
-        Some((octet, rest)) => remove(&mut node.slots[usize::from(*octet)].child, rest, last, length),
-        None => node.remove(last, length),
-    }
-    if node.is_empty() {
-        *place = None;
-    }
+/// The way from a node to the one in which a prefix ends, and what of the prefix is left there.
+#[derive(Clone, Copy)]
+struct Path<'p> {
+    path: &'p [u8],
+    last: u8,
+    length: u8,
 }
 
-impl<T> Default for Node<T> {
-    fn default() -> Self {
-        Self { slots: from_fn(|_| Slot { route: None, child: None }), routes: Vec::new() }
-    }
-}
-
-impl<T> Clone for Node<T> {
-    fn clone(&self) -> Self {
-        Self { slots: self.slots.clone(), routes: self.routes.clone() }
-    }
-}
-
-impl<T> Clone for Slot<T> {
-    fn clone(&self) -> Self {
-        Self { route: self.route.clone(), child: self.child.clone() }
-    }
-}
-
-impl<T> Node<T> {
-    fn is_empty(&self) -> bool {
-        self.routes.is_empty() && self.slots.iter().all(|slot| slot.child.is_none())
+impl Path<'_> {
+    /// The next octet, and the way from the child. `None`: the prefix ends here.
+    fn descend(self) -> Option<(u8, Self)> {
+        let (octet, path) = self.path.split_first()?;
+        Some((*octet, Self { path, ..self }))
     }
 
-    fn find(&self, first: u8, length: u8) -> Option<&Arc<Route<T>>> {
-        self.place(first, length).ok().map(|at| &self.routes[at].1)
-    }
-
-    /// The next shorter prefix that ends in this node: it gets the slots of one that goes.
-    fn heir(&self, first: u8, length: u8) -> Option<&Arc<Route<T>>> {
-        let floor = length.saturating_sub(1) / 8 * 8;
-        (floor + 1..length).rev().find_map(|length| self.find(*span(first, length).start(), length))
-    }
-
-    fn insert(&mut self, first: u8, route: Arc<Route<T>>) -> bool {
-        for slot in self.span_mut(first, route.length) {
-            if slot.route.as_ref().is_none_or(|other| other.length <= route.length) {
-                slot.route = Some(Arc::clone(&route));
-            }
-        }
-        match self.place(first, route.length) {
-            Ok(at) => self.routes[at].1 = route,
-            Err(at) => {
-                self.routes.insert(at, (first, route));
-                return false;
-            }
-        }
-        true
-    }
-
-    fn remove(&mut self, first: u8, length: u8) {
-        let Ok(at) = self.place(first, length) else { return };
-        self.routes.remove(at);
-        let heir = self.heir(first, length).cloned();
-        for slot in self.span_mut(first, length) {
-            if slot.route.as_ref().is_some_and(|route| route.length == length) {
-                slot.route.clone_from(&heir);
-            }
-        }
-    }
-
-    /// Where a prefix is among the routes, or belongs.
-    fn place(&self, first: u8, length: u8) -> Result<usize, usize> {
-        self.routes.binary_search_by_key(&(first, length), |(first, route)| (*first, route.length))
-    }
-
-    fn span_mut(&mut self, first: u8, length: u8) -> impl Iterator<Item = &mut Slot<T>> {
-        let span = span(first, length);
-        self.slots[usize::from(*span.start())..=usize::from(*span.end())].iter_mut()
-    }
-
-    /// The prefixes at and below these slots that have at least this length; `octets` lead here.
-    fn collect(
-        &self,
-        depth: usize,
-        span: RangeInclusive<u8>,
-        least: u8,
-        octets: &mut Octets,
-        found: &mut Vec<Prefix>,
-    ) {
-        let from = self.routes.partition_point(|(first, _)| first < span.start());
-        for (first, route) in self.routes[from..].iter().take_while(|(first, _)| first <= span.end()) {
-            octets.bytes_mut()[depth] = *first;
-            found.extend(octets.prefix(route.length).filter(|_| route.length >= least));
-        }
-        for at in span {
-            octets.bytes_mut()[depth] = at;
-            if let Some(child) = &self.slots[usize::from(at)].child {
-                child.collect(depth + 1, 0..=u8::MAX, least, octets, found);
-            }
-        }
-        octets.bytes_mut()[depth] = 0;
+    /// The octets that the prefix holds where it ends.
+    fn span(self) -> RangeInclusive<u8> {
+        span(self.last, self.length)
     }
 }
 

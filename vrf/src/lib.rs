@@ -8,10 +8,7 @@ mod rd;
 pub use rd::{InvalidRd, Rd};
 
 mod rib;
-pub use rib::{Candidate, Rib, Source};
-
-mod select;
-pub use select::{Resolved, Via, resolve, select};
+pub use rib::{Candidate, Candidates, Covering, Rib, Source};
 
 mod target;
 pub use target::RouteTarget;

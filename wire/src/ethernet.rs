@@ -10,8 +10,13 @@ pub const BROADCAST: Mac = [0xFF; 6];
 
 pub const IPV4: u16 = 0x0800;
 pub const ARP: u16 = 0x0806;
+/// Of a customer: 802.1Q.
 pub const VLAN: u16 = 0x8100;
+/// Bytes of a tag, behind the addresses.
+pub const TAG: usize = 4;
 pub const IPV6: u16 = 0x86DD;
+/// Of a provider: 802.1ad.
+pub const PROVIDER_VLAN: u16 = 0x88A8;
 /// RFC 5332: MPLS, whether unicast or with a label from upstream.
 pub const MPLS: u16 = 0x8847;
 

@@ -1,4 +1,4 @@
-//! Checked views over packet bytes: Ethernet, IPv4, IPv6, UDP, TCP, ICMP, MPLS, ESP. No allocation.
+//! Checked views over packet bytes: Ethernet, IPv4, IPv6, UDP, TCP, ICMP, MPLS, GRE, ESP. No allocation.
 //!
 //! Every parser is total: any bytes give a view or a [`Malformed`], never a panic. A view borrows the
 //! bytes and reads fields where they lie; an `…Mut` view writes them, keeping checksums right.
@@ -8,6 +8,7 @@
 pub mod checksum;
 pub mod esp;
 pub mod ethernet;
+pub mod gre;
 pub mod icmp;
 pub mod ip;
 pub mod ipv4;

@@ -13,6 +13,10 @@ pub enum Malformed {
     Length,
     /// More IPv6 extension headers than anyone needs.
     Chain,
+    /// Flags that say something nobody here knows.
+    Flags,
+    /// The bytes are not those that were summed.
+    Checksum,
 }
 
 impl fmt::Display for Malformed {
@@ -22,6 +26,8 @@ impl fmt::Display for Malformed {
             Self::Version => "wrong version",
             Self::Length => "length field does not fit",
             Self::Chain => "too many extension headers",
+            Self::Flags => "unknown flags",
+            Self::Checksum => "wrong checksum",
         })
     }
 }

@@ -24,6 +24,11 @@ const USAGE: &str = "\
 ./x kernel PACKAGE TEST            the tests of a package that need a kernel with VRFs, MPLS and ESP
 ./x lab NAME [--keep] [--dataplane user|linux|pe1=linux,pe2=user]
                                    run a lab: one-box, front-vrf; --keep: leave it up
+./x lab l3vpn [--keep]             our PE in a core of FRR and GoBGP: LDP, VPNv4, VPNv6
+./x lab l3vpn-frr [--keep]         the same with FRR's BGP and LDP beside our Linux dataplane
+./x lab interop-bgp [--keep]       FRR, GoBGP, BIRD and ExaBGP around our route reflector
+./x lab two-box [--keep] [--dataplane agg2=linux]
+                                   aggregators hand VPNs to a PE over VLANs and GRE tunnels; one dies
 ./x lab linux-sync [WORD] [--keep] what strangers and crashes do to the kernel's state is mended
 ./x lab ike-matrix [--quick] [WORD] real peers by scenarios of IKE; WORD: only cells whose name holds it
 ./x lab ike-flood                  openings from random sources by the ten thousand
@@ -31,6 +36,7 @@ const USAGE: &str = "\
 ./x bench ike [--json FILE] [--full] [--only WORD] what a tunnel costs a responder, ours and strongSwan's; --full: 10,000
                                    of each kind; WORD: only kinds whose name holds it
 ./x bench linux                    what the kernel takes to install, to take over and to remove much state
+./x bench bgp [--rounds N] [--only WORD] what a million VPN routes cost us, FRR, GoBGP and BIRD; WORD: only these
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
 ./x mutants [WORD]                 take the VRF out of one key at a time: the tests must notice
 ./x tidy                           sizes, first sentences, names of files in the docs";
@@ -74,6 +80,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test", "--all"] => test::run(Extent::All),
         ["lab", name, rest @ ..] => lab::run(name, wanted(rest)?),
         ["bench", "datapath", rest @ ..] => bench::run(("dp-user", "datapath"), rest),
+        ["bench", "bgp", rest @ ..] => bench::bgp(rest),
         ["bench", "linux"] => bench::linux(),
         ["bench", "ike", rest @ ..] => bench::ike(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
@@ -81,6 +88,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["mutants", word] => mutants::run(word),
         ["tidy"] => tidy::run(),
         ["kernel", package, name] => test::in_kernel(package, name),
+        ["bgp-feed", rest @ ..] => lab::bgp_feed(rest).map(|()| true),
         ["inject"] => lab::inject().map(|()| true),
         ["flood", rest @ ..] => lab::flood(rest).map(|()| true),
         _ => bail!("usage:\n{USAGE}"),

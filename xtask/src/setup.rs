@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 /// A program, or a file it needs, and the Debian package that has it.
-const NEEDS: [(&str, &str); 25] = [
+const NEEDS: [(&str, &str); 28] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("conntrack", "conntrack"),
@@ -31,6 +31,9 @@ const NEEDS: [(&str, &str); 25] = [
     ("/usr/lib/ipsec/plugins/libstrongswan-gcrypt.so", "libstrongswan-extra-plugins"),
     ("ike-scan", "ike-scan"),
     ("/usr/lib/frr/bgpd", "frr"),
+    ("gobgpd", "gobgpd"),
+    ("bird", "bird2"),
+    ("exabgp", "exabgp"),
     ("openssl", "openssl"),
     ("g++", "g++"),
 ];

@@ -19,7 +19,7 @@ const QUICK: [Step; 5] = [
     ("tests", || cargo(&["test", "--quiet", "--workspace"])),
 ];
 
-const SLOW: [Step; 9] = [
+const SLOW: [Step; 10] = [
     ("mutants", || mutants::run("")),
     ("fuzzing", || fuzz::run(&[], fuzz::SECONDS)),
     ("kernel contract", || in_kernel("dp-linux", "kernel")),
@@ -28,14 +28,19 @@ const SLOW: [Step; 9] = [
     ("lab one-box", || lab::run("one-box", Wanted::default())),
     ("lab one-box on Linux", || on("one-box", "linux")),
     ("lab front-vrf", || lab::run("front-vrf", Wanted::default())),
+    ("lab l3vpn", || lab::run("l3vpn", Wanted::default())),
     ("lab ike-matrix", || lab::run("ike-matrix", Wanted { quick: true, ..Wanted::default() })),
 ];
 
 /// What takes too long for every change.
-const LONG: [Step; 5] = [
+const LONG: [Step; 9] = [
     ("lab front-vrf on Linux", || on("front-vrf", "linux")),
     ("lab one-box, pe1 on Linux", || on("one-box", "pe1=linux,pe2=user")),
     ("lab one-box, pe2 on Linux", || on("one-box", "pe1=user,pe2=linux")),
+    ("lab l3vpn-frr", || lab::run("l3vpn-frr", Wanted::default())),
+    ("lab interop-bgp", || lab::run("interop-bgp", Wanted::default())),
+    ("lab two-box", || lab::run("two-box", Wanted::default())),
+    ("lab two-box, agg2 on Linux", || on("two-box", "agg2=linux")),
     ("lab linux-sync", || lab::run("linux-sync", Wanted::default())),
     ("lab ike-matrix in full", || lab::run("ike-matrix", Wanted::default())),
 ];

@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::Instant;
 
 use base::{Label, PolicyId, PortId, Prefix, SaId, Secret, Spi, VrfId};
-use dataplane::{Address, Dataplane, Hop, LabelAction, Link, Neighbour, Object, Op, Plan, Port, Route};
+use dataplane::{
+    Address, Dataplane, Hop, LabelAction, Labels, Link, Neighbour, Object, Op, Plan, Port, Route,
+};
 use dataplane::{TtlModel, Vrf};
 use dp_linux::Linux;
 use ipsec::{Bundle, Cipher, DfBit, Direction, Encap, Fragmentation, Integrity, Keys, Mode, Policy};
@@ -104,7 +106,8 @@ fn ground() -> Vec<Object> {
         action: LabelAction::PopTo(VrfId(number)),
     });
     let neighbour = |port, address| Object::Neighbour(Neighbour { port, address, mac: [2, 0, 0, 0, 0, 9] });
-    let front = Route { vrf: FRONT, prefix: prefix([0; 4], 0), hop: out(WAN, [172, 18, 1, 254], vec![]) };
+    let front =
+        Route { vrf: FRONT, prefix: prefix([0; 4], 0), hop: out(WAN, [172, 18, 1, 254], Labels::default()) };
     let mut objects: Vec<Object> = vrfs.map(Object::Vrf).collect();
     objects.push(Object::Port(port(CORE, "core", VrfId::GLOBAL, [172, 17, 1, 1])));
     objects.push(Object::Port(port(WAN, "wan", FRONT, [172, 18, 1, 1])));
@@ -122,8 +125,11 @@ fn tunnels(count: u32, by_interface: bool) -> Vec<Object> {
         numbers().flat_map(|number| [Direction::In, Direction::Out].map(|way| Object::Sa(sa(number, way))));
     let policies = numbers().map(|number| Object::Policy(policy(number, by_interface)));
     let routes = numbers().map(|number| {
-        let hop =
-            if by_interface { Hop::Protect(PolicyId(number)) } else { out(WAN, [172, 18, 1, 254], vec![]) };
+        let hop = if by_interface {
+            Hop::Protect(PolicyId(number))
+        } else {
+            out(WAN, [172, 18, 1, 254], Labels::default())
+        };
         Object::Route(Route { vrf: inside(number), prefix: site(number), hop })
     });
     sas.chain(policies).chain(routes).collect()
@@ -133,13 +139,13 @@ fn tunnels(count: u32, by_interface: bool) -> Vec<Object> {
 fn routes() -> Vec<Object> {
     let route = |number: u32| {
         let [_, a, b, c] = (number / VRFS).to_be_bytes();
-        let hop = out(CORE, [172, 17, 1, 2], vec![label(300), label(100_000 + number)]);
+        let hop = out(CORE, [172, 17, 1, 2], Labels::from([label(300), label(100_000 + number)]));
         Object::Route(Route { vrf: inside(number), prefix: prefix([20 + a, b, c, 0], 24), hop })
     };
     (0..ROUTES).map(route).collect()
 }
 
-fn out(port: PortId, gateway: [u8; 4], push: Vec<Label>) -> Hop {
+fn out(port: PortId, gateway: [u8; 4], push: Labels) -> Hop {
     Hop::Out { port, gateway: Some(v4(gateway)), push }
 }
 

@@ -1,9 +1,10 @@
-//! The devices we make: VRF devices and XFRM interfaces.
+//! The devices we make: VRF devices, XFRM interfaces and VLANs.
 #![allow(clippy::wildcard_enum_match_arm, reason = "the kernel has more attributes than anybody lists")]
 
+use dataplane::Port;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVrf, InfoXfrm, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVlan, InfoVrf, InfoXfrm, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 
 use crate::ground::{Ground, Kind, Link, OURS, Place, Tunnel};
@@ -22,8 +23,19 @@ pub(crate) struct Device {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Make {
-    Vrf { table: u32 },
-    Xfrm { if_id: u32, link: Option<Name>, mtu: u32 },
+    Vrf {
+        table: u32,
+    },
+    Xfrm {
+        if_id: u32,
+        link: Option<Name>,
+        mtu: u32,
+    },
+    /// `link`: the device whose wire it shares.
+    Vlan {
+        id: u16,
+        link: Name,
+    },
 }
 
 impl Device {
@@ -39,10 +51,18 @@ impl Device {
         Self { alias: tunnel.alias.clone(), make, master: device(&tunnel.inside), up: true }
     }
 
-    /// The device that its outer packets are looked up by.
+    /// That VLAN of the wire of `parent`, for a port in the VRF at `place`.
+    pub(crate) fn of_vlan(port: &Port, parent: &Port, id: u16, place: &Place) -> Self {
+        let make = Make::Vlan { id, link: Name::from(parent.device.as_str()) };
+        let alias = Name::from(format!("{OURS}: {}", port.name));
+        Self { alias, make, master: place.device.clone(), up: true }
+    }
+
+    /// The device that its outer packets are looked up by, or that its frames pass.
     pub(crate) const fn link(&self) -> Option<&Name> {
         match &self.make {
             Make::Xfrm { link, .. } => link.as_ref(),
+            Make::Vlan { link, .. } => Some(link),
             Make::Vrf { .. } => None,
         }
     }
@@ -61,6 +81,7 @@ impl Device {
             Kind::Xfrm { if_id, link: under } => {
                 Make::Xfrm { if_id, link: under.and_then(name), mtu: link.mtu }
             }
+            Kind::Vlan { id, link: under } => Make::Vlan { id, link: under.and_then(name)? },
             Kind::Other => return None,
         };
         let master = link.master.and_then(name);
@@ -79,7 +100,7 @@ pub(crate) fn set(
     let link = device.link().map(index).transpose()?;
     let master = device.master.as_ref().map(index).transpose()?;
     let there = ground.links.get(name);
-    let begun = there.filter(|link| is_begun(link, &device.make)).map(|_| device);
+    let begun = there.filter(|link| is_begun(link, &device.make, master, ground)).map(|_| device);
     let old = match held {
         Some(Thing::Device(old)) if there.is_some() => Some(old),
         _ => begun,
@@ -143,8 +164,10 @@ pub(crate) fn read(message: &LinkMessage) -> Option<(Name, Link)> {
         alias: None,
         kind: Kind::Other,
     };
+    let mut under = None;
     for attribute in &message.attributes {
         match attribute {
+            LinkAttribute::Link(index) => under = Some(*index).filter(|index| *index != 0),
             LinkAttribute::IfName(text) => name = Some(Name::from(text.as_str())),
             LinkAttribute::Controller(index) => link.master = Some(*index).filter(|index| *index != 0),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
@@ -152,6 +175,9 @@ pub(crate) fn read(message: &LinkMessage) -> Option<(Name, Link)> {
             LinkAttribute::LinkInfo(infos) => link.kind = kind(infos),
             _ => {}
         }
+    }
+    if let Kind::Vlan { link, .. } = &mut link.kind {
+        *link = under;
     }
     Some((name?, link))
 }
@@ -169,16 +195,24 @@ fn kind(infos: &[LinkInfo]) -> Kind {
                 data.iter().find_map(|one| if let InfoXfrm::Link(at) = one { Some(*at) } else { None });
             Some(Kind::Xfrm { if_id, link: link.filter(|link| *link != 0) })
         }
+        LinkInfo::Data(InfoData::Vlan(data)) => data.iter().find_map(|one| match one {
+            InfoVlan::Id(id) => Some(Kind::Vlan { id: *id, link: None }),
+            _ => None,
+        }),
         _ => None,
     });
     data.unwrap_or(Kind::Other)
 }
 
-/// Whether it was made for this, and has no alias yet.
-fn is_begun(link: &Link, make: &Make) -> bool {
+/// Whether it was made for this, and has no alias yet. A VLAN in use is somebody else's.
+fn is_begun(link: &Link, make: &Make, master: Option<u32>, ground: &Ground) -> bool {
     match (link.kind, make) {
         (Kind::Xfrm { if_id, .. }, Make::Xfrm { if_id: wanted, .. }) => if_id == *wanted,
-        (Kind::Xfrm { .. } | Kind::Vrf(_) | Kind::Other, Make::Vrf { .. } | Make::Xfrm { .. }) => false,
+        (Kind::Vlan { id, link: under }, Make::Vlan { id: wanted, link: parent }) => {
+            let unused = link.alias.is_none() && !link.enabled && link.master == master;
+            unused && id == *wanted && under == ground.index(parent)
+        }
+        (Kind::Xfrm { .. } | Kind::Vlan { .. } | Kind::Vrf(_) | Kind::Other, _) => false,
     }
 }
 
@@ -189,17 +223,23 @@ fn changes_into(old: &Make, new: &Make) -> bool {
         (Make::Xfrm { if_id: a, link: from, .. }, Make::Xfrm { if_id: b, link: to, .. }) => {
             a == b && from == to
         }
-        (Make::Vrf { .. }, Make::Xfrm { .. }) | (Make::Xfrm { .. }, Make::Vrf { .. }) => false,
+        (Make::Vlan { .. }, Make::Vlan { .. }) => old == new,
+        (Make::Vrf { .. } | Make::Xfrm { .. } | Make::Vlan { .. }, _) => false,
     }
 }
 
 /// With its master, without which it would be in the global table.
 fn create(name: &Name, make: &Make, link: Option<u32>, master: Option<u32>) -> Request {
+    let mut under = None;
     let (kind, data) = match make {
         Make::Vrf { table } => (InfoKind::Vrf, InfoData::Vrf(vec![InfoVrf::TableId(*table)])),
         Make::Xfrm { if_id, .. } => {
             let link = link.map(InfoXfrm::Link);
             (InfoKind::Xfrm, InfoData::Xfrm([InfoXfrm::IfId(*if_id)].into_iter().chain(link).collect()))
+        }
+        Make::Vlan { id, .. } => {
+            under = link.map(LinkAttribute::Link);
+            (InfoKind::Vlan, InfoData::Vlan(vec![InfoVlan::Id(*id)]))
         }
     };
     let mut message = LinkMessage::default();
@@ -207,7 +247,7 @@ fn create(name: &Name, make: &Make, link: Option<u32>, master: Option<u32>) -> R
         LinkAttribute::IfName(name.to_string()),
         LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]),
     ];
-    message.attributes.extend(master.map(LinkAttribute::Controller));
+    message.attributes.extend(master.map(LinkAttribute::Controller).into_iter().chain(under));
     Request::route(&RouteNetlinkMessage::NewLink(message), CREATE | EXCLUSIVE)
 }
 

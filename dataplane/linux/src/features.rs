@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dataplane::Feature;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVrf, InfoXfrm, LinkAttribute, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVlan, InfoVrf, InfoXfrm, LinkAttribute, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::route::{
     RouteAttribute, RouteLwEnCapType, RouteLwTunnelEncap, RouteMessage, RouteMplsIpTunnel,
@@ -20,7 +20,9 @@ use crate::request::{CREATE, EXCLUSIVE, Request};
 pub(crate) fn probe(client: &mut Client) -> Vec<Feature> {
     let vrf = makes(client, InfoKind::Vrf, InfoData::Vrf(vec![InfoVrf::TableId(PROBE)]));
     let xfrm = makes(client, InfoKind::Xfrm, InfoData::Xfrm(vec![InfoXfrm::IfId(PROBE)]));
-    // Whoever asks for it has it loaded; there is no such route.
+    // Whoever asks for it has it loaded; there is no such device to have it on.
+    makes(client, InfoKind::Vlan, InfoData::Vlan(vec![InfoVlan::Id(1)]));
+    // Likewise; there is no such route.
     let _loaded = client.send(&[Request::route(&RouteNetlinkMessage::NewRoute(labelled()), 0)]);
     let has = |path: &str| Path::new("/proc/sys/net").join(path).exists();
     vec![
@@ -31,6 +33,7 @@ pub(crate) fn probe(client: &mut Client) -> Vec<Feature> {
             has("mpls"),
             "CONFIG_MPLS_ROUTING, CONFIG_MPLS_IPTUNNEL (modules mpls_router, mpls_iptunnel)",
         ),
+        feature("VLANs", Path::new("/proc/net/vlan").exists(), "CONFIG_VLAN_8021Q (module 8021q)"),
         feature("IPv6", has("ipv6"), "CONFIG_IPV6"),
         feature("XFRM statistics", Path::new("/proc/net/xfrm_stat").exists(), "CONFIG_XFRM_STATISTICS"),
     ]

@@ -87,6 +87,11 @@ pub(crate) enum Kind {
         /// The index of the device that its outer packets are looked up by.
         link: Option<u32>,
     },
+    Vlan {
+        id: u16,
+        /// The index of the device whose wire it shares.
+        link: Option<u32>,
+    },
     Other,
 }
 
@@ -213,7 +218,7 @@ impl Ground {
         let placed = self.vrfs.iter().filter(|(other, _)| **other != id).map(|(_, place)| place.table);
         let devices = self.links.values().filter_map(|link| match link.kind {
             Kind::Vrf(table) => Some(table),
-            Kind::Xfrm { .. } | Kind::Other => None,
+            Kind::Xfrm { .. } | Kind::Vlan { .. } | Kind::Other => None,
         });
         let taken: BTreeSet<u32> = placed.chain(devices).collect();
         (FIRST_TABLE + (id.0 & 0xFFFF)..).find(|table| !taken.contains(table)).unwrap_or(u32::MAX)
@@ -261,7 +266,7 @@ impl Ground {
         if self.last == 0 {
             let seen = self.links.values().filter_map(|link| match link.kind {
                 Kind::Xfrm { if_id, .. } if is_ours(if_id) => Some(if_id - FIRST_IF_ID),
-                Kind::Xfrm { .. } | Kind::Vrf(_) | Kind::Other => None,
+                Kind::Xfrm { .. } | Kind::Vlan { .. } | Kind::Vrf(_) | Kind::Other => None,
             });
             self.last = seen.max().unwrap_or(0);
         }

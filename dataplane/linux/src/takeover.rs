@@ -69,7 +69,7 @@ fn filters(link: &Link) -> Option<Request> {
     let hook = match link.kind {
         Kind::Vrf(_) => return None,
         Kind::Xfrm { .. } if ours => Hook::Egress,
-        Kind::Xfrm { .. } | Kind::Other => Hook::Ingress,
+        Kind::Xfrm { .. } | Kind::Vlan { .. } | Kind::Other => Hook::Ingress,
     };
     mark::question(link.index, hook).ok()
 }

@@ -26,7 +26,7 @@ pub(crate) enum Key {
     /// By table: what stands behind all its routes, or behind one into a tunnel. First of all, and last to go:
     /// nothing falls through to the main table, or to a shorter prefix.
     End(u32, Prefix),
-    /// A VRF device or an XFRM interface that we made.
+    /// A VRF device, an XFRM interface or a VLAN that we made.
     Device(Name),
     /// Somebody's device that is a port of ours: whose slave it is.
     Port(Name),

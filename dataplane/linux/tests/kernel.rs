@@ -70,6 +70,9 @@ fn what_a_stranger_takes_away_comes_back() {
             "link set ipsec1 down",
             "link set vrf10 down",
             "link set vrf1 down",
+            "link set port2.100 nomaster",
+            "link set port2.100 down",
+            "link del port2.100",
             "link del ipsec1",
             "link del vrf10",
             "link del vrf1",
@@ -110,7 +113,7 @@ fn what_a_stranger_renames_has_its_name_again() {
             ip(&["link", "set", old, "down"]);
             ip(&["link", "set", old, "name", new]);
         };
-        for device in ["ipsec1", "vrf1", "vrf10"] {
+        for device in ["ipsec1", "vrf1", "vrf10", "port2.100"] {
             rename(device, "stolen");
             one.settle();
             assert_same(&before, &bed::state(), device);
@@ -135,13 +138,38 @@ fn a_link_that_flaps_gets_everything_back() {
         one.linux.apply(&Plan::default().toward(&contract::plan())).unwrap();
         one.settle();
         let before = bed::state();
+        // A VLAN is as good as its wire.
+        let both = |up| [contract::CORE, contract::VLAN].map(|port| Event::Link { port, up });
         ip(&["link", "set", "port2", "down"]);
-        assert_eq!(one.settle(), [Event::Link { port: contract::CORE, up: false }]);
+        assert_eq!(one.settle(), both(false));
         assert_ne!(bed::state(), before);
         ip(&["link", "set", "port2", "up"]);
-        assert_eq!(one.settle(), [Event::Link { port: contract::CORE, up: true }]);
+        assert_eq!(one.settle(), both(true));
         assert_same(&before, &bed::state(), "in the end");
         one.carry();
+    });
+}
+
+#[test]
+#[ignore = "needs a kernel with VRF, MPLS and ESP: ./x test runs it in user-mode Linux"]
+fn what_leaves_for_a_vlan_has_its_tag_and_a_stranger_s_vlan_stays_his() {
+    namespaced("what_leaves_for_a_vlan_has_its_tag_and_a_stranger_s_vlan_stays_his", || {
+        let mut one = Box1::new();
+        one.linux.apply(&Plan::default().toward(&contract::plan())).unwrap();
+        one.settle();
+        ip(&["neigh", "add", "10.7.0.2", "lladdr", "02:00:00:00:00:09", "dev", "port2.100"]);
+        let frame = one.forwarded([10, 8, 0, 9]);
+        assert_eq!(
+            frame[..18],
+            [&[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1][..], &[0x81, 0, 0, 100, 8, 0]].concat()
+        );
+        assert_eq!(frame[18 + 16..18 + 20], [10, 8, 0, 9]);
+        one.linux.apply(&contract::plan().toward(&Plan::default())).unwrap();
+        ip(&["link", "add", "link", "port2", "name", "port2.100", "type", "vlan", "id", "100"]);
+        ip(&["link", "set", "port2.100", "up"]);
+        one.settle();
+        let refused = one.linux.apply(&Plan::default().toward(&contract::plan())).unwrap_err();
+        assert!(refused.iter().any(|no| no.reason.contains("port2.100 is there already")), "{refused:?}");
     });
 }
 

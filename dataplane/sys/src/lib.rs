@@ -23,8 +23,15 @@ pub use device::index_of;
 mod epoll;
 pub use epoll::Epoll;
 
+mod filter;
+pub use filter::only_near;
+
+mod option;
 mod random;
 pub use random::fill_random;
+
+mod tcp;
+pub use tcp::{only_from_within, sign};
 
 mod thread;
 pub use thread::pin_to_cpu;

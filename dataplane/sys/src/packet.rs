@@ -7,6 +7,8 @@ use std::mem::{self, MaybeUninit};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use crate::filter::attach;
+
 /// Frames moved by one system call.
 pub const BATCH: usize = 16;
 
@@ -118,12 +120,12 @@ impl PacketSocket {
     /// Has the kernel keep everything back but ESP, bare and in UDP to port 4500 (RFC 4303, RFC 3948), behind IP headers
     /// without extensions.
     pub fn only_esp(&self) -> io::Result<()> {
-        filter::attach(self, &filter::ESP_ALONE)
+        attach(self, &filter::ESP_ALONE)
     }
 
     /// Leaves IKE to these addresses to the kernel, whose sockets take it: here nobody is woken for it.
     pub fn not_ike(&self, own: &[IpAddr]) -> io::Result<()> {
-        filter::attach(self, &filter::all_but_ike(own))
+        attach(self, &filter::all_but_ike(own))
     }
 
     /// Receives up to [`BATCH`] frames; how many. `WouldBlock`: none waits.

@@ -1,11 +1,11 @@
 //! UDP sockets that share their port with ESP (RFC 3948), and that no IPsec policy concerns.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 
 use base::Family;
 
-use crate::check;
+use crate::option::set;
 
 /// From now on the kernel takes for its own ESP whatever arrives on this socket without the non-ESP marker, and
 /// NAT keepalives; the rest is still received here.
@@ -43,15 +43,6 @@ fn allow(family: libc::c_int, direction: u8) -> [u8; 168] {
     policy[FAMILY..FAMILY + family.len()].copy_from_slice(&family);
     policy[DIRECTION] = direction;
     policy
-}
-
-fn set(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: &[u8]) -> io::Result<()> {
-    let socket = socket.as_fd();
-    let length = libc::socklen_t::try_from(value.len()).unwrap_or_default();
-    // SAFETY: the option is read from `value`, of the length given, which outlives the call.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) };
-    check(result).map(drop)
 }
 
 #[cfg(test)]

@@ -58,6 +58,15 @@ impl<T> ById<T> {
     }
 
     /// In order of id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        let pages = self.0.iter().zip((0..).step_by(PAGE));
+        let pages = pages.filter_map(|(page, first)| Some((page.as_ref()?, first)));
+        pages.flat_map(|(page, first)| {
+            page.iter().zip(first..).filter_map(|(value, id)| Some((id, value.as_ref()?)))
+        })
+    }
+
+    /// In order of id.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let pages = self.0.iter_mut().zip((0..).step_by(PAGE));
         let pages = pages.filter_map(|(page, first)| Some((page.as_mut()?, first)));

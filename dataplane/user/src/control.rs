@@ -13,7 +13,8 @@ use crate::Nic;
 use crate::sas::Cipher;
 use crate::tables::Tables;
 
-/// Opens the NIC of a port when it is set: a packet socket, a TUN, or whatever a test wants.
+/// Opens the NIC of a port when it is set: a packet socket, a TUN, or whatever a test wants. Of a VLAN it is the way
+/// to the kernel; its wire is its parent's. A GRE tunnel has none.
 pub type Opener = Box<dyn FnMut(&Port) -> io::Result<Box<dyn Nic>> + Send>;
 
 /// What a worker does between two batches.
@@ -21,7 +22,8 @@ pub(crate) enum Command {
     Tables(Arc<Tables>),
     Sa(Box<Sa>, Cipher),
     UnsetSa(SaId),
-    Open(PortId, Box<dyn Nic>),
+    /// With its NIC, if it has one of its own.
+    Open(PortId, Option<Box<dyn Nic>>),
     Close(PortId),
     /// Packets may wait for this station.
     Known(PortId, IpAddr),
@@ -79,8 +81,9 @@ impl Control {
     fn prepare(&mut self, object: &Object) -> Result<Option<Command>, String> {
         match object {
             Object::Port(port) if self.is_open(port) => Ok(None),
+            Object::Port(port) if matches!(port.link, Link::Gre(_)) => Ok(Some(Command::Open(port.id, None))),
             Object::Port(port) => match (self.open)(port) {
-                Ok(nic) => Ok(Some(Command::Open(port.id, nic))),
+                Ok(nic) => Ok(Some(Command::Open(port.id, Some(nic)))),
                 Err(error) => Err(format!("port {} on device {}: {error}", port.name, port.device)),
             },
             Object::Sa(sa) => match Cipher::of(sa) {
@@ -93,15 +96,15 @@ impl Control {
     }
 
     /// Whether the NIC that is open for the port serves it on. Its MTU is the device's, so another MTU
-    /// needs no other socket; but the one on a wire knows the port's addresses.
+    /// needs no other socket; but the one on a wire knows the port's addresses, and a VLAN's device its link address.
     fn is_open(&self, port: &Port) -> bool {
         let Some(old) = self.tables.port(port.id).filter(|old| old.device == port.device) else {
             return false;
         };
         match (old.link, port.link) {
             (Link::Ethernet { .. }, Link::Ethernet { .. }) => old.addresses == port.addresses,
-            (Link::Host, Link::Host) => true,
-            (Link::Ethernet { .. }, Link::Host) | (Link::Host, Link::Ethernet { .. }) => false,
+            (Link::Vlan { mac: old, .. }, Link::Vlan { mac: new, .. }) => old == new,
+            (old, new) => core::mem::discriminant(&old) == core::mem::discriminant(&new),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const FACTS: Facts = Facts { backend: "user", features: Vec::new(), p
 impl Engine {
     pub fn new(open: Opener) -> Self {
         let (sender, events) = crossbeam_channel::bounded(EVENTS);
-        Self { control: Control::new(open), worker: Worker::new(sender), events, readings: unbounded() }
+        Self { control: Control::new(open), worker: Worker::new(sender, None), events, readings: unbounded() }
     }
 
     /// One round: receives from every NIC, leads the packets to their ends, sends. How many came in.

@@ -5,6 +5,7 @@ use core::ops::{Deref, DerefMut, Range};
 use std::collections::VecDeque;
 
 use base::{PortId, VrfId};
+use wire::ethernet::TAG;
 
 /// Bytes kept free before a received packet: an outer IPv6 header, UDP, ESP with its IV, labels and
 /// the Ethernet header fit with room to spare.
@@ -13,6 +14,8 @@ pub const HEADROOM: usize = 256;
 pub const TAILROOM: usize = 128;
 /// The longest frame that is received, Ethernet header included.
 pub const LONGEST: usize = 9_600;
+/// Bytes of the addresses that an Ethernet frame starts with.
+const ADDRESSES: usize = 12;
 /// Bytes of a buffer that holds any received frame.
 const STANDARD: usize = HEADROOM + LONGEST + TAILROOM;
 
@@ -24,10 +27,12 @@ pub enum Origin {
     Wire,
     /// It carried a label of ours.
     Labelled,
-    /// It came out of an SA.
+    /// It came out of an SA or a GRE tunnel.
     Opened,
     /// It was sealed here: policies have been asked already.
     Sealed,
+    /// It was put into a GRE tunnel here: policies are still to be asked about the outer packet.
+    Wrapped,
     /// The kernel of this box sent it, or this graph made it: no TTL is taken.
     Own,
 }
@@ -167,6 +172,24 @@ impl Body {
             self.start = start;
         }
         fits
+    }
+
+    /// Puts a VLAN tag, its type first, behind the addresses of an Ethernet frame; `false` if there is no room.
+    pub fn tag(&mut self, tag: [u8; TAG]) -> bool {
+        if self.len() < ADDRESSES || !self.prepend(&[0; TAG]) {
+            return false;
+        }
+        let Some(head) = self.bytes_mut().first_chunk_mut::<{ ADDRESSES + TAG }>() else { return false };
+        head.copy_within(TAG.., 0);
+        head.iter_mut().skip(ADDRESSES).zip(tag).for_each(|(to, from)| *to = from);
+        true
+    }
+
+    /// Takes the tag behind the addresses off; `false` if the frame is too short for one.
+    pub fn untag(&mut self) -> bool {
+        let Some(head) = self.bytes_mut().first_chunk_mut::<{ ADDRESSES + TAG }>() else { return false };
+        head.copy_within(..ADDRESSES, TAG);
+        self.strip(TAG)
     }
 
     /// Keeps of the packet what lies in `range`, counted from its first byte; `false` if that is outside.

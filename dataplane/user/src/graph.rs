@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use base::{Instant, PolicyId, SaId, Spi};
-use dataplane::Port;
+use dataplane::{Gre, Port};
 use ipsec::Policy;
 use wire::ethernet::Mac;
 use wire::icmp::Problem;
@@ -27,6 +27,7 @@ pub(crate) enum Next<'t> {
     EspDecap(Spi),
     /// Its SA is in the cache by now.
     EspOpen,
+    GreDecap,
     /// Out of a port that carries a crypto map.
     Policy(Out<'t>),
     /// Into a tunnel interface.
@@ -41,11 +42,13 @@ pub(crate) enum Next<'t> {
     MplsPush(Out<'t>),
     Neighbour(Via<'t>),
     EthernetOut(&'t Port, Mac),
+    GreEncap(&'t Port, Gre),
     /// Its sender is told, then it is dropped.
     Icmp(Trouble),
     Echo,
+    /// By the port's own NIC: that of a VLAN leads to the kernel.
     Send(&'t Port),
-    /// The kernel has seen it too and deals with it.
+    /// A packet that came plain, and that the kernel deals with.
     Kernel,
     /// Its bytes are kept elsewhere, for later.
     Held,
@@ -202,11 +205,14 @@ impl<'t, 's> Walk<'t, 's> {
                 Next::Fragment(limit, after) => stage::fragment::run(self, &mut frame, limit, after),
                 Next::MplsPush(out) => stage::mpls_push::run(self, &mut frame, out),
                 Next::Neighbour(via) => stage::neighbour::run(self, &mut frame, via),
-                Next::EthernetOut(port, mac) => stage::ethernet_out::run(&mut frame, port, mac),
+                Next::EthernetOut(port, mac) => stage::ethernet_out::run(self, &mut frame, port, mac),
+                Next::GreDecap => stage::gre_decap::run(self, &mut frame),
+                Next::GreEncap(port, tunnel) => stage::gre_encap::run(self, &mut frame, port, tunnel),
                 Next::Icmp(trouble) => stage::icmp::run(self, &frame, trouble),
                 Next::Echo => stage::icmp::echo(&mut frame),
                 Next::Send(port) => return self.state.send(port.id, frame),
-                Next::Kernel | Next::Held => return self.state.batch.recycle(frame),
+                Next::Kernel => stage::vlan::kernel(self, &mut frame),
+                Next::Held => return self.state.batch.recycle(frame),
                 Next::Drop(drop) => return self.state.bury(frame, drop),
             }
         }

@@ -1,9 +1,11 @@
 //! The few fields of an IP header that stages read again of a packet that `ip_input` has judged, or that
-//! was made here.
+//! was made here; and the outer header of what is made here.
 
 use std::net::IpAddr;
 
 use wire::{checksum, ipv4, ipv6};
+
+use crate::Frame;
 
 /// What routing, cutting and labelling look at.
 #[derive(Clone, Copy)]
@@ -26,6 +28,40 @@ impl Header {
             let (head, dst) = bytes.first_chunk::<{ ipv6::HEADER }>()?.split_last_chunk::<16>()?;
             let [first, second, .., ttl] = *head.first_chunk::<8>()?;
             Some(Self { dst: (*dst).into(), tos: first << 4 | second >> 4, ttl, divisible: false })
+        }
+    }
+}
+
+/// An IP header around a packet of ours.
+#[derive(Clone, Copy)]
+pub(crate) struct Outer {
+    pub src: IpAddr,
+    pub dst: IpAddr,
+    pub protocol: u8,
+    pub tos: u8,
+    pub df: bool,
+    pub ttl: u8,
+    pub ident: u16,
+}
+
+impl Outer {
+    /// `None` if there is no room, or the addresses are of two families.
+    pub(crate) fn put(self, frame: &mut Frame) -> Option<()> {
+        let Self { protocol, tos, df, ttl, ident, .. } = self;
+        let length = frame.len();
+        match (self.src, self.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                frame.prepend(&[0; ipv4::HEADER]).then_some(())?;
+                let header = ipv4::Header { tos, ident, df, ttl, protocol, src, dst, length };
+                header.emit(frame.bytes_mut()).ok()
+            }
+            (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                frame.prepend(&[0; ipv6::HEADER]).then_some(())?;
+                let header =
+                    ipv6::Header { traffic_class: tos, hop_limit: ttl, next: protocol, src, dst, length };
+                header.emit(frame.bytes_mut()).ok()
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
         }
     }
 }

@@ -11,13 +11,13 @@ use vrf::Fib;
 pub(crate) struct Spd(Fib<Candidates>);
 
 /// Mostly there is one: it is at hand with the lookup.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Candidates {
     first: Line,
     rest: Box<[Line]>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Line {
     /// The entry's place in the map, the entry, and the line's place in it: the order in which lines are tried.
     place: (u32, PolicyId, usize),

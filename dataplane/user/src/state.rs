@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use base::{Instant, Label, PolicyId, PortId, SaId, VrfId};
 use crossbeam_channel::Sender;
-use dataplane::{Event, LabelCounters};
+use dataplane::{Event, LabelCounters, PortCounters};
 
 use crate::by_id::ById;
 use crate::drop::Drops;
@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub sas: Sas,
     pub drops: Drops,
     pub labels: BTreeMap<Label, LabelCounters>,
+    /// Of every port that is there.
+    pub ports: ById<PortCounters>,
     pub waiting: Waiting,
     pub pieces: Pieces,
     pub limits: Limits,
@@ -67,6 +69,7 @@ impl State {
             sas: Sas::default(),
             drops: Drops::default(),
             labels: BTreeMap::new(),
+            ports: ById::default(),
             waiting: Waiting::default(),
             pieces: Pieces::default(),
             limits: Limits::default(),
@@ -94,6 +97,27 @@ impl State {
         counters.bytes = counters.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
+    /// A frame or packet of so many bytes came in by a port.
+    pub(crate) fn count_in(&mut self, port: PortId, bytes: usize) {
+        if let Some(counters) = self.ports.get_mut(port.0) {
+            count(&mut counters.packets_in, &mut counters.bytes_in, bytes);
+        }
+    }
+
+    /// It left by one.
+    pub(crate) fn count_out(&mut self, port: PortId, bytes: usize) {
+        if let Some(counters) = self.ports.get_mut(port.0) {
+            count(&mut counters.packets_out, &mut counters.bytes_out, bytes);
+        }
+    }
+
+    /// A port's link did not take so many.
+    pub(crate) fn count_lost(&mut self, port: PortId, frames: u64) {
+        if let Some(counters) = self.ports.get_mut(port.0) {
+            counters.drops_out = counters.drops_out.saturating_add(frames);
+        }
+    }
+
     pub(crate) fn send(&mut self, port: PortId, frame: Frame) {
         self.outgoing.get_or_default(port.0).push(frame);
     }
@@ -104,9 +128,13 @@ impl State {
         self.batch.recycle(frame);
     }
 
-    /// Everything that is ready for ports, emptied by the caller.
-    pub(crate) fn outgoing(&mut self) -> (&mut ById<Vec<Frame>>, &mut Batch, &mut Drops) {
-        (&mut self.outgoing, &mut self.batch, &mut self.drops)
+    /// Takes everything that is ready for ports; give it back empty.
+    pub(crate) fn take_outgoing(&mut self) -> ById<Vec<Frame>> {
+        core::mem::take(&mut self.outgoing)
+    }
+
+    pub(crate) fn emptied(&mut self, outgoing: ById<Vec<Frame>>) {
+        self.outgoing = outgoing;
     }
 
     /// Time passed: what waited too long dies.
@@ -118,4 +146,9 @@ impl State {
             self.drops.count(Drop::FragmentTimeout);
         }
     }
+}
+
+fn count(packets: &mut u64, bytes: &mut u64, more: usize) {
+    *packets = packets.saturating_add(1);
+    *bytes = bytes.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
 }

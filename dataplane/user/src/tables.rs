@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use base::{Label, PolicyId, PortId, VrfId};
-use dataplane::{Hop, Key, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel};
+use dataplane::{Gre, Hop, Key, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel};
 use ipsec::{Bundle, Flow, Policy, Verdict};
 use mpls::Lfib;
 use vrf::Fib;
@@ -20,6 +20,9 @@ use crate::spd::Spd;
 pub(crate) struct Tables {
     vrfs: Shared<Arc<VrfTable>>,
     ports: Shared<Arc<Port>>,
+    /// By the port whose wire they share.
+    vlans: Arc<BTreeMap<(PortId, u16), PortId>>,
+    tunnels: Arc<BTreeMap<Gre, PortId>>,
     neighbours: Arc<BTreeMap<(PortId, IpAddr), Mac>>,
     labels: Arc<Lfib<LabelAction>>,
     policies: Shared<Entry>,
@@ -116,6 +119,22 @@ impl Tables {
 
     pub(crate) fn port(&self, id: PortId) -> Option<&Port> {
         self.ports.get(id.0).map(Arc::as_ref)
+    }
+
+    /// The port of a VLAN on the wire of `parent`.
+    pub(crate) fn vlan(&self, parent: PortId, id: u16) -> Option<&Port> {
+        self.port(*self.vlans.get(&(parent, id))?)
+    }
+
+    /// The port of a GRE tunnel.
+    pub(crate) fn tunnel(&self, tunnel: &Gre) -> Option<&Port> {
+        self.port(*self.tunnels.get(tunnel)?)
+    }
+
+    /// Whether any tunnel has these ends, with whatever key.
+    pub(crate) fn has_tunnel(&self, front: VrfId, local: IpAddr, remote: IpAddr) -> bool {
+        let tunnel = |key| Gre { front, local, remote, key };
+        self.tunnels.range(tunnel(None)..=tunnel(Some(u32::MAX))).next().is_some()
     }
 
     pub(crate) fn neighbour(&self, port: PortId, address: IpAddr) -> Option<Mac> {
@@ -236,14 +255,44 @@ impl Tables {
 
     fn set_port(&mut self, port: &Port) {
         let old = self.ports.insert(port.id.0, Arc::new(port.clone()));
-        if let Some(old) = old.filter(|old| old.vrf != port.vrf) {
-            self.collect_own(old.vrf);
+        if let Some(old) = old {
+            self.unlist_link(&old);
+            if old.vrf != port.vrf {
+                self.collect_own(old.vrf);
+            }
         }
+        self.list_link(port);
         self.collect_own(port.vrf);
+    }
+
+    fn list_link(&mut self, port: &Port) {
+        match port.link {
+            Link::Vlan { parent, id, .. } => {
+                Arc::make_mut(&mut self.vlans).insert((parent, id), port.id);
+            }
+            Link::Gre(tunnel) => {
+                Arc::make_mut(&mut self.tunnels).insert(tunnel, port.id);
+            }
+            Link::Ethernet { .. } | Link::Host => {}
+        }
+    }
+
+    /// What another port has taken over stays its.
+    fn unlist_link(&mut self, port: &Port) {
+        match port.link {
+            Link::Vlan { parent, id, .. } if self.vlans.get(&(parent, id)) == Some(&port.id) => {
+                Arc::make_mut(&mut self.vlans).remove(&(parent, id));
+            }
+            Link::Gre(tunnel) if self.tunnels.get(&tunnel) == Some(&port.id) => {
+                Arc::make_mut(&mut self.tunnels).remove(&tunnel);
+            }
+            Link::Ethernet { .. } | Link::Vlan { .. } | Link::Gre(_) | Link::Host => {}
+        }
     }
 
     fn unset_port(&mut self, id: PortId) {
         if let Some(old) = self.ports.remove(id.0) {
+            self.unlist_link(&old);
             self.collect_own(old.vrf);
         }
     }
@@ -296,9 +345,9 @@ impl Tables {
 
 /// Implicit null is a label that never goes on the wire (RFC 3032 section 2.1).
 fn without_nulls(hop: &Hop) -> Hop {
-    let mut hop = hop.clone();
+    let mut hop = *hop;
     if let Hop::Out { push, .. } = &mut hop {
-        push.retain(|label| *label != Label::IMPLICIT_NULL);
+        *push = push.without_nulls();
     }
     hop
 }

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant as Clock;
@@ -10,8 +9,7 @@ use std::time::Instant as Clock;
 use base::{Instant, SaId};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use dataplane::{Counters, Dataplane, Event, Facts, Op, Port, Rejected};
-use sys::Waker;
-use sys::poll::{Watched, wait};
+use sys::{Epoll, Waker};
 
 use crate::Nic;
 use crate::control::{Command, Control};
@@ -38,7 +36,9 @@ impl User {
         let (tell, events) = crossbeam_channel::bounded(EVENTS);
         let waker = Arc::new(Waker::new()?);
         let heard = Arc::clone(&waker);
-        let work = move || serve(Worker::new(tell), &orders, &heard);
+        let ready = Epoll::new()?;
+        ready.add(&*waker, WAKER)?;
+        let work = move || serve(Worker::new(tell, Some(ready)), &orders, &heard);
         let thread = thread::Builder::new().name("dp-user".to_owned()).spawn(work)?;
         Ok(Self {
             control: Control::new(Box::new(open)),
@@ -102,6 +102,9 @@ impl Drop for User {
     }
 }
 
+/// Among what is waited for: no port has such a number.
+const WAKER: u64 = u64::MAX;
+
 /// Orders that wait for a packet; each may hold tables of its own.
 const BACKLOG: usize = 16;
 
@@ -117,7 +120,7 @@ fn serve(mut worker: Worker, orders: &Receiver<Vec<Command>>, waker: &Waker) {
         if packets || worker.is_due(now) {
             idle = if worker.run(now) > 0 { 0 } else { idle.saturating_add(1) };
         }
-        packets = idle <= IDLE_ROUNDS || sleep(&worker, waker);
+        packets = idle <= IDLE_ROUNDS || sleep(&mut worker, waker);
     }
 }
 
@@ -133,15 +136,10 @@ fn take(worker: &mut Worker, orders: &Receiver<Vec<Command>>) -> bool {
 }
 
 /// Until a packet or a command comes, or a tick is due; whether packets wait.
-fn sleep(worker: &Worker, waker: &Waker) -> bool {
-    let mut watched = vec![Watched::readable(waker.as_fd())];
-    watched.extend(worker.descriptors().map(Watched::readable));
-    if let Err(error) = wait(&mut watched, Some(Worker::TICK)) {
-        tracing::error!(%error, "the packet worker cannot wait");
+fn sleep(worker: &mut Worker, waker: &Waker) -> bool {
+    match worker.wait() {
+        Ok(told) => drop(told.contains(&WAKER) && waker.drain()),
+        Err(error) => tracing::error!(%error, "the packet worker cannot wait"),
     }
-    let (orders, nics) = watched.split_at(1);
-    if orders.iter().any(Watched::is_ready) {
-        waker.drain();
-    }
-    nics.iter().any(Watched::is_ready)
+    worker.is_ready()
 }

@@ -242,6 +242,15 @@ const CASES: &[Case] = &[
         bed.apply(vec![Object::Sa(Sa { mode: ipsec::Mode::Transport, ..out })]);
         from_core(bed, &to_site().long(100));
     }),
+    ("unknown-vlan", |bed| {
+        let frame = framed(OUR_MAC, &to_site().long(100));
+        bed.put(CORE, &[&frame[..12], &[0x81, 0, 0, 100], &frame[12..]].concat());
+        bed.run();
+    }),
+    ("no-tunnel", |bed| gre(bed, 7, &[0x20, 0, 8, 0, 0, 0, 0, 8])),
+    ("gre-flags", |bed| gre(bed, 7, &[0x20, 1, 8, 0, 0, 0, 0, 7])),
+    ("gre-malformed", |bed| gre(bed, 7, &[0x20, 0, 8, 0, 0, 0, 0])),
+    ("gre-protocol", |bed| gre(bed, 7, &[0x20, 0, 0, 0, 0, 0, 0, 7])),
     ("congestion-lost", |bed| {
         let mut sender = Sender::to(&inbound());
         sender.tos = 3;
@@ -253,6 +262,14 @@ const CASES: &[Case] = &[
         bed.wait(std::time::Duration::from_secs(31));
     }),
 ];
+
+/// A packet of these bytes to a tunnel of RED with this key.
+fn gre(bed: &mut Bed, key: u32, bytes: &[u8]) {
+    let (local, remote) = (ip("172.18.1.1"), ip("198.51.100.9"));
+    let link = dataplane::Link::Gre(dataplane::Gre { front: FRONT, local, remote, key: Some(key) });
+    bed.apply(vec![Object::Port(dataplane::Port { link, ..port(base::PortId(9), RED, &[]) })]);
+    bed.send(WAN, &Build { protocol: 47, ..Build::between(remote, local) }.with(bytes));
+}
 
 #[test]
 fn each_drop_is_provoked_counted_once_and_lets_nothing_out() {
@@ -317,6 +334,7 @@ fn no_packet_makes_the_graph_panic() {
         (LAN, to_site().long(60)),
         (HOST, to_site().long(60)),
     ];
+    gre(&mut bed, 7, &[]);
     for (port, seed) in &seeds {
         for cut in 0..=seed.len().min(90) {
             for at in (0..cut).step_by(3) {

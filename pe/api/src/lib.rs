@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod request;
-pub use request::{ClearSa, DebugTopic, Hidden, Ikev2Filter, Request, SaFilter, Trace};
+pub use request::{
+    BgpFamily, BgpScope, BgpTables, BgpWhat, ClearBgp, ClearSa, DebugTopic, Hidden, Ikev2Filter, Request,
+    SaFilter, Trace,
+};
 
 mod response;
 pub use response::*;

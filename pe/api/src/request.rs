@@ -1,7 +1,7 @@
 //! Questions and orders. VRFs and interfaces go by name; no VRF is the global table.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +41,48 @@ pub enum Request {
         vrf: Option<String>,
         ipv6: bool,
     },
+    /// The route that packets to an address or a network take. `destination`: either.
+    ShowRoute {
+        vrf: Option<String>,
+        destination: String,
+    },
     ShowVrfs,
     ShowMplsForwarding {
         vrf: Option<String>,
+    },
+    /// `show bgp …`, `show ip bgp …`: routes with all their paths.
+    ShowBgp {
+        scope: BgpScope,
+        what: BgpWhat,
+    },
+    /// No scope: every family and VRF.
+    ShowBgpSummary {
+        scope: Option<BgpScope>,
+    },
+    ShowBgpNeighbors {
+        scope: Option<BgpScope>,
+        address: Option<IpAddr>,
+    },
+    /// `peer`: its router id or an address of its.
+    ShowLdpNeighbors {
+        peer: Option<IpAddr>,
+    },
+    ShowLdpBindings,
+    ShowLdpDiscovery,
+    ShowBfd,
+    /// Routes that tunnels hold up.
+    ShowCryptoRoutes,
+    ShowRouteMaps {
+        name: Option<String>,
+    },
+    ShowPrefixLists {
+        name: Option<String>,
+        ipv6: bool,
+    },
+    /// The next page of a long answer: what stands behind `after`, as the page before said in `more`.
+    More {
+        of: Box<Self>,
+        after: String,
     },
     ShowInterfaces {
         name: Option<String>,
@@ -54,6 +93,16 @@ pub enum Request {
     ShowRunningConfig,
     ShowLog,
     Clear(ClearSa),
+    ClearBgp {
+        /// `None`: neighbours of the global table, or, without an address too, those of all VRFs.
+        vrf: Option<String>,
+        address: Option<IpAddr>,
+        how: ClearBgp,
+    },
+    /// One session by router id, or all.
+    ClearLdp {
+        peer: Option<Ipv4Addr>,
+    },
     Debug {
         topic: DebugTopic,
         on: bool,
@@ -91,6 +140,59 @@ pub enum DebugTopic {
     Isakmp,
     Ikev2,
     Ipsec,
+    /// Sessions and routes.
+    Bgp,
+    Ldp,
+}
+
+/// Tables of BGP: of a family, all or some.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpScope {
+    pub family: BgpFamily,
+    pub tables: BgpTables,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BgpFamily {
+    Ipv4,
+    Ipv6,
+    Vpnv4,
+    Vpnv6,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BgpTables {
+    /// Of `Ipv4` and `Ipv6` the global table, of the VPN families every route distinguisher.
+    All,
+    Rd(String),
+    Vrf(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BgpWhat {
+    All,
+    /// A network, or an address: then the longest that holds it.
+    Prefix(String),
+    /// What was taken in from a neighbour.
+    From(IpAddr),
+    /// What a neighbour is told.
+    To(IpAddr),
+    /// What a neighbour sent, before any policy: that is not kept.
+    Received(IpAddr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClearBgp {
+    /// The session ends and comes back.
+    Hard,
+    SoftIn,
+    SoftOut,
+    /// Both ways.
+    Soft,
 }
 
 /// `show crypto ipsec sa [vrf V | peer [vrf F] A | interface I | map M]`.

@@ -4,6 +4,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+mod bgp;
+pub use bgp::{
+    BgpFamilyState, BgpFamilySummary, BgpNeighbor, BgpPath, BgpRoute, BgpRoutes, BgpSummary, BgpSummaryLine,
+    BgpTable,
+};
+
 mod ike;
 pub use ike::{
     Admission, Explanation, Ikev2Child, Ikev2Policy, Ikev2Profile, Ikev2Proposal, Ikev2Sa, Known, Outcome,
@@ -12,6 +18,17 @@ pub use ike::{
 
 mod map;
 pub use map::{Identity, MapEntry, TransformSet};
+
+mod mpls;
+pub use mpls::{
+    LabelEntry, LabelTable, LdpBinding, LdpBindings, LdpDiscovery, LdpHello, LdpNeighbor, LdpRemoteBinding,
+    LdpSource,
+};
+
+mod page;
+
+mod path;
+pub use path::{BfdSession, CryptoRoute, PrefixList, PrefixRule, RouteMap, RouteMapEntry};
 
 mod pki;
 pub use pki::{Certificate, Crl, Trustpoint};
@@ -44,7 +61,17 @@ pub enum Response {
     Sessions(Vec<Session>),
     Routes(Vec<RouteTable>),
     Vrfs(Vec<VrfSummary>),
-    MplsForwarding(Vec<LabelEntry>),
+    MplsForwarding(LabelTable),
+    Bgp(BgpRoutes),
+    BgpSummary(BgpSummary),
+    BgpNeighbors(Vec<BgpNeighbor>),
+    LdpNeighbors(Vec<LdpNeighbor>),
+    LdpBindings(LdpBindings),
+    LdpDiscovery(LdpDiscovery),
+    Bfd(Vec<BfdSession>),
+    CryptoRoutes(Vec<CryptoRoute>),
+    RouteMaps(Vec<RouteMap>),
+    PrefixLists(Vec<PrefixList>),
     Interfaces(Vec<InterfaceState>),
     Drops(Vec<Drop>),
     Dataplane(Dataplane),
@@ -210,13 +237,17 @@ pub struct RouteTable {
     pub vrf: Option<String>,
     pub ipv6: bool,
     pub routes: Vec<RouteEntry>,
+    /// What `Request::More` gets the next page with; `None`: this is the last one.
+    pub more: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteEntry {
     pub prefix: String,
-    /// `C` connected, `L` local, `S` static.
+    /// `C` connected, `L` local, `S` static and reverse routes, `B` BGP.
     pub code: String,
+    /// The same in a word, and reverse routes told apart: `connected`, `local`, `static`, `reverse`, `bgp`.
+    pub source: String,
     pub distance: u8,
     pub metric: u32,
     pub tag: u32,
@@ -237,21 +268,6 @@ pub struct VrfSummary {
     pub ipv4: bool,
     pub ipv6: bool,
     pub interfaces: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LabelEntry {
-    /// `None`: a push, nothing of ours arrives with a label.
-    pub local: Option<u32>,
-    /// `Pop Label`, `No Label` or a stack such as `100`.
-    pub outgoing: String,
-    pub prefix: String,
-    pub vrf: Option<String>,
-    /// `None`: nobody counts.
-    pub bytes: Option<u64>,
-    pub packets: Option<u64>,
-    pub interface: Option<String>,
-    pub next_hop: Option<IpAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

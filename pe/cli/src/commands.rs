@@ -3,9 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use api::{ClearSa, DebugTopic, Hidden, Ikev2Filter, Request, SaFilter, Trace};
+use api::{
+    BgpFamily, BgpScope, BgpTables, BgpWhat, ClearBgp, ClearSa, DebugTopic, Hidden, Ikev2Filter, Request,
+    SaFilter, Trace,
+};
 
-use crate::grammar::{Matched, Row, spi};
+use crate::grammar::{Matched, spi};
+
+mod table;
+pub(crate) use table::{ALL, Id};
 
 /// What a command does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,131 +30,12 @@ pub(crate) enum Look {
     Detail,
     /// `show vrf`: with the address families.
     Families,
+    /// `show bgp … labels`.
+    Labels,
     /// `show crypto ikev2 session`: with what each SA made.
     Sessions,
     SessionsDetail,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Id {
-    ShowIsakmpSa,
-    ShowIsakmpProfile,
-    ShowIsakmpKey,
-    ShowIsakmpPolicy,
-    ShowIsakmpPeers,
-    ShowIkev2Sa,
-    ShowIkev2Session,
-    ShowIkev2Proposal,
-    ShowIkev2Policy,
-    ShowIkev2Profile,
-    ShowIkev2Stats,
-    ShowIpsecSa,
-    ShowSession,
-    Explain,
-    ShowMap,
-    ShowDynamicMap,
-    ShowIdentity,
-    ShowCallAdmission,
-    ShowTrustpoints,
-    ShowCertificates,
-    ShowCrls,
-    ShowRoutes,
-    ShowVrfs,
-    ShowVrfProtocols,
-    ShowMpls,
-    ShowInterfaces,
-    ShowDrops,
-    ShowDataplane,
-    ShowRunning,
-    ShowLog,
-    ClearSa,
-    ClearSession,
-    ClearIsakmp,
-    ClearIkev2,
-    ClearCallAdmission,
-    ClearCrls,
-    Debug,
-    Undebug,
-    Trace,
-    Reload,
-    Write,
-    SetMasterKey,
-    DropMasterKey,
-    Check,
-}
-
-/// In the order in which `?` lists them.
-pub(crate) const ALL: &[Row<Id>] = &[
-    Row { pattern: "show crypto isakmp sa [detail]", id: Id::ShowIsakmpSa },
-    Row { pattern: "show crypto isakmp profile", id: Id::ShowIsakmpProfile },
-    Row { pattern: "show crypto isakmp key", id: Id::ShowIsakmpKey },
-    Row { pattern: "show crypto isakmp policy", id: Id::ShowIsakmpPolicy },
-    Row { pattern: "show crypto isakmp peers", id: Id::ShowIsakmpPeers },
-    Row { pattern: "show crypto ikev2 sa [detailed]", id: Id::ShowIkev2Sa },
-    Row { pattern: "show crypto ikev2 session [detailed]", id: Id::ShowIkev2Session },
-    Row { pattern: "show crypto ikev2 profile", id: Id::ShowIkev2Profile },
-    Row { pattern: "show crypto ikev2 policy", id: Id::ShowIkev2Policy },
-    Row { pattern: "show crypto ikev2 proposal", id: Id::ShowIkev2Proposal },
-    Row { pattern: "show crypto ikev2 stats", id: Id::ShowIkev2Stats },
-    Row { pattern: "show crypto ipsec sa [vrf VRF] [detail]", id: Id::ShowIpsecSa },
-    Row { pattern: "show crypto ipsec sa peer [vrf VRF] ADDRESS [detail]", id: Id::ShowIpsecSa },
-    Row { pattern: "show crypto ipsec sa interface NAME [detail]", id: Id::ShowIpsecSa },
-    Row { pattern: "show crypto ipsec sa map NAME [detail]", id: Id::ShowIpsecSa },
-    Row { pattern: "show crypto session [detail]", id: Id::ShowSession },
-    Row { pattern: "show crypto session ADDRESS explain [fvrf VRF]", id: Id::Explain },
-    Row { pattern: "show crypto map [NAME]", id: Id::ShowMap },
-    Row { pattern: "show crypto dynamic-map [NAME]", id: Id::ShowDynamicMap },
-    Row { pattern: "show crypto identity", id: Id::ShowIdentity },
-    Row { pattern: "show crypto pki trustpoints", id: Id::ShowTrustpoints },
-    Row { pattern: "show crypto pki certificates", id: Id::ShowCertificates },
-    Row { pattern: "show crypto pki crls", id: Id::ShowCrls },
-    Row { pattern: "show crypto call admission statistics", id: Id::ShowCallAdmission },
-    Row { pattern: "show ip route [vrf VRF]", id: Id::ShowRoutes },
-    Row { pattern: "show ip vrf [detail]", id: Id::ShowVrfs },
-    Row { pattern: "show ipv6 route [vrf VRF]", id: Id::ShowRoutes },
-    Row { pattern: "show vrf [detail]", id: Id::ShowVrfProtocols },
-    Row { pattern: "show mpls forwarding-table [vrf VRF]", id: Id::ShowMpls },
-    Row { pattern: "show interfaces [NAME]", id: Id::ShowInterfaces },
-    Row { pattern: "show drops", id: Id::ShowDrops },
-    Row { pattern: "show dataplane", id: Id::ShowDataplane },
-    Row { pattern: "show running-config", id: Id::ShowRunning },
-    Row { pattern: "show logging", id: Id::ShowLog },
-    Row { pattern: "clear crypto sa [vrf VRF]", id: Id::ClearSa },
-    Row { pattern: "clear crypto sa peer [vrf VRF] ADDRESS", id: Id::ClearSa },
-    Row { pattern: "clear crypto sa interface NAME", id: Id::ClearSa },
-    Row { pattern: "clear crypto sa map NAME", id: Id::ClearSa },
-    Row { pattern: "clear crypto sa spi ADDRESS esp SPI", id: Id::ClearSa },
-    Row { pattern: "clear crypto sa counters", id: Id::ClearSa },
-    Row { pattern: "clear crypto session [remote ADDRESS [fvrf VRF]]", id: Id::ClearSession },
-    Row { pattern: "clear crypto isakmp [ID]", id: Id::ClearIsakmp },
-    Row { pattern: "clear crypto ikev2 sa", id: Id::ClearIkev2 },
-    Row { pattern: "clear crypto ikev2 sa local ADDRESS", id: Id::ClearIkev2 },
-    Row { pattern: "clear crypto ikev2 sa remote ADDRESS", id: Id::ClearIkev2 },
-    Row { pattern: "clear crypto ikev2 sa fvrf VRF", id: Id::ClearIkev2 },
-    Row { pattern: "clear crypto ikev2 sa psh ID", id: Id::ClearIkev2 },
-    Row { pattern: "clear crypto pki crls", id: Id::ClearCrls },
-    Row { pattern: "clear crypto call admission statistics", id: Id::ClearCallAdmission },
-    Row { pattern: "debug crypto isakmp", id: Id::Debug },
-    Row { pattern: "debug crypto ikev2", id: Id::Debug },
-    Row { pattern: "debug crypto ipsec", id: Id::Debug },
-    Row { pattern: "undebug crypto isakmp", id: Id::Undebug },
-    Row { pattern: "undebug crypto ikev2", id: Id::Undebug },
-    Row { pattern: "undebug crypto ipsec", id: Id::Undebug },
-    Row { pattern: "undebug all", id: Id::Undebug },
-    Row { pattern: "no debug crypto isakmp", id: Id::Undebug },
-    Row { pattern: "no debug crypto ikev2", id: Id::Undebug },
-    Row { pattern: "no debug crypto ipsec", id: Id::Undebug },
-    Row { pattern: "no debug all", id: Id::Undebug },
-    Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION [size SIZE]", id: Id::Trace },
-    Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION protocol PROTOCOL [size SIZE]", id: Id::Trace },
-    Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION tcp SPORT DPORT [size SIZE]", id: Id::Trace },
-    Row { pattern: "trace packet [vrf VRF] SOURCE DESTINATION udp SPORT DPORT [size SIZE]", id: Id::Trace },
-    Row { pattern: "key config-key password-encryption [TEXT]", id: Id::SetMasterKey },
-    Row { pattern: "no key config-key password-encryption", id: Id::DropMasterKey },
-    Row { pattern: "write [memory]", id: Id::Write },
-    Row { pattern: "reload", id: Id::Reload },
-    Row { pattern: "check FILE", id: Id::Check },
-];
 
 /// A small packet, such as a ping's.
 const SIZE: u16 = 84;
@@ -182,23 +69,39 @@ pub(crate) fn action(matched: &Matched<Id>) -> Action {
         Id::ShowCrls => Request::ShowCrls,
         Id::ShowIpsecSa => Request::ShowIpsecSa(filter(matched)),
         Id::ShowSession => Request::ShowSession,
-        Id::ShowRoutes => Request::ShowRoutes { vrf: vrf(matched), ipv6: matched.has("ipv6") },
+        Id::ShowRoutes => routes(matched),
         Id::ShowVrfs | Id::ShowVrfProtocols => Request::ShowVrfs,
         Id::ShowMpls => Request::ShowMplsForwarding { vrf: vrf(matched) },
+        Id::ShowBgp | Id::ShowBgpLabels => Request::ShowBgp { scope: scope(matched), what: what(matched) },
+        Id::ShowBgpSummary => Request::ShowBgpSummary { scope: some_scope(matched) },
+        Id::ShowBgpNeighbors => {
+            let address = number(matched, "ADDRESS");
+            Request::ShowBgpNeighbors { scope: some_scope(matched), address }
+        }
+        Id::ShowLdpNeighbors => Request::ShowLdpNeighbors { peer: number(matched, "ADDRESS") },
+        Id::ShowLdpBindings => Request::ShowLdpBindings,
+        Id::ShowLdpDiscovery => Request::ShowLdpDiscovery,
+        Id::ShowBfd => Request::ShowBfd,
+        Id::ShowCryptoRoutes => Request::ShowCryptoRoutes,
+        Id::ShowRouteMaps => Request::ShowRouteMaps { name: text(matched, "NAME") },
+        Id::ShowPrefixLists => {
+            Request::ShowPrefixLists { name: text(matched, "NAME"), ipv6: matched.has("ipv6") }
+        }
         Id::ShowInterfaces => Request::ShowInterfaces { name: text(matched, "NAME") },
         Id::ShowDrops => Request::ShowDrops,
         Id::ShowDataplane => Request::ShowDataplane,
         Id::ShowRunning => Request::ShowRunningConfig,
         Id::ShowLog => Request::ShowLog,
         Id::ClearSa => Request::Clear(clear_sa(matched)),
-        Id::ClearSession => {
-            let remote = matched.value("ADDRESS").map(|_| address(matched, "ADDRESS"));
-            Request::Clear(ClearSa::Session { remote, front: vrf(matched) })
-        }
+        Id::ClearSession => Request::Clear(session(matched)),
         Id::ClearIsakmp => Request::Clear(ClearSa::Isakmp { connection: number(matched, "ID") }),
         Id::ClearIkev2 => Request::Clear(ClearSa::Ikev2(ikev2(matched))),
         Id::ClearCallAdmission => Request::Clear(ClearSa::CallAdmission),
         Id::ClearCrls => Request::Clear(ClearSa::Crls),
+        Id::ClearBgp => {
+            Request::ClearBgp { vrf: vrf(matched), address: number(matched, "NEIGHBOR"), how: how(matched) }
+        }
+        Id::ClearLdp => Request::ClearLdp { peer: number(matched, "ROUTER") },
         Id::Debug => Request::Debug { topic: topic(matched), on: true },
         Id::Undebug => Request::Debug { topic: topic(matched), on: false },
         Id::Trace => Request::Trace(trace(matched)),
@@ -208,8 +111,23 @@ pub(crate) fn action(matched: &Matched<Id>) -> Action {
     Action::Ask(request, look(matched))
 }
 
+fn routes(matched: &Matched<Id>) -> Request {
+    match text(matched, "PREFIX") {
+        Some(destination) => Request::ShowRoute { vrf: vrf(matched), destination },
+        None => Request::ShowRoutes { vrf: vrf(matched), ipv6: matched.has("ipv6") },
+    }
+}
+
+fn session(matched: &Matched<Id>) -> ClearSa {
+    let remote = matched.value("ADDRESS").map(|_| address(matched, "ADDRESS"));
+    ClearSa::Session { remote, front: vrf(matched) }
+}
+
 fn look(matched: &Matched<Id>) -> Look {
-    let detail = matched.has("detail") || matched.has("detailed");
+    let detail = ["detail", "details", "detailed"].iter().any(|word| matched.has(word));
+    if matched.id == Id::ShowBgpLabels {
+        return Look::Labels;
+    }
     match (matched.id == Id::ShowIkev2Session, detail) {
         (true, true) => Look::SessionsDetail,
         (true, false) => Look::Sessions,
@@ -237,9 +155,56 @@ fn address(matched: &Matched<Id>, name: &str) -> IpAddr {
 }
 
 fn topic(matched: &Matched<Id>) -> DebugTopic {
-    let topics = [("isakmp", DebugTopic::Isakmp), ("ikev2", DebugTopic::Ikev2), ("ipsec", DebugTopic::Ipsec)];
+    let topics = [
+        ("isakmp", DebugTopic::Isakmp),
+        ("ikev2", DebugTopic::Ikev2),
+        ("ipsec", DebugTopic::Ipsec),
+        ("bgp", DebugTopic::Bgp),
+        ("ldp", DebugTopic::Ldp),
+    ];
     let named = topics.into_iter().find(|(word, _)| matched.has(word));
     named.map_or(DebugTopic::All, |(_, topic)| topic)
+}
+
+/// `show ip bgp` means IPv4.
+fn scope(matched: &Matched<Id>) -> BgpScope {
+    let families = [("vpnv4", BgpFamily::Vpnv4), ("vpnv6", BgpFamily::Vpnv6), ("ipv6", BgpFamily::Ipv6)];
+    let family = families.into_iter().find(|(word, _)| matched.has(word));
+    let tables = match (text(matched, "RD"), vrf(matched)) {
+        (Some(rd), _) => BgpTables::Rd(rd),
+        (None, Some(vrf)) => BgpTables::Vrf(vrf),
+        (None, None) => BgpTables::All,
+    };
+    BgpScope { family: family.map_or(BgpFamily::Ipv4, |(_, family)| family), tables }
+}
+
+/// `show bgp summary` names no family: all are meant. As in IOS, `show ip bgp neighbors` does not leave any out either.
+fn some_scope(matched: &Matched<Id>) -> Option<BgpScope> {
+    let is_old = matched.has("ip") && matched.id == Id::ShowBgpSummary;
+    let is_named = is_old || matched.has("unicast") || matched.has("vpnv4");
+    is_named.then(|| scope(matched))
+}
+
+fn what(matched: &Matched<Id>) -> BgpWhat {
+    let address = || address(matched, "ADDRESS");
+    if matched.has("advertised-routes") {
+        BgpWhat::To(address())
+    } else if matched.has("received-routes") {
+        BgpWhat::Received(address())
+    } else if matched.has("routes") {
+        BgpWhat::From(address())
+    } else {
+        text(matched, "PREFIX").map_or(BgpWhat::All, BgpWhat::Prefix)
+    }
+}
+
+fn how(matched: &Matched<Id>) -> ClearBgp {
+    match (matched.has("soft"), matched.has("in"), matched.has("out")) {
+        (_, true, _) => ClearBgp::SoftIn,
+        (_, _, true) => ClearBgp::SoftOut,
+        (true, false, false) => ClearBgp::Soft,
+        (false, false, false) => ClearBgp::Hard,
+    }
 }
 
 fn filter(matched: &Matched<Id>) -> SaFilter {

@@ -2,9 +2,13 @@
 //! what can follow.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-/// One command: its words, with values in capitals and optional parts in brackets.
+use base::Prefix;
+use vrf::Rd;
+
+/// One command: its words, with values in capitals, optional parts in brackets, and a slash between words of which one
+/// is meant.
 pub(crate) struct Row<T> {
     pub(crate) pattern: &'static str,
     pub(crate) id: T,
@@ -80,6 +84,29 @@ const MEANINGS: &[(&str, &str)] = &[
     ("route", "The routing table"),
     ("mpls", "MPLS"),
     ("forwarding-table", "Labels"),
+    ("bgp", "BGP: neighbors, and routes with all their paths"),
+    ("vpnv4", "VPN routes of IPv4"),
+    ("vpnv6", "VPN routes of IPv6"),
+    ("ipv4", "Routes of IPv4"),
+    ("unicast", "Unicast"),
+    ("rd", "Under one route distinguisher"),
+    ("summary", "Neighbors, a line each"),
+    ("labels", "Labels of each path"),
+    ("neighbors", "Neighbors"),
+    ("neighbor", "Neighbors"),
+    ("advertised-routes", "What it is told"),
+    ("routes", "What was taken in from it"),
+    ("received-routes", "What it sent, before any policy"),
+    ("ldp", "LDP"),
+    ("bindings", "Labels, ours and those of neighbors"),
+    ("discovery", "Who says hello, and where"),
+    ("bfd", "Paths that BFD watches"),
+    ("details", "With everything"),
+    ("route-map", "Route maps"),
+    ("prefix-list", "Prefix lists"),
+    ("soft", "Without ending the session"),
+    ("in", "Ask for its routes again"),
+    ("out", "Send it our routes again"),
     ("interfaces", "Interfaces with their counters"),
     ("drops", "Why packets died, and how many"),
     ("running-config", "The configuration in force, without secrets"),
@@ -89,6 +116,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("tcp", "TCP ports"),
     ("udp", "UDP ports"),
     ("size", "Length of the IP packet"),
+    ("PREFIX", "A network, or an address in one"),
+    ("RD", "Route distinguisher"),
+    ("NEIGHBOR", "Its IP address, or `*` (in quotes, for a shell): all of them"),
+    ("ROUTER", "Its router id, or `*` (in quotes, for a shell): all of them"),
     ("VRF", "Name of a VRF"),
     ("NAME", "A name"),
     ("TEXT", "The new master key, at least 8 characters"),
@@ -137,7 +168,7 @@ pub(crate) fn parse<T: Copy>(rows: &[Row<T>], words: &[String]) -> Result<Matche
 
 /// A pattern with and without each of its bracketed parts.
 fn expand(pattern: &'static str) -> Vec<Pattern> {
-    let Some(start) = pattern.find('[') else { return vec![pattern.split_whitespace().collect()] };
+    let Some(start) = pattern.find('[') else { return spell(pattern) };
     let Some(end) = closing(pattern, start) else { return Vec::new() };
     let (before, inside, after) = (&pattern[..start], &pattern[start + 1..end], &pattern[end + 1..]);
     let join = |parts: &[Pattern], tails: &[Pattern]| -> Vec<Pattern> {
@@ -148,7 +179,15 @@ fn expand(pattern: &'static str) -> Vec<Pattern> {
     };
     let tails = expand(after);
     let optional = [expand(inside), vec![Vec::new()]].concat();
-    join(&[before.split_whitespace().collect()], &join(&optional, &tails))
+    join(&spell(before), &join(&optional, &tails))
+}
+
+/// Words in a row, once for each choice between them.
+fn spell(words: &'static str) -> Vec<Pattern> {
+    words.split_whitespace().fold(vec![Vec::new()], |spelt, word| {
+        let with = |one| spelt.iter().map(move |words: &Pattern| [words.as_slice(), &[one]].concat());
+        word.split('/').flat_map(with).collect()
+    })
 }
 
 fn closing(pattern: &str, start: usize) -> Option<usize> {
@@ -203,6 +242,10 @@ fn choose(choices: &[&'static str], word: &str) -> Result<&'static str, String> 
 
 fn accept(value: &str, word: &str) -> Result<(), String> {
     let (fits, wanted) = match value {
+        "PREFIX" => (is_prefix(word), "an IP address, or a network such as 10.0.0.0/8"),
+        "RD" => (word.parse::<Rd>().is_ok(), "a route distinguisher such as 65000:1"),
+        "NEIGHBOR" => (word == "*" || word.parse::<IpAddr>().is_ok(), "`*` or the IP address of a neighbor"),
+        "ROUTER" => (word == "*" || word.parse::<Ipv4Addr>().is_ok(), "`*` or the router id of a neighbor"),
         "ADDRESS" | "SOURCE" | "DESTINATION" => (word.parse::<IpAddr>().is_ok(), "an IP address"),
         "SPI" => (spi(word).is_some(), "an SPI such as 0x1A2B3C4D"),
         "ID" => (word.parse::<u32>().is_ok(), "a connection id"),
@@ -212,6 +255,10 @@ fn accept(value: &str, word: &str) -> Result<(), String> {
         _ => (!word.is_empty(), "a name"),
     };
     if fits { Ok(()) } else { Err(format!("{wanted} is expected here")) }
+}
+
+fn is_prefix(word: &str) -> bool {
+    word.parse::<IpAddr>().is_ok() || (word.contains('/') && word.parse::<Prefix>().is_ok())
 }
 
 /// Hexadecimal with `0x`, else decimal.

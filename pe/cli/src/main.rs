@@ -109,7 +109,7 @@ fn is_set(options: &Options) -> Result<bool, String> {
 }
 
 fn ask(options: &Options, request: &Request, look: Look) -> ExitCode {
-    let response = match client::ask(&options.socket, request) {
+    let response = match client::ask_all(&options.socket, request) {
         Ok(response) => response,
         Err(error) => {
             eprintln!("onramp: {error:#}");

@@ -1,6 +1,7 @@
 //! Answers as IOS prints them.
 
 mod admission;
+mod bgp;
 mod dataplane;
 mod drops;
 mod explain;
@@ -8,8 +9,11 @@ mod ikev2;
 mod interfaces;
 mod ipsec;
 mod isakmp;
+mod ldp;
 mod map;
 mod mpls;
+mod neighbors;
+mod paths;
 mod pki;
 mod routes;
 mod session;
@@ -17,7 +21,7 @@ mod vrf;
 
 use std::net::IpAddr;
 
-use api::{ClearSa, Request, Response};
+use api::{BgpWhat, ClearSa, Request, Response};
 use config::{Finding, Severity};
 
 use crate::commands::Look;
@@ -35,7 +39,7 @@ pub(crate) fn render(request: &Request, response: &Response, look: Look) -> Stri
         Response::Ikev2Sas(sas) => match look {
             Look::Sessions => ikev2::sessions(sas, false),
             Look::SessionsDetail => ikev2::sessions(sas, true),
-            Look::Plain | Look::Detail | Look::Families => ikev2::sas(sas, detail),
+            Look::Plain | Look::Detail | Look::Families | Look::Labels => ikev2::sas(sas, detail),
         },
         Response::Ikev2Proposals(proposals) => ikev2::proposals(proposals),
         Response::Ikev2Policies(policies) => ikev2::policies(policies),
@@ -53,9 +57,24 @@ pub(crate) fn render(request: &Request, response: &Response, look: Look) -> Stri
         }
         Response::IpsecSas(flows) => ipsec::flows(flows, detail),
         Response::Sessions(sessions) => session::sessions(sessions, detail),
+        Response::Routes(tables) if matches!(request, Request::ShowRoute { .. }) => routes::entries(tables),
         Response::Routes(tables) => routes::tables(tables),
         Response::Vrfs(vrfs) => vrf::vrfs(vrfs, look),
         Response::MplsForwarding(entries) => mpls::forwarding(entries),
+        Response::Bgp(of) => match (request, look) {
+            (_, Look::Labels) => bgp::labels(of),
+            (Request::ShowBgp { what: BgpWhat::Prefix(_), .. }, _) => bgp::entries(of),
+            (_, _) => bgp::tables(of),
+        },
+        Response::BgpSummary(of) => neighbors::summary(of),
+        Response::BgpNeighbors(of) => neighbors::neighbors(of),
+        Response::LdpNeighbors(of) => ldp::neighbors(of, detail),
+        Response::LdpBindings(of) => ldp::bindings(of),
+        Response::LdpDiscovery(of) => ldp::discovery(of, detail),
+        Response::Bfd(sessions) => paths::bfd(sessions, detail),
+        Response::CryptoRoutes(routes) => paths::crypto_routes(routes),
+        Response::RouteMaps(maps) => paths::route_maps(maps),
+        Response::PrefixLists(lists) => paths::prefix_lists(lists),
         Response::Interfaces(interfaces) => interfaces::interfaces(interfaces),
         Response::Drops(drops) => drops::drops(drops),
         Response::Dataplane(of) => dataplane::dataplane(of),
@@ -79,6 +98,8 @@ fn done(request: &Request, count: usize) -> String {
             api::DebugTopic::Isakmp => "Crypto ISAKMP",
             api::DebugTopic::Ikev2 => "Crypto IKEv2",
             api::DebugTopic::Ipsec => "Crypto IPSEC",
+            api::DebugTopic::Bgp => "BGP",
+            api::DebugTopic::Ldp => "LDP",
             api::DebugTopic::All => "All",
         };
         return format!("{topic} debugging is {}\n", if *on { "on" } else { "off" });
@@ -96,7 +117,8 @@ fn done(request: &Request, count: usize) -> String {
     if *request == Request::Write {
         return format!("Done; {sealed}: {count}\n");
     }
-    let what = if matches!(request, Request::Clear(_)) { "Cleared" } else { "Done; changes" };
+    let clears = matches!(request, Request::Clear(_) | Request::ClearBgp { .. } | Request::ClearLdp { .. });
+    let what = if clears { "Cleared" } else { "Done; changes" };
     format!("{what}: {count}\n")
 }
 

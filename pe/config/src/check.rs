@@ -2,10 +2,13 @@
 //! entries that protect nothing, and what is weak.
 
 mod ikev2;
+mod interfaces;
 mod keys;
 mod linux;
 mod names;
+mod policies;
 mod protection;
+mod routing;
 mod strength;
 mod tables;
 
@@ -21,11 +24,14 @@ use crate::model::Config;
 pub(crate) fn check(config: &mut Config, index: &Index) -> Vec<Finding> {
     let mut report = Report { index, findings: Vec::new() };
     identities(config, &mut report);
+    policies::check(config, &mut report);
     names::check(config, &mut report);
     tables::check(config, &mut report);
+    interfaces::check(config, &mut report);
     protection::check(config, &mut report);
     ikev2::check(config, &mut report);
     keys::check(config, &mut report);
+    routing::check(config, &mut report);
     linux::check(config, &mut report);
     strength::check(config, &mut report);
     report.findings

@@ -2,25 +2,38 @@
 //! `check` has seen to it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+pub use ::bgp::policy::Policies;
 use base::{Family, Label, Prefix};
 pub use ike::config::{
     Admission, CertificateMap, Dpd, Identity, NamedKey, Peer, PeerIdentity, PresharedKey, Proposal,
 };
-use ipsec::{DfBit, Fragmentation, Offload, Rule};
+use ipsec::Rule;
 use vrf::{Rd, RouteTarget};
+
+mod bfd;
+pub use bfd::{Bfd, BfdMap, BfdTimers, StaticHop};
+
+pub mod bgp;
+pub use bgp::{Bgp, LabelMode, NeighborName};
 
 mod ikev2;
 pub use ikev2::{Front, Ikev2, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile};
 pub(crate) use ikev2::{blank_proposal, is_aead};
 
+mod interface;
+pub use interface::{Interface, InterfaceAddress, Tunnel, TunnelMode, TunnelSource, parent};
+
 mod isakmp;
 pub use isakmp::{AggressivePeer, Isakmp, Keyring, LocalAddress, Match, Profile};
 
+mod ldp;
+pub use ldp::{HelloTimes, Ldp, LdpRestart, LdpRouterId, LdpTransport, RouterIdSource};
+
 mod protection;
-pub use protection::{CryptoMap, IpsecDefaults, MapEntry, TransformSet, Volume};
+pub use protection::{CryptoMap, IpsecDefaults, MapEntry, RemotePeer, ReverseRoute, TransformSet, Volume};
 
 mod trustpoint;
 pub use trustpoint::{Crl, Trustpoint};
@@ -74,6 +87,11 @@ pub struct Config {
     /// `crypto identity`: any of the lines will do.
     pub identities: BTreeMap<String, Vec<PeerIdentity>>,
     pub mpls: Mpls,
+    pub ldp: Ldp,
+    pub bgp: Option<Bgp>,
+    /// Prefix lists of both families share their names.
+    pub policies: Policies,
+    pub bfd: Bfd,
 }
 
 /// `dataplane`: who forwards.
@@ -130,58 +148,9 @@ pub struct Vrf {
 pub struct Targets {
     pub import: Vec<RouteTarget>,
     pub export: Vec<RouteTarget>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interface {
-    pub description: Option<String>,
-    /// `device DEV`; `None`: the Linux device of the interface's own name.
-    pub device: Option<String>,
-    pub vrf: Option<String>,
-    /// Primary first, then `secondary` and IPv6 addresses in order.
-    pub addresses: Vec<InterfaceAddress>,
-    /// `mtu`: what the device is to have, in bytes; `None`: what it had of itself.
-    pub mtu: Option<u16>,
-    /// `ip mtu`: what leaves may be no longer, in bytes; `None`: as long as the device carries.
-    pub ip_mtu: Option<u16>,
-    pub mpls: bool,
-    pub crypto_map: Option<String>,
-    /// `crypto map ipv6`.
-    pub crypto_map_ipv6: Option<String>,
-    pub df: Option<DfBit>,
-    pub fragmentation: Option<Fragmentation>,
-    /// `crypto ipsec offload`, of the tunnels that end here. Only with the Linux dataplane.
-    pub offload: Option<Offload>,
-    pub shutdown: bool,
-    /// `Some` exactly for `interface TunnelN`: a static virtual tunnel interface (VTI-01).
-    pub tunnel: Option<Tunnel>,
-}
-
-/// The `tunnel` lines of an interface. It is incomplete without source, destination, mode and profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tunnel {
-    pub source: Option<TunnelSource>,
-    pub destination: Option<Peer>,
-    /// `tunnel mode ipsec ipv4|ipv6`: the family of the outer packets.
-    pub mode: Option<Family>,
-    /// `tunnel vrf`: the front VRF; the interface's own VRF is the inside one.
-    pub vrf: Option<String>,
-    /// `tunnel protection ipsec profile`.
-    pub profile: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TunnelSource {
-    /// Its first address of the outer family.
-    Interface(String),
-    Address(IpAddr),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InterfaceAddress {
-    pub address: IpAddr,
-    pub length: u8,
-    pub secondary: bool,
+    /// `import map`, `export map`: what the route map denies is not taken in, or not given out.
+    pub import_map: Option<String>,
+    pub export_map: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,6 +227,8 @@ pub struct Mpls {
     /// `mpls ip propagate-ttl`: the uniform model.
     pub propagate_ttl: bool,
     pub bindings: Vec<StaticBinding>,
+    /// `mpls label mode {vrf V | all-vrfs} protocol bgp-vpnv4|bgp-vpnv6`; `None`: every VRF without a line of its own.
+    pub label_modes: BTreeMap<(Option<String>, Family), LabelMode>,
 }
 
 /// `mpls static binding ipv4|ipv6 [vrf V] PREFIX MASK {input L | output NEXTHOP L}`.
@@ -286,13 +257,46 @@ impl Default for Names {
 
 impl Default for Mpls {
     fn default() -> Self {
-        Self { range: (Label::FIRST, Label::LAST), propagate_ttl: true, bindings: Vec::new() }
+        Self {
+            range: (Label::FIRST, Label::LAST),
+            propagate_ttl: true,
+            bindings: Vec::new(),
+            label_modes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Mpls {
+    /// What shares a label of the VRF's routes.
+    pub fn label_mode(&self, vrf: &str, family: Family) -> LabelMode {
+        let own = self.label_modes.get(&(Some(vrf.to_owned()), family));
+        own.or_else(|| self.label_modes.get(&(None, family))).copied().unwrap_or_default()
+    }
+}
+
+impl Config {
+    /// LDP is spoken on the interfaces of the global table with `mpls ip`: any line of it is written.
+    pub fn speaks_ldp(&self) -> bool {
+        self.ldp != Ldp::default() || self.interfaces.values().any(|it| it.ldp_transport.is_some())
+    }
+
+    /// Where a router id is not written: the highest IPv4 address of a loopback of the global table that is up, else
+    /// of another interface of it.
+    pub fn router_id(&self) -> Option<Ipv4Addr> {
+        let up = self.interfaces.values().filter(|it| it.vrf.is_none() && !it.shutdown);
+        let of = up.flat_map(|it| it.addresses.iter().map(move |a| (it.loopback, a.address)));
+        of.filter_map(|(loopback, address)| match address {
+            IpAddr::V4(address) => Some((loopback, address)),
+            IpAddr::V6(_) => None,
+        })
+        .max()
+        .map(|(_, address)| address)
     }
 }
 
 impl Targets {
     pub fn is_empty(&self) -> bool {
-        self.import.is_empty() && self.export.is_empty()
+        *self == Self::default()
     }
 }
 

@@ -108,12 +108,15 @@ set peer 172.21.21.74
 set transform-set VPN2
 match address 102
 !
+interface FastEthernet0/0
 interface FastEthernet0/0.1
+encapsulation dot1Q 1
 ip vrf forwarding VPN1
 ip address 172.21.25.73 255.255.255.0
 crypto map VPN1
 !
 interface FastEthernet0/0.2
+encapsulation dot1Q 2
 ip vrf forwarding VPN2
 ip address 172.21.21.73 255.255.255.0
 crypto map VPN2
@@ -173,14 +176,20 @@ fn lost_indentation_changes_nothing() {
 }
 
 #[test]
-fn dot1q_is_refused_by_name() {
-    let text =
-        FRONT.replace("ip vrf forwarding VPN1", "encapsulation dot1Q 1 native\nip vrf forwarding VPN1");
-    let findings = parse(&text).err().unwrap();
-    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
-    assert_eq!(errors.len(), 1);
-    assert!(errors[0].message.contains("encapsulation"), "{}", errors[0].message);
-    assert!(errors[0].help.contains("802.1Q"));
+fn a_sub_interface_needs_its_encapsulation_and_no_native_vlan() {
+    let errors = |text: &str| {
+        let findings = parse(text).err().unwrap_or_default();
+        findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect::<Vec<_>>()
+    };
+    let bare = errors(&FRONT.replace("encapsulation dot1Q 1\n", ""));
+    assert_eq!(bare.len(), 1);
+    assert!(
+        bare[0].message.contains("no encapsulation") && bare[0].help.contains("dot1Q"),
+        "{}",
+        bare[0].message
+    );
+    let native = errors(&FRONT.replace("dot1Q 1", "dot1Q 1 native"));
+    assert!(native.iter().any(|it| it.message.contains("native")), "{native:?}");
 }
 
 #[test]

@@ -23,6 +23,40 @@ fn every_fault_is_reported_in_one_run_underlined_and_with_a_hint() {
     assert_eq!(report("pe.conf", BAD, &findings), include_str!("golden/faults.txt"));
 }
 
+const ROUTING: &str = "\
+vrf definition red
+ address-family ipv4
+  import map NOWHERE
+interface eth1.5
+interface Loopback0
+ mpls ip
+ip prefix-list A permit 10.0.0.0/8 ge 24 le 16
+router ospf 1
+router bgp 65000
+ neighbor 10.0.0.1 remote-as 65001
+ neighbor 10.0.0.1 password 7 s3cret
+ neighbor 10.0.0.1 route-reflector-client
+ neighbor 10.0.0.2 shutdown
+ aggregate-address 10.0.0.0 255.0.0.0
+ address-family vpnv4
+  neighbor 10.0.0.1 remote-as 65001
+  neighbor 10.0.0.1 activte
+ address-family ipv4 vrf blue
+  redistribute ospf 1
+mpls ldp router-id Loopback1
+mpls ldp igp sync holddown 5
+crypto map M 10 ipsec-isakmp
+ reverse-route
+ match address 101
+access-list 101 permit ip any any
+";
+
+#[test]
+fn so_is_every_fault_of_routing() {
+    let findings = parse(ROUTING).err().unwrap();
+    assert_eq!(report("pe.conf", ROUTING, &findings), include_str!("golden/routing.txt"));
+}
+
 #[test]
 fn a_report_shows_no_key() {
     let text = "crypto isakmp key s3cret 10.0.0.2\ncrypto isakmp key two s3cret address 10.0.0.1\n";

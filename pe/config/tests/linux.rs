@@ -57,6 +57,7 @@ fn a_network_card_is_asked_for_help_by_the_kernel_alone() {
     let config = parse(&format!("dataplane linux\n{text}")).unwrap_or_else(|it| panic!("{it:?}")).config;
     assert_eq!(config.interfaces["eth0"].offload, Some(Offload::Packet));
     assert!(print(&config).contains(" crypto ipsec offload packet\n"));
-    let tunnel = "dataplane linux\ninterface Tunnel0\n crypto ipsec offload crypto\n";
+    let tunnel =
+        "dataplane linux\ninterface Tunnel0\n tunnel mode ipsec ipv4\n crypto ipsec offload crypto\n";
     assert!(fault(tunnel).1.contains("no network card"));
 }

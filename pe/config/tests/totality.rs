@@ -3,9 +3,10 @@
 use config::{parse, print, print_hidden, report};
 use proptest::prelude::*;
 
-const GOOD: [&str; 2] = [include_str!("golden/pe.conf"), include_str!("examples/ike.conf")];
+const GOOD: [&str; 3] =
+    [include_str!("golden/pe.conf"), include_str!("examples/ike.conf"), include_str!("examples/l3vpn.conf")];
 
-const WORDS: [&str; 36] = [
+const WORDS: [&str; 48] = [
     "no",
     "ip",
     "vrf",
@@ -42,6 +43,18 @@ const WORDS: [&str; 36] = [
     "dynamic",
     "any",
     "pki",
+    "neighbor",
+    "remote-as",
+    "peer-group",
+    "address-family",
+    "route-map",
+    "match",
+    "activate",
+    "65000",
+    "router",
+    "bgp",
+    "community",
+    "10.0.0.0/8",
 ];
 
 /// One change of a text: cut at a character, put a word in, swap two lines.

@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 
 use crate::file::{Loaded, Source};
 use crate::io::sockets::Sockets;
+use crate::kept::Kept;
 use crate::load::Load;
 use crate::log;
 use crate::master::Secrets;
@@ -25,6 +26,13 @@ use crate::worker::Workers;
 
 /// What the kernel side does for the control thread.
 pub(crate) enum Errand {
+    Stream(pe::Service, pe::Stream),
+    Hello(pe::Hello),
+    Bfd {
+        key: pe::SessionKey,
+        source_port: u16,
+        bytes: Vec<u8>,
+    },
     Host(pe::Host),
     /// Make the kernel ask for a neighbour.
     Resolve(PortId, std::net::IpAddr),
@@ -47,6 +55,7 @@ pub(crate) struct Control<E, D> {
     engine: E,
     dataplane: D,
     source: Source,
+    kept: Kept,
     arrivals: Arrivals,
     errands: mpsc::Sender<Errand>,
     beside: Beside,
@@ -57,6 +66,8 @@ pub(crate) struct Control<E, D> {
     /// What one burst of arrivals comes to: one change of the dataplane, then what is sent.
     ops: Vec<Op>,
     datagrams: Vec<ike::Datagram>,
+    /// To be stored.
+    keep: Option<String>,
     replies: BTreeMap<RequestId, oneshot::Sender<api::Response>>,
     next_request: u64,
     /// Reloads that were asked for while outputs were being drained.
@@ -74,6 +85,8 @@ const POLL: Duration = Duration::from_millis(5);
 const EVENTS: usize = 256;
 /// Arrivals that come into force together: what a change of the dataplane costs is shared.
 const BURST: usize = 64;
+/// No more arrivals come into force together once they made so many ops: a peer's whole table is megabytes of them.
+const OPS: usize = 8192;
 
 impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     pub(crate) fn new(
@@ -87,6 +100,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         Self {
             engine,
             dataplane,
+            kept: Kept::beside(&source.path),
             source,
             arrivals,
             errands,
@@ -96,6 +110,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             start: Instant::now(),
             ops: Vec::new(),
             datagrams: Vec::new(),
+            keep: None,
             replies: BTreeMap::new(),
             next_request: 0,
             reloads: Vec::new(),
@@ -109,6 +124,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     pub(crate) fn run(mut self, devices: Vec<Device>, loaded: Loaded) -> Result<(), String> {
         for device in devices {
             self.feed(Input::Device(device));
+        }
+        if let Some(text) = self.kept.read() {
+            self.feed(Input::Kept(text));
         }
         let changed = self.configure(loaded)?;
         info!(changes = changed, "configuration in force");
@@ -132,6 +150,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
             self.feed(Input::Ike(datagram));
         }
         for _ in 0..BURST {
+            if self.ops.len() >= OPS {
+                break;
+            }
             match self.arrivals.next() {
                 Next::Arrived(Arrival::Stop(reason)) => return Some(reason),
                 Next::Arrived(arrival) => self.take(arrival),
@@ -204,6 +225,11 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Ike(datagram) => self.datagrams.push(datagram),
+            Output::Stream(service, order) => self.errand(Errand::Stream(service, order)),
+            Output::Hello(hello) => self.errand(Errand::Hello(hello)),
+            Output::Bfd { key, source_port, bytes } => {
+                self.errand(Errand::Bfd { key, source_port, bytes });
+            }
             Output::Ask(id, ask) => self.beside.workers.ask(id, ask),
             Output::Apply(ops) => self.ops.extend(ops),
             Output::Read(question, sas) => {
@@ -216,6 +242,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
                 self.beside.names.host(&host);
                 self.errand(Errand::Host(host));
             }
+            Output::Keep(text) => self.keep = Some(text),
             Output::Configured(outcome) => {
                 self.flush();
                 self.configured = Some(outcome);
@@ -230,6 +257,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
     fn flush(&mut self) {
         let ops = std::mem::take(&mut self.ops);
         self.apply(&ops);
+        if let Some(text) = self.keep.take() {
+            self.kept.write(&text);
+        }
         if !self.datagrams.is_empty() {
             self.beside.sockets.send(self.datagrams.drain(..));
         }

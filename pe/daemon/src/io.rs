@@ -1,10 +1,14 @@
 //! The network thread: which sockets there are, netlink, signals and the operator's socket, on one runtime.
 
+mod bfd;
 mod guard;
+mod hello;
 pub(crate) mod hold;
 mod netlink;
+mod place;
 mod reconcile;
 pub(crate) mod sockets;
+mod stream;
 mod sysctl;
 mod udp;
 mod unix;
@@ -30,9 +34,12 @@ use tracing::{debug, error, info, warn};
 
 use crate::control::Errand;
 use crate::queue::{Arrival, Queue};
+use bfd::Detectors;
+use hello::Hellos;
 use netlink::Kernel;
 use reconcile::Outcome;
 use sockets::Sockets;
+use stream::Streams;
 use udp::Udp;
 use watch::Watch;
 
@@ -90,6 +97,9 @@ impl Net {
             kernel: self.kernel,
             watch: RefCell::default(),
             udp: RefCell::new(Udp::new(sockets, hold::place(&self.control))),
+            streams: Streams::new(queue.clone()),
+            hellos: RefCell::new(Hellos::new(queue.clone())),
+            detectors: RefCell::new(Detectors::new(queue.clone())),
             queue,
             work,
         });
@@ -148,6 +158,9 @@ struct Side {
     kernel: Kernel,
     watch: RefCell<Watch>,
     udp: RefCell<Udp>,
+    streams: Streams,
+    hellos: RefCell<Hellos>,
+    detectors: RefCell<Detectors>,
     queue: Queue,
     work: mpsc::UnboundedSender<Work>,
 }
@@ -155,6 +168,14 @@ struct Side {
 impl Side {
     fn errand(self: &Rc<Self>, errand: Errand) {
         match errand {
+            Errand::Stream(service, order) => {
+                let faults = self.streams.order(service, order);
+                faults.iter().for_each(|fault| error!("kernel: {fault}"));
+            }
+            Errand::Hello(hello) => self.hellos.borrow_mut().send(hello),
+            Errand::Bfd { key, source_port, bytes } => {
+                self.detectors.borrow_mut().send(key, source_port, &bytes);
+            }
             Errand::Host(host) => self.todo(Work::Host(host)),
             Errand::Ready => self.todo(Work::Ready),
             Errand::Resolve(port, address) => {
@@ -297,9 +318,15 @@ impl Side {
             outcome.faults.extend(guard::lift().await.err());
         }
         let links = self.kernel.links().await.unwrap_or_default();
-        outcome
-            .faults
-            .extend(self.udp.borrow_mut().reconcile(host.backend, &reconcile::present(host, &links)));
+        let index = |device: &str| links.iter().find(|link| link.name == device).map(|link| link.index);
+        for faults in [
+            self.udp.borrow_mut().reconcile(host.backend, &reconcile::present(host, &links)),
+            self.streams.host(host),
+            self.hellos.borrow_mut().reconcile(host, index),
+            self.detectors.borrow_mut().reconcile(host),
+        ] {
+            outcome.faults.extend(faults);
+        }
         self.resync().await;
         outcome
     }

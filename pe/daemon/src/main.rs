@@ -7,6 +7,7 @@ mod fatal;
 mod file;
 mod host;
 mod io;
+mod kept;
 mod load;
 mod log;
 mod master;

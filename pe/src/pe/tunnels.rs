@@ -20,7 +20,7 @@ impl Pe {
         if let Event::Counted(question, counted) = &event {
             return self.answer(now, AskId(*question), Answer::Traffic(traffic(counted)));
         }
-        let notice = ike_to_notice::event(&event, &self.tables.peers, &self.ids, self.debug_ipsec);
+        let notice = ike_to_notice::event(&event, &self.tables.peers, &self.ids, self.debug.ipsec);
         notice.into_iter().for_each(|notice| self.notice(now, notice));
         if let Some(command) = dataplane_to_ike::command(event, &self.tunnels) {
             self.command(now, command);
@@ -43,10 +43,6 @@ impl Pe {
 
     pub(crate) fn command(&mut self, now: Instant, command: Command) {
         self.tell_ike(now, ike::Input::Command(command));
-    }
-
-    pub(crate) fn debug_ipsec(&mut self, on: bool) {
-        self.debug_ipsec = on;
     }
 
     pub(super) fn answer(&mut self, now: Instant, id: AskId, answer: Answer) {
@@ -83,6 +79,7 @@ impl Pe {
                 ike::Output::ChildMoved(id, endpoints) => {
                     self.tunnels.moved(id, endpoints);
                     self.apply(plan::protect(&self.tunnels, id));
+                    self.reverse_up(now, id);
                 }
                 ike::Output::ChildDown(id, reason) => self.child_down(now, id, reason),
                 ike::Output::Notice(notice) => self.ike_notice(now, notice),
@@ -115,7 +112,7 @@ impl Pe {
         }
     }
 
-    fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: Box<ike::Child>) {
+    pub(super) fn child_up(&mut self, now: Instant, old: Option<ike::ChildId>, child: Box<ike::Child>) {
         let child = &*self.inside(child);
         let Self { tables, tunnels, ids, .. } = self;
         let receives = tunnels.pair(child.id).is_some();
@@ -129,12 +126,25 @@ impl Pe {
         }
         let before = before.map(|(_, carrier)| carrier);
         self.apply(plan::raise(&self.tables, &self.tunnels, (child.id, receives), before));
+        self.reverse_up(now, child.id);
         self.notice(now, ike_to_notice::child_up(child, old.is_some(), &self.ids));
     }
 
-    fn child_down(&mut self, now: Instant, id: ike::ChildId, reason: ike::DownReason) {
+    /// The routes to what is behind the peer come with the SAs that protect it.
+    fn reverse_up(&mut self, now: Instant, child: ike::ChildId) {
+        let Self { tables, tunnels, routing, reverse, .. } = self;
+        if let Some(pair) = tunnels.pair(child).filter(|pair| pair.up) {
+            reverse.up(child, pair, &tables.reverse, routing);
+        }
+        self.reroute(now);
+    }
+
+    pub(super) fn child_down(&mut self, now: Instant, id: ike::ChildId, reason: ike::DownReason) {
         let Some((pair, sent)) = self.tunnels.down(id) else { return };
         self.past.going(&pair);
+        self.reverse.down(id, &mut self.routing);
+        // A route into a tunnel goes before what it leads into.
+        self.reroute(now);
         let ops = plan::lower(&self.tables, &self.tunnels, &pair, sent);
         self.apply(ops);
         if pair.up {

@@ -1,51 +1,83 @@
-//! `show ip route`, `show ip vrf`, `show mpls forwarding-table`.
+//! `show ip route`, `show ipv6 route`, `show ip vrf`.
 
-use std::net::IpAddr;
+use api::{Response, RouteEntry, RouteTable, VrfSummary};
+use base::{Family, Prefix, VrfId};
+use config::model::{Targets, Vrf, VrfStyle};
+use dataplane::Labels;
+use vrf::Source;
 
-use api::{LabelEntry, Response, RouteEntry, RouteTable, VrfSummary};
-use base::{Family, Label, Prefix, VrfId};
-use config::model::{Backend, Binding, StaticBinding, Targets, Vrf, VrfStyle};
-use dataplane::{LabelCounters, Link};
-
-use super::vrf_of;
+use super::{PAGE, bad_page, bgp, failed, vrf_of};
 use crate::Pe;
-use crate::wiring::config_to_vrf::{Chosen, To, Way};
+use crate::routing::{Chosen, NextHop, Target, Way};
 
-/// One VRF and family; the global table if no VRF is named.
-pub(super) fn tables(pe: &Pe, vrf: Option<String>, ipv6: bool) -> Result<Vec<RouteTable>, Response> {
+/// A page of one VRF and family; of the global table if no VRF is named.
+pub(super) fn tables(
+    pe: &Pe,
+    vrf: Option<String>,
+    ipv6: bool,
+    after: Option<&str>,
+) -> Result<Vec<RouteTable>, Response> {
     let id = vrf_of(pe, vrf.as_deref())?;
+    let after = after.map(|text| text.parse::<Prefix>().map_err(|_| bad_page())).transpose()?;
     let family = if ipv6 { Family::V6 } else { Family::V4 };
-    let routes = pe.tables.routing.of(id, family).map(|(prefix, chosen)| entry(pe, id, prefix, chosen));
-    Ok(vec![RouteTable { vrf, ipv6, routes: routes.collect() }])
+    let mut rest = pe.routing.behind(id, family, after).peekable();
+    let page = rest.by_ref().take(PAGE).map(|(prefix, chosen)| entry(pe, id, prefix, chosen));
+    let routes: Vec<_> = page.collect();
+    let more = rest.peek().and_then(|_| routes.last()).map(|last| last.prefix.clone());
+    Ok(vec![RouteTable { vrf, ipv6, routes, more }])
+}
+
+/// The route to an address, or of exactly a network.
+pub(super) fn one(pe: &Pe, vrf: Option<String>, destination: &str) -> Result<Vec<RouteTable>, Response> {
+    let id = vrf_of(pe, vrf.as_deref())?;
+    let network = destination.parse::<Prefix>().ok().filter(|_| destination.contains('/'));
+    let found = match (network, destination.parse()) {
+        (Some(network), _) => pe.routing.chosen(id, network).map(|chosen| (network, chosen)),
+        (None, Ok(address)) => pe.routing.lookup(id, address),
+        (None, Err(_)) => return Err(failed(format!("{destination} is no address or network"), None)),
+    };
+    let (prefix, chosen) = found.ok_or_else(|| failed("Network not in table".to_owned(), None))?;
+    let ipv6 = prefix.family() == Family::V6;
+    Ok(vec![RouteTable { vrf, ipv6, routes: vec![entry(pe, id, prefix, chosen)], more: None }])
 }
 
 pub(super) fn vrfs(pe: &Pe) -> Vec<VrfSummary> {
     pe.config.vrfs.iter().map(|(name, vrf)| summary(pe, name, vrf)).collect()
 }
 
-/// Labels of ours, then labels that others gave us; those of one VRF if it is named.
-pub(super) fn labels(pe: &Pe, vrf: Option<String>) -> Result<Vec<LabelEntry>, Response> {
-    vrf_of(pe, vrf.as_deref())?;
-    let bindings = pe.config.mpls.bindings.iter();
-    let wanted = bindings.filter(|binding| vrf.is_none() || binding.vrf == vrf);
-    let mut entries: Vec<_> = wanted.map(|binding| label(pe, binding)).collect();
-    entries.sort_by_key(|entry| (entry.local.is_none(), entry.local));
-    Ok(entries)
-}
-
-fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: &Chosen) -> RouteEntry {
-    let (next_hop, interface, labels) = match &chosen.way {
-        Way::Out { port, gateway, push } => (*gateway, port_name(pe, *port), push.as_slice()),
-        Way::Local => (None, local_port(pe, vrf, prefix), [].as_slice()),
-        Way::Discard => (None, Some("Null0".to_owned()), [].as_slice()),
+pub(super) fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: Chosen) -> RouteEntry {
+    let (gateway, interface, labels) = match chosen.way {
+        Way::Out { port, gateway, push } => (gateway, port_name(pe, port), push),
+        Way::Local => (None, local_port(pe, vrf, prefix), Labels::default()),
+        Way::Discard => (None, Some("Null0".to_owned()), Labels::default()),
         Way::Protect(policy) => {
-            (None, pe.ids.entry(*policy).map(|entry| entry.interface.clone()), [].as_slice())
+            (None, pe.ids.entry(policy).map(|entry| entry.interface.clone()), Labels::default())
+        }
+        Way::Lookup(other) => {
+            (None, Some(pe.ids.vrf_name(other).unwrap_or("global").to_owned()), Labels::default())
         }
     };
-    let global = matches!(chosen.candidate.to, To::Gateway { vrf: VrfId::GLOBAL, .. } | To::Labelled { .. });
+    let target = pe.routing.target(chosen.candidate.to);
+    let global = matches!(target, Target::Labelled(..) | Target::Through(NextHop::In(VrfId::GLOBAL, _)));
+    // What BGP says is the neighbour's next hop, not the way to it.
+    let next_hop = match target {
+        Target::Labelled(NextHop::In(_, next), _) | Target::Through(NextHop::In(_, next))
+            if chosen.candidate.source == Source::Bgp =>
+        {
+            Some(next)
+        }
+        Target::Local
+        | Target::Labelled(..)
+        | Target::Discard
+        | Target::Tunnel(_)
+        | Target::Port(_)
+        | Target::Through(_)
+        | Target::Vrf(_) => gateway,
+    };
     RouteEntry {
         prefix: prefix.to_string(),
         code: chosen.candidate.source.code().to_owned(),
+        source: bgp::source(chosen.candidate.source).to_owned(),
         distance: chosen.candidate.distance,
         metric: chosen.candidate.metric,
         tag: chosen.candidate.tag,
@@ -56,19 +88,17 @@ fn entry(pe: &Pe, vrf: VrfId, prefix: Prefix, chosen: &Chosen) -> RouteEntry {
     }
 }
 
-fn port_name(pe: &Pe, port: base::PortId) -> Option<String> {
+pub(super) fn port_name(pe: &Pe, port: base::PortId) -> Option<String> {
     pe.tables.ports.get(&port).map(|port| port.name.clone())
 }
 
 fn local_port(pe: &Pe, vrf: VrfId, prefix: Prefix) -> Option<String> {
-    let has =
-        |addresses: &[dataplane::Address]| addresses.iter().any(|held| held.address == prefix.address());
-    let port = pe
-        .tables
-        .ports
-        .values()
-        .find(|port| port.vrf == vrf && port.link != Link::Host && has(&port.addresses))?;
-    Some(port.name.clone())
+    let has = |interface: &config::model::Interface| {
+        pe.ids.known_vrf(interface.vrf.as_deref()) == Some(vrf)
+            && interface.addresses.iter().any(|held| held.address == prefix.address())
+    };
+    let mut interfaces = pe.config.interfaces.iter();
+    interfaces.find(|(_, interface)| has(interface)).map(|(name, _)| name.clone())
 }
 
 fn summary(pe: &Pe, name: &str, vrf: &Vrf) -> VrfSummary {
@@ -95,46 +125,4 @@ fn texts<T: ToString>(items: impl Iterator<Item = T>) -> Vec<String> {
         }
     }
     texts
-}
-
-fn label(pe: &Pe, binding: &StaticBinding) -> LabelEntry {
-    match binding.direction {
-        Binding::Input(label) => ours(pe, binding, label),
-        Binding::Output { next_hop, label } => theirs(pe, binding, next_hop, label),
-    }
-}
-
-fn ours(pe: &Pe, binding: &StaticBinding, label: Label) -> LabelEntry {
-    let counted = pe.counters.labels.get(&label).copied();
-    // Where nothing came in yet; the kernel does not count by label.
-    let counted = counted.or_else(|| (pe.config.dataplane == Backend::User).then(LabelCounters::default));
-    LabelEntry {
-        local: Some(label.value()),
-        outgoing: "Pop Label".to_owned(),
-        prefix: binding.prefix.to_string(),
-        vrf: binding.vrf.clone(),
-        bytes: counted.map(|counted| counted.bytes),
-        packets: counted.map(|counted| counted.packets),
-        interface: None,
-        next_hop: None,
-    }
-}
-
-fn theirs(pe: &Pe, binding: &StaticBinding, next_hop: IpAddr, label: Label) -> LabelEntry {
-    let vrf = pe.ids.known_vrf(binding.vrf.as_deref());
-    let way = vrf.and_then(|vrf| pe.tables.routing.lookup(vrf, binding.prefix.address())).map(|(_, way)| way);
-    let interface = match way {
-        Some(Way::Out { port, push, .. }) if push.contains(&label) => port_name(pe, *port),
-        Some(_) | None => None,
-    };
-    LabelEntry {
-        local: None,
-        outgoing: if label == Label::IMPLICIT_NULL { "No Label".to_owned() } else { label.to_string() },
-        prefix: binding.prefix.to_string(),
-        vrf: binding.vrf.clone(),
-        bytes: Some(0),
-        packets: Some(0),
-        interface,
-        next_hop: Some(next_hop),
-    }
 }

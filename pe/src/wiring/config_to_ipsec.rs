@@ -221,7 +221,7 @@ fn tunnels<'a>(config: &'a Config, profiles: &Profiles<'a>, ids: &mut Ids) -> Ve
     let placed = tunnels.filter_map(|(name, interface)| {
         let tunnel = interface.tunnel.as_ref()?;
         let entry = config.ipsec_profiles.get(tunnel.profile.as_ref()?)?;
-        let family = tunnel.mode?;
+        let family = tunnel.ipsec()?;
         let name =
             EntryName { interface: name.clone(), map: format!("{name}-head-0"), sequence: 0, dynamic: None };
         Some(Placed {
@@ -241,7 +241,8 @@ fn tunnels<'a>(config: &'a Config, profiles: &Profiles<'a>, ids: &mut Ids) -> Ve
     placed.collect()
 }
 
-fn source(config: &Config, tunnel: &Tunnel, family: Family) -> Option<IpAddr> {
+/// Where a tunnel's outer packets come from.
+pub(crate) fn source(config: &Config, tunnel: &Tunnel, family: Family) -> Option<IpAddr> {
     match tunnel.source.as_ref()? {
         TunnelSource::Address(address) => Some(*address),
         TunnelSource::Interface(name) => local_address(config.interfaces.get(name)?, family),

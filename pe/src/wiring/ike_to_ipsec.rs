@@ -157,6 +157,10 @@ impl Tunnels {
         self.pair(self.child_of(id)?)?.sas().find(|sa| sa.id == id)
     }
 
+    pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &Pair)> {
+        self.pairs.iter().map(|(id, pair)| (*id, pair.as_ref()))
+    }
+
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.pairs.values().map(AsRef::as_ref)
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{PortId, VrfId};
+use base::{Family, PortId, VrfId};
 use config::Config;
-use config::model::{Binding, Interface};
-use dataplane::{Address, Link, Port};
+use config::model::{Binding, Interface, Tunnel};
+use dataplane::{Address, Gre, Link, Port};
+use ike::config::Peer;
 
+use super::config_to_ipsec;
 use crate::ids::{Ids, PortName};
 use crate::{Device, Notice};
 
@@ -40,6 +42,9 @@ pub(crate) struct Wire {
     /// Administratively down: no port, but still ours to guard.
     pub(crate) shutdown: bool,
 }
+
+/// Bytes of a device's name at most.
+const LONGEST: usize = 15;
 
 /// The TUN towards the kernel; the kernel cuts its own packets to this size.
 const HOST_MTU: u16 = 1500;
@@ -80,6 +85,11 @@ pub(crate) fn ports(config: &Config, ids: &mut Ids, links: &Links) -> Result<Por
             }
         }
     }
+    for (name, interface) in made(config) {
+        if let Err(problem) = ports.make(config, (name, interface), ids, links) {
+            ports.problems.push(Notice::PortUnusable { interface: name.clone(), problem });
+        }
+    }
     for vrf in vrfs_in_use(config, ids) {
         ports.add(host(vrf, ids), true);
     }
@@ -91,9 +101,52 @@ pub(crate) fn device_name<'a>(name: &'a str, interface: &'a Interface) -> &'a st
     interface.device.as_deref().unwrap_or(name)
 }
 
-/// The interfaces that stand on a device; tunnel interfaces do not.
+/// The interfaces that stand on a device of their own.
 fn devices(config: &Config) -> impl Iterator<Item = (&String, &Interface)> {
-    config.interfaces.iter().filter(|(_, interface)| interface.tunnel.is_none())
+    config.interfaces.iter().filter(|(_, interface)| interface.is_device())
+}
+
+/// The interfaces whose devices the dataplane makes, if it needs any: VLANs and GRE tunnels.
+fn made(config: &Config) -> impl Iterator<Item = (&String, &Interface)> {
+    config.interfaces.iter().filter(|(_, of)| of.vlan.is_some() || is_gre(of))
+}
+
+pub(crate) fn is_gre(interface: &Interface) -> bool {
+    interface.tunnel.as_ref().is_some_and(|tunnel| tunnel.gre().is_some())
+}
+
+/// The device of a VLAN: its parent's and the tag, where the kernel allows that as a name.
+fn vlan_device(parent: &str, vlan: u16, carrier: PortId) -> String {
+    let device = format!("{parent}.{vlan}");
+    if device.len() <= LONGEST { device } else { format!("onr{}.{vlan}", carrier.0) }
+}
+
+fn of_gre(
+    config: &Config,
+    (name, interface): (&str, &Interface),
+    tunnel: &Tunnel,
+    ids: &mut Ids,
+) -> Result<Port, String> {
+    let family = tunnel.gre().unwrap_or(Family::V4);
+    let local = config_to_ipsec::source(config, tunnel, family).ok_or("it has no tunnel source address")?;
+    let Some(Peer::Address(remote)) = tunnel.destination else {
+        return Err("it has no tunnel destination".to_owned());
+    };
+    let front = ids.vrf(tunnel.vrf.as_deref());
+    let id = ids.port(PortName::Interface(name.to_owned()));
+    let overhead = gre_overhead(family, tunnel.key.is_some());
+    let known = Device { name: name.to_owned(), mac: [0; 6], mtu: HOST_MTU - overhead, up: true };
+    let link = Link::Gre(Gre { front, local, remote, key: tunnel.key });
+    Ok(Port { link, ..port(id, name, interface, &known, ids) })
+}
+
+/// Bytes of the outer header and of GRE's.
+const fn gre_overhead(family: Family, key: bool) -> u16 {
+    let outer = match family {
+        Family::V4 => 20,
+        Family::V6 => 40,
+    };
+    outer + if key { 8 } else { 4 }
 }
 
 /// The host port's number for a VRF.
@@ -124,6 +177,52 @@ impl Ports {
         self.add(port(id, name, interface, known, ids), known.up && !links.dark.contains(&id));
         let excess = interface.ip_mtu.filter(|wanted| *wanted > mtu);
         Ok(excess.map(|wanted| Notice::MtuTooLarge { interface: name.to_owned(), wanted, device: mtu }))
+    }
+
+    /// A VLAN's wire is its parent's; a GRE tunnel has none, and is up.
+    fn make(
+        &mut self,
+        config: &Config,
+        (name, interface): (&str, &Interface),
+        ids: &mut Ids,
+        links: &Links,
+    ) -> Result<(), String> {
+        if interface.shutdown {
+            return Err("administratively down (shutdown)".to_owned());
+        }
+        match (interface.vlan, &interface.tunnel) {
+            (Some(vlan), _) => self.make_vlan(config, (name, interface), vlan, ids, links)?,
+            (None, Some(tunnel)) => self.add(of_gre(config, (name, interface), tunnel, ids)?, true),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn make_vlan(
+        &mut self,
+        config: &Config,
+        (name, interface): (&str, &Interface),
+        vlan: u16,
+        ids: &mut Ids,
+        links: &Links,
+    ) -> Result<(), String> {
+        let parent = config::model::parent(name).and_then(|parent| config.interfaces.get_key_value(parent));
+        let (parent_name, parent) = parent.ok_or("the interface that carries it does not exist")?;
+        let on = device_name(parent_name, parent);
+        let known = links.known(on).ok_or_else(|| format!("no device {on}"))?;
+        let wire = wire(parent, known, ids, links);
+        if wire.shutdown {
+            return Err(format!("{parent_name} is administratively down (shutdown)"));
+        }
+        let carrier = ids.port(PortName::Interface(parent_name.clone()));
+        let id = ids.port(PortName::Interface(name.to_owned()));
+        let device = vlan_device(on, vlan, carrier);
+        let known = Device { name: device.clone(), mtu: known.mtu.min(wire.mtu), ..known.clone() };
+        let link = Link::Vlan { parent: carrier, id: vlan, mac: known.mac };
+        let port = Port { link, ..port(id, name, interface, &known, ids) };
+        self.wires.insert(id, Wire { device, vrf: port.vrf, ..wire });
+        self.add(port, known.up && !links.dark.contains(&carrier));
+        Ok(())
     }
 
     /// Gives each VRF's host port what the box has there on tunnel interfaces: the kernel has no TUN to set it on.
@@ -197,7 +296,6 @@ fn host(vrf: VrfId, ids: &mut Ids) -> Port {
 
 /// `onr-NAME` where the kernel allows that as a device name, else `onr.NUMBER`.
 fn host_device(vrf: VrfId, name: Option<&str>) -> String {
-    const LONGEST: usize = 15;
     let Some(name) = name else { return "onr-global".to_owned() };
     let device = format!("onr-{name}");
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
@@ -208,8 +306,9 @@ fn vrfs_in_use(config: &Config, ids: &mut Ids) -> BTreeSet<VrfId> {
     let interfaces = config.interfaces.values().map(|interface| &interface.vrf);
     let labelled =
         config.mpls.bindings.iter().filter(|binding| matches!(binding.direction, Binding::Input(_)));
-    let names = interfaces.chain(labelled.map(|binding| &binding.vrf));
-    names.map(|name| ids.vrf(name.as_deref())).collect()
+    let names = interfaces.chain(labelled.map(|binding| &binding.vrf)).map(Option::as_deref);
+    let exported = config.vrfs.iter().filter(|(_, vrf)| config.bgp.is_some() && vrf.rd.is_some());
+    names.chain(exported.map(|(name, _)| Some(name.as_str()))).map(|name| ids.vrf(name)).collect()
 }
 
 pub(crate) fn addresses(interface: &Interface) -> Vec<Address> {

@@ -3,29 +3,46 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use base::{PortId, Prefix, VrfId};
+use base::{Family, PortId, Prefix, VrfId};
 use dataplane::{Address, Link, Port};
+use vrf::Source;
 
-use super::config_to_vrf::Way;
 use super::link_to_all::Wire;
+use crate::routing::{Chosen, Routing, Way};
 use crate::tables::Tables;
 use crate::{Host, HostPort, HostRoute};
 
 /// The kernel sends by itself only what leaves in clear from the packet's own VRF. All else goes
-/// through the VRF's host port to the dataplane, which labels and protects.
-pub(crate) fn host(tables: &Tables) -> Host {
+/// through the VRF's host port to the dataplane, which labels and protects. Routes that the configuration does not name
+/// are the dataplane's alone: in a VRF that has any, whatever is not on a link goes through the host port.
+pub(crate) fn host(tables: &Tables, routing: &Routing) -> Host {
     let doors = doors(tables);
     let protected = protected(tables);
+    // There IKE must reach whoever asks in clear.
+    let fronts: BTreeSet<_> = tables.policies.values().map(|policy| policy.front).collect();
     let mut routes: Routes = BTreeMap::new();
-    for (vrf, prefix, way) in tables.routing.all() {
-        let direct = if is_within(&protected, vrf, prefix) { None } else { wire(tables, vrf, way) };
+    for (vrf, prefix, Chosen { candidate, way }) in routing.named() {
+        let is_fixed = candidate.source == Source::Connected || !routing.learns(vrf) || fronts.contains(&vrf);
+        let may = is_fixed && !is_within(&protected, vrf, prefix);
+        let direct = if may { wire(tables, vrf, way) } else { None };
         let exit = direct.or_else(|| through_dataplane(&doors, vrf, way));
         routes.extend(exit.map(|exit| ((vrf, prefix), exit)));
     }
     let detours =
         protected.iter().filter_map(|(vrf, prefix)| Some(((*vrf, *prefix), (*doors.get(vrf)?, None))));
     routes.extend(detours);
-    routes.extend(tables.peers.iter().filter_map(|(front, peer)| to_peer(tables, *front, *peer)));
+    for (vrf, door) in doors.iter().filter(|(vrf, _)| routing.learns(**vrf)) {
+        for family in Family::BOTH {
+            routes.entry((*vrf, Prefix::any(family))).or_insert((*door, None));
+        }
+    }
+    let reach = |front, peer| routing.reach(front, peer)?.plain.ok();
+    let peers = tables.peers.iter().filter_map(|(front, peer)| {
+        let (port, gateway) = wire(tables, *front, reach(*front, *peer)?)?;
+        Some(((*front, Prefix::host(*peer)), (port, gateway.filter(|gateway| gateway != peer))))
+    });
+    // IKE reaches its peers in clear, whatever the access lists say.
+    routes.extend(peers);
     let route = |((vrf, prefix), (port, gateway))| HostRoute { vrf, prefix, port, gateway };
     Host {
         backend: tables.backend,
@@ -33,6 +50,7 @@ pub(crate) fn host(tables: &Tables) -> Host {
         routes: routes.into_iter().map(route).collect(),
         vrfs: tables.names.clone(),
         servers: tables.servers.clone(),
+        ..Host::default()
     }
 }
 
@@ -42,7 +60,8 @@ type Routes = BTreeMap<(VrfId, Prefix), Exit>;
 /// Those of the dataplane, and the devices of interfaces that are shut.
 fn ports(tables: &Tables) -> Vec<HostPort> {
     let shut = tables.wires.iter().filter(|(_, wire)| wire.shutdown).map(|(id, wire)| shut(*id, wire));
-    tables.ports.values().map(|of| port(tables, of, tables.wires.get(&of.id))).chain(shut).collect()
+    let ports = tables.ports.values().filter(|port| is_device(port.link));
+    ports.map(|of| port(tables, of, tables.wires.get(&of.id))).chain(shut).collect()
 }
 
 fn port(tables: &Tables, port: &Port, wire: Option<&Wire>) -> HostPort {
@@ -63,7 +82,15 @@ fn port(tables: &Tables, port: &Port, wire: Option<&Wire>) -> HostPort {
     }
 }
 
-/// The box's own addresses on the tunnel interfaces of a VRF.
+/// Whether the kernel has a device for it with either backend.
+const fn is_device(link: Link) -> bool {
+    match link {
+        Link::Ethernet { .. } | Link::Vlan { .. } | Link::Host => true,
+        Link::Gre(_) => false,
+    }
+}
+
+/// The box's own addresses on interfaces of a VRF that the kernel has no device for.
 fn inner(tables: &Tables, vrf: VrfId) -> Vec<Address> {
     tables.inner.get(&vrf).cloned().unwrap_or_default()
 }
@@ -102,20 +129,13 @@ fn is_within(set: &BTreeSet<(VrfId, Prefix)>, vrf: VrfId, prefix: Prefix) -> boo
 }
 
 /// Where the kernel may send by itself.
-fn wire(tables: &Tables, vrf: VrfId, way: &Way) -> Option<Exit> {
+fn wire(tables: &Tables, vrf: VrfId, way: Way) -> Option<Exit> {
     let Way::Out { port, gateway, push } = way else { return None };
-    let own = tables.ports.get(port).is_some_and(|port| port.vrf == vrf);
-    (own && push.is_empty()).then_some((*port, *gateway))
+    let own = tables.ports.get(&port).is_some_and(|port| port.vrf == vrf && is_device(port.link));
+    (own && push.is_empty()).then_some((port, gateway))
 }
 
 /// The box's own addresses are no route: the kernel knows them.
-fn through_dataplane(doors: &BTreeMap<VrfId, PortId>, vrf: VrfId, way: &Way) -> Option<Exit> {
-    if *way == Way::Local { None } else { doors.get(&vrf).map(|door| (*door, None)) }
-}
-
-/// IKE reaches its peers in clear, whatever the access lists say.
-fn to_peer(tables: &Tables, front: VrfId, peer: IpAddr) -> Option<((VrfId, Prefix), Exit)> {
-    let (_, way) = tables.routing.lookup(front, peer)?;
-    let (port, gateway) = wire(tables, front, way)?;
-    Some(((front, Prefix::host(peer)), (port, gateway)))
+fn through_dataplane(doors: &BTreeMap<VrfId, PortId>, vrf: VrfId, way: Way) -> Option<Exit> {
+    if way == Way::Local { None } else { doors.get(&vrf).map(|door| (*door, None)) }
 }

@@ -235,8 +235,11 @@ fn vrfs_labels_interfaces_keys_and_policies_are_listed() {
     let Response::MplsForwarding(labels) = pe.ask(NOW, Request::ShowMplsForwarding { vrf: None }) else {
         panic!()
     };
-    let shown: Vec<_> =
-        labels.iter().map(|label| (label.local, label.outgoing.as_str(), label.vrf.as_deref())).collect();
+    let shown: Vec<_> = labels
+        .entries
+        .iter()
+        .map(|label| (label.local, label.outgoing.as_str(), label.vrf.as_deref()))
+        .collect();
     assert_eq!(
         shown,
         [
@@ -246,7 +249,7 @@ fn vrfs_labels_interfaces_keys_and_policies_are_listed() {
             (None, "202", Some("vpn2")),
         ]
     );
-    assert_eq!(labels[2].interface.as_deref(), Some("Ethernet1/1"));
+    assert_eq!(labels.entries[2].interface.as_deref(), Some("Ethernet1/1"));
     let Response::Interfaces(interfaces) = pe.ask(NOW, Request::ShowInterfaces { name: None }) else {
         panic!()
     };

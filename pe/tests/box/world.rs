@@ -1,16 +1,17 @@
 //! Boxes in virtual time: IKE passes between them at once, key agreement runs on the spot, and every
 //! op goes into a memory of what a backend would hold, which checks that nothing dangles.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::{Request, Response};
-use base::{Engine, Instant, PolicyId, SaId, VrfId};
+use base::{Engine, Instant, PolicyId, PortId, SaId, VrfId};
 use config::Config;
 use dataplane::{Event, Hop, Key, Object, Op, SaCounters};
 use ike::{Datagram, Path};
 use ipsec::Flow;
+use pe::{BfdInput, Hello, Service, SessionKey, Socket, Stream, StreamId, Streamed};
 use pe::{Device, Host, Input, Notice, Output, Pe, RequestId, Trustpoints};
 
 /// One box with everything it said.
@@ -26,14 +27,26 @@ pub(crate) struct Station {
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
     /// What SAs that exist have counted, as far as it is not nothing.
     pub(crate) counted: BTreeMap<SaId, SaCounters>,
+    /// What it asked to keep over a restart.
+    pub(crate) kept: Option<String>,
     configured: Option<Result<usize, String>>,
     replies: VecDeque<Response>,
     sent: VecDeque<Datagram>,
+    streams: VecDeque<(Service, Stream)>,
+    hellos: VecDeque<Hello>,
+    paths: VecDeque<(SessionKey, Vec<u8>)>,
 }
 
 impl Station {
     /// Devices come first, as the daemon does it.
     pub(crate) fn new(seed: u8, devices: &[&str], text: &str) -> Self {
+        let mut station = Self::bare(seed, devices);
+        assert_eq!(station.configure(Instant::START, text).err(), None);
+        station
+    }
+
+    /// Not configured yet.
+    pub(crate) fn bare(seed: u8, devices: &[&str]) -> Self {
         let mut station = Self {
             pe: Pe::new([seed; 32]),
             memory: BTreeMap::new(),
@@ -43,14 +56,17 @@ impl Station {
             trustpoints: Trustpoints::default(),
             names: BTreeMap::new(),
             counted: BTreeMap::new(),
+            kept: None,
             configured: None,
             replies: VecDeque::new(),
             sent: VecDeque::new(),
+            streams: VecDeque::new(),
+            hellos: VecDeque::new(),
+            paths: VecDeque::new(),
         };
         for name in devices {
             station.tell(Instant::START, Input::Device(device(name)));
         }
-        assert_eq!(station.configure(Instant::START, text).err(), None);
         station
     }
 
@@ -100,6 +116,10 @@ impl Station {
                 Output::Reply(_, response) => self.replies.push_back(response),
                 Output::Reload(_) => panic!("nobody asked to reload"),
                 Output::Notice(notice) => self.notices.push(notice),
+                Output::Stream(service, stream) => self.streams.push_back((service, stream)),
+                Output::Hello(hello) => self.hellos.push_back(hello),
+                Output::Bfd { key, source_port: _, bytes } => self.paths.push_back((key, bytes)),
+                Output::Keep(text) => self.kept = Some(text),
             }
         }
         let planned: Vec<Key> = self.pe.plan().objects().map(Object::key).collect();
@@ -190,6 +210,15 @@ impl Station {
         ops.iter().map(|op| words(&self.pe, op)).collect()
     }
 
+    /// The port with this address.
+    fn port_of(&self, address: &str) -> Option<PortId> {
+        let address: IpAddr = address.parse().unwrap();
+        self.memory.values().find_map(|object| {
+            let Object::Port(port) = object else { return None };
+            port.addresses.iter().any(|on| on.address == address).then_some(port.id)
+        })
+    }
+
     /// The VRF of that name, as the box numbers it.
     pub(crate) fn vrf(&self, name: Option<&str>) -> VrfId {
         let mut ids =
@@ -209,7 +238,16 @@ pub(crate) struct World {
     wires: Vec<Wire>,
     /// The box behind a NAT that keeps its address and changes its ports.
     pub(crate) nat: Option<&'static str>,
+    /// Segments that carry nothing.
+    pub(crate) cut: BTreeSet<u8>,
+    /// Boxes whose connections take nothing at the moment: what they write waits.
+    pub(crate) stalled: BTreeSet<&'static str>,
+    connections: BTreeMap<End, End>,
+    accepted: StreamId,
 }
+
+/// One end of a TCP connection.
+type End = (&'static str, Service, StreamId);
 
 /// What the NAT adds to a port.
 const SHIFT: u16 = 10_000;
@@ -225,15 +263,122 @@ pub(crate) struct Wire {
 
 impl World {
     pub(crate) fn new(stations: Vec<(&'static str, Station)>, wires: Vec<Wire>) -> Self {
-        Self { now: Instant::from_secs(1), stations: stations.into_iter().collect(), wires, nat: None }
+        Self {
+            now: Instant::from_secs(1),
+            stations: stations.into_iter().collect(),
+            wires,
+            nat: None,
+            cut: BTreeSet::new(),
+            stalled: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            accepted: 1 << 63,
+        }
     }
 
     pub(crate) fn station(&mut self, name: &str) -> &mut Station {
         self.stations.get_mut(name).expect("a station")
     }
 
+    /// Another box in its place.
+    pub(crate) fn replace(&mut self, name: &'static str, station: Station) {
+        self.stations.insert(name, station);
+    }
+
     /// Until no box has anything to send.
     pub(crate) fn settle(&mut self) {
+        loop {
+            self.settle_datagrams();
+            self.settle_hellos();
+            self.settle_paths();
+            let mut stations = self.stations.iter_mut().filter(|(name, _)| !self.stalled.contains(*name));
+            let next = stations.find_map(|(name, station)| Some((*name, station.streams.pop_front()?)));
+            let Some((from, (service, stream))) = next else { return };
+            self.stream(from, service, stream);
+        }
+    }
+
+    fn stream(&mut self, from: &'static str, service: Service, stream: Stream) {
+        let now = self.now;
+        match stream {
+            Stream::Listen(_) => {}
+            Stream::Connect(id, socket) => self.connect((from, service, id), &socket),
+            Stream::Send(id, bytes) => {
+                if let Some((to, service, other)) = self.connections.get(&(from, service, id)).copied() {
+                    self.station(to).tell(now, Input::Stream(service, Streamed::Bytes(other, bytes)));
+                    self.station(from).tell(now, Input::Stream(service, Streamed::Writable(id)));
+                }
+            }
+            Stream::Close(id) => {
+                if let Some((to, service, other)) = self.connections.remove(&(from, service, id)) {
+                    self.connections.remove(&(to, service, other));
+                    self.station(to).tell(now, Input::Stream(service, Streamed::Closed(other)));
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, end: End, socket: &Socket) {
+        let now = self.now;
+        let (from, service, id) = end;
+        let into = self.wires.iter().find(|wire| wire.address.parse() == Ok(socket.remote));
+        let out = into.and_then(|into| {
+            self.wires.iter().find(|wire| wire.station == from && wire.segment == into.segment)
+        });
+        let (Some(out), Some(into)) = (out, into) else {
+            return self.station(from).tell(now, Input::Stream(service, Streamed::Closed(id)));
+        };
+        let (local, remote, to) = (out.address.parse().unwrap(), socket.remote, into.station);
+        self.accepted += 1;
+        let other = (to, service, self.accepted);
+        self.connections.extend([(end, other), (other, end)]);
+        let accepted = Streamed::Accepted { id: other.2, vrf: socket.vrf, remote: local, local: remote };
+        self.station(to).tell(now, Input::Stream(service, accepted));
+        self.station(from).tell(now, Input::Stream(service, Streamed::Connected(id, local)));
+    }
+
+    /// From each port to everybody on its segment.
+    fn settle_hellos(&mut self) {
+        let now = self.now;
+        let mut stations = self.stations.iter_mut();
+        while let Some((from, hello)) =
+            stations.find_map(|(name, station)| Some((*name, station.hellos.pop_front()?)))
+        {
+            let sender = &self.stations[from];
+            let of_port = |wire: &&Wire| wire.station == from && sender.port_of(wire.address) == hello.port;
+            let out = self.wires.iter().find(of_port).expect("hellos leave by a wire");
+            let others = self.wires.iter().filter(|it| it.segment == out.segment && it.station != from);
+            let reached: Vec<_> = others.map(|wire| (wire.station, wire.address)).collect();
+            let remote = out.address.parse().unwrap();
+            for (to, address) in reached {
+                let port = self.stations[to].port_of(address);
+                let heard = Hello { port, remote, ..hello.clone() };
+                self.station(to).tell(now, Input::Hello(heard));
+            }
+            stations = self.stations.iter_mut();
+        }
+    }
+
+    /// BFD: to whoever has the far address on the segment.
+    fn settle_paths(&mut self) {
+        let now = self.now;
+        while let Some((from, (key, bytes))) =
+            self.stations.iter_mut().find_map(|(name, station)| Some((*name, station.paths.pop_front()?)))
+        {
+            let out = self.wires.iter().find(|it| it.station == from && it.address.parse() == Ok(key.local));
+            let out = out.expect("a path begins at a wire").segment;
+            let into = self.wires.iter().find(|it| it.segment == out && it.address.parse() == Ok(key.remote));
+            if let Some(into) = into.filter(|_| !self.cut.contains(&out)) {
+                let (name, port) = (into.station, self.stations[into.station].port_of(into.address));
+                let vrf = self.stations[name].vrf(into.front);
+                let (local, remote, multihop) = (key.remote, key.local, key.port.is_none());
+                let port = port.expect("a path ends at a port");
+                let packet = BfdInput::Packet { vrf, port, local, remote, multihop, ttl: 255, bytes };
+                self.station(name).tell(now, Input::Bfd(packet));
+            }
+        }
+    }
+
+    fn settle_datagrams(&mut self) {
         while let Some((from, sent)) =
             self.stations.iter_mut().find_map(|(name, station)| Some((*name, station.sent.pop_front()?)))
         {

@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::{Label, PolicyId, PortId, Prefix, SaId, Secret, Spi, VrfId};
-use dataplane::{Address, Hop, LabelAction, Link, Neighbour, Object, Plan, Port, Route, TtlModel, Vrf};
+use dataplane::{
+    Address, Hop, LabelAction, Labels, Link, Neighbour, Object, Plan, Port, Route, TtlModel, Vrf,
+};
 use ipsec::{
     Bundle, Cipher, DfBit, Direction, Encap, Fragmentation, Integrity, Keys, Policy, Ports, Replay, Rule, Sa,
     Selector, Suite,
@@ -293,8 +295,9 @@ fn labelled(value: u32, action: LabelAction) -> Object {
     Object::Label { label: label(value), action }
 }
 
-fn labels(values: &[u32]) -> Vec<Label> {
-    values.iter().map(|value| label(*value)).collect()
+fn labels(values: &[u32]) -> Labels {
+    let labels: Vec<_> = values.iter().map(|value| label(*value)).collect();
+    Labels::of(&labels).unwrap()
 }
 
 fn label(value: u32) -> Label {

@@ -71,8 +71,17 @@ impl<'a> Process<'a> {
 
     /// Resident bytes.
     pub(crate) fn memory(&self) -> Result<i64> {
-        let line = self.node.demand("grep VmRSS /proc/$(cat /run/cmd.pid)/status")?;
-        let kilobytes: i64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
+        self.bytes("VmRSS")
+    }
+
+    /// The most bytes that ever were resident.
+    pub(crate) fn largest(&self) -> Result<i64> {
+        self.bytes("VmHWM")
+    }
+
+    fn bytes(&self, word: &str) -> Result<i64> {
+        let line = self.node.demand(&format!("grep {word} /proc/$(cat /run/cmd.pid)/status"))?;
+        let kilobytes: i64 = line.split_whitespace().nth(1).with_context(|| format!("no {word}"))?.parse()?;
         Ok(kilobytes * 1024)
     }
 }

@@ -1,14 +1,20 @@
 //! Runs a lab directory: its topology in namespaces and user-mode Linux, its checks, its recordings.
 
+mod bgp_feed;
+mod bgp_load;
 mod capture;
 mod console;
 mod customer;
 mod dataplane;
 mod flood;
 mod front_vrf;
+mod frr;
+mod gobgp;
 mod inject;
+mod interop_bgp;
 mod isolation;
 mod kernel;
+mod l3vpn;
 mod linux_sync;
 mod load;
 mod matrix;
@@ -22,8 +28,10 @@ mod responders;
 mod swan;
 mod topology;
 mod traffic;
+mod two_box;
 mod wire;
 
+pub(crate) use bgp_feed::run as bgp_feed;
 pub(crate) use flood::send as flood;
 pub(crate) use inject::run as inject;
 pub(crate) use kernel::{Program, run as in_kernel};
@@ -60,12 +68,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) quick: bool,
     /// Of ike-matrix and linux-sync: only cells and events whose name holds this.
     pub(crate) filter: &'a str,
-    /// Of one-box and front-vrf: what the PEs forward with, see `dataplane::choose`.
+    /// Of one-box, front-vrf and two-box: what the PEs forward with, see `dataplane::choose`.
     pub(crate) dataplane: &'a str,
 }
 
 /// The labs whose PEs may forward with either dataplane.
-const ON_BOTH: [&str; 2] = ["one-box", "front-vrf"];
+const ON_BOTH: [&str; 3] = ["one-box", "front-vrf", "two-box"];
 
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
 pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
@@ -80,6 +88,10 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
     match name {
         "one-box" => stand(&topology, wanted, configure, one_box::run),
         "front-vrf" => stand(&topology, wanted, configure, front_vrf::run),
+        "interop-bgp" => stand(&topology, wanted, |_| Ok(()), interop_bgp::run),
+        "l3vpn" => stand(&topology, wanted, |_| Ok(()), l3vpn::run),
+        "l3vpn-frr" => stand(&topology, wanted, |_| Ok(()), l3vpn::beside_frr),
+        "two-box" => stand(&topology, wanted, configure, two_box::run),
         "linux-sync" => {
             stand(&topology, wanted, |_| Ok(()), |lab, report| linux_sync::run(lab, wanted.filter, report))
         }
@@ -92,7 +104,9 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
             crate::load_tester::home()?;
             stand(&topology, wanted, load::prepare, flood::run)
         }
-        _ => bail!("no lab {name}; there are one-box, front-vrf, linux-sync, ike-matrix and ike-flood"),
+        _ => bail!(
+            "no lab {name}; there are one-box, front-vrf, l3vpn, l3vpn-frr, interop-bgp, two-box, linux-sync, ike-matrix and ike-flood"
+        ),
     }
 }
 
@@ -106,6 +120,16 @@ pub(crate) fn bench_ike(scope: Scope<'_>) -> Result<bool> {
     let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs/ike-load"))?;
     responders::optimize(&mut topology)?;
     stand(&topology, Wanted::default(), load::prepare, |lab, report| responders::run(lab, scope, report))
+}
+
+/// The lab of `bench bgp`: so many rounds; `only` receivers whose name holds this.
+pub(crate) fn bench_bgp(rounds: usize, only: &str) -> Result<bool> {
+    crate::setup::packages()?;
+    let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs/bgp-load"))?;
+    bgp_load::optimize(&mut topology)?;
+    stand(&topology, Wanted::default(), bgp_load::prepare, |lab, report| {
+        bgp_load::run(lab, (rounds, only), report)
+    })
 }
 
 fn stand(

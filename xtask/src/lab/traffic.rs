@@ -42,6 +42,7 @@ pub(crate) fn ping_all(from: &Node, to: &str, count: u32, mark: u8) -> Result<Pi
 const BULK: usize = 300_000;
 
 /// Connects to a host: its name, once all of the bulk that follows has come too.
+/// An IPv6 address stands in brackets.
 pub(crate) fn name_of(from: &Node, to: &str) -> Result<String> {
     // No more at once than the socket of a gateway that opens ESP in a process holds while others have its processor: it
     // would lose some, and count less than we sent.

@@ -37,6 +37,22 @@ mutants! {
     PACKETS "second lookup, after encapsulation: front VRF"
         "dataplane/user/src/stage/esp_encap.rs":
         "walk.tables.way(sa.front, sa.remote)" => "walk.tables.way(frame.vrf, sa.remote)";
+    PACKETS "GRE tunnel: front VRF"
+        "dataplane/user/src/tables.rs":
+        "self.port(*self.tunnels.get(tunnel)?)" =>
+        "self.port(*self.tunnels.iter().find(|(of, _)| Gre { front: tunnel.front, ..**of } == *tunnel)?.1)";
+    PACKETS "lookup of the outer packet, after GRE: front VRF"
+        "dataplane/user/src/stage/gre_encap.rs":
+        "(frame.vrf, frame.origin, frame.labelled) = (tunnel.front, Origin::Wrapped, false)" =>
+        "(frame.origin, frame.labelled) = (Origin::Wrapped, false)";
+    PACKETS "lookup of what was in GRE: the tunnel's VRF"
+        "dataplane/user/src/stage/gre_decap.rs":
+        "(frame.port, frame.vrf, frame.origin) = (port.id, port.vrf, Origin::Opened)" =>
+        "(frame.port, frame.origin) = (port.id, Origin::Opened)";
+    PACKETS "VLAN: its tag"
+        "dataplane/user/src/tables.rs":
+        "self.port(*self.vlans.get(&(parent, id))?)" =>
+        "self.port(*self.vlans.iter().find(|((of, _), _)| *of == parent && id > 0)?.1)";
     PACKETS "lookup after decapsulation: inside VRF"
         "dataplane/user/src/stage/esp_decap.rs":
         "(frame.vrf, frame.origin) = (inside, Origin::Opened)" => "frame.origin = Origin::Opened";

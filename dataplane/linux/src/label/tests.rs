@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{PortId, VrfId};
-use dataplane::Port;
+use dataplane::{Labels, Port};
 use netlink_packet_core::Parseable as _;
 
 use super::*;
@@ -47,7 +47,8 @@ fn label(value: u32) -> Label {
 }
 
 fn swap(to: u32, gateway: &str, push: &[u32]) -> LabelAction {
-    let push = push.iter().map(|value| label(*value)).collect();
+    let push: Vec<_> = push.iter().map(|value| label(*value)).collect();
+    let push = Labels::of(&push).unwrap();
     LabelAction::Swap(label(to), Hop::Out { port: CORE, gateway: Some(gateway.parse().unwrap()), push })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::PortId;
+use dataplane::Labels;
 use netlink_packet_core::Parseable as _;
 
 use super::*;
@@ -81,7 +82,8 @@ fn way_of(vrf: VrfId, to: &str, hop: Hop) -> Way {
 }
 
 fn by(port: PortId, gateway: &str, labels: &[u32]) -> Hop {
-    let push = labels.iter().filter_map(|label| Label::new(*label)).collect();
+    let labels: Vec<_> = labels.iter().filter_map(|label| Label::new(*label)).collect();
+    let push = Labels::of(&labels).unwrap();
     Hop::Out { port, gateway: Some(address(gateway)), push }
 }
 
@@ -161,8 +163,8 @@ fn a_tunnel_interface_that_is_not_there_is_a_black_hole() {
 #[test]
 fn what_the_kernel_has_by_itself_is_left_to_it() {
     assert!(made(FRONT, "172.18.1.1/32", Hop::Local) == Ok(None));
-    let link = Hop::Out { port: WAN, gateway: None, push: Vec::new() };
-    assert!(made(FRONT, "172.18.1.0/24", link.clone()) == Ok(None));
+    let link = Hop::Out { port: WAN, gateway: None, push: Labels::default() };
+    assert!(made(FRONT, "172.18.1.0/24", link) == Ok(None));
     assert!(made(VrfId::GLOBAL, "172.18.1.0/24", link).is_ok_and(|thing| thing.is_some()));
 }
 

@@ -1,7 +1,7 @@
 //! What each object stands on: what to look at again when that changes.
 
 use base::{PolicyId, PortId, SaId, VrfId};
-use dataplane::{Hop, Key as Noun, LabelAction, Object};
+use dataplane::{Hop, Key as Noun, LabelAction, Link, Object, Port};
 use ipsec::Policy;
 
 use crate::ground::Carrier;
@@ -41,7 +41,7 @@ pub(super) fn is_own(policy: &Policy) -> bool {
 pub(super) fn needs(object: &Object) -> Vec<Need> {
     match object {
         Object::Vrf(_) => Vec::new(),
-        Object::Port(port) => vec![Need::Vrf(port.vrf)],
+        Object::Port(port) => [Need::Vrf(port.vrf)].into_iter().chain(parent_of(port)).collect(),
         Object::Neighbour(neighbour) => vec![Need::Port(neighbour.port)],
         Object::Sa(sa) => vec![Need::Vrf(sa.front), Need::Addresses(sa.front), Need::Policy(sa.policy)],
         Object::Policy(policy) => {
@@ -57,6 +57,13 @@ pub(super) fn needs(object: &Object) -> Vec<Need> {
             needs.extend((route.hop == Hop::Local).then_some(Need::Addresses(route.vrf)));
             needs
         }
+    }
+}
+
+fn parent_of(port: &Port) -> Option<Need> {
+    match port.link {
+        Link::Vlan { parent, .. } => Some(Need::Port(parent)),
+        Link::Ethernet { .. } | Link::Gre(_) | Link::Host => None,
     }
 }
 

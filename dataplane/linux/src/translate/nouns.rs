@@ -7,7 +7,7 @@ use super::Translator;
 use super::needs::{carrier_of, is_own, needs};
 use crate::address::OnDevice;
 use crate::device::Device;
-use crate::ground::Ground;
+use crate::ground::{Ground, Place};
 use crate::mark::{Hook, Mark};
 use crate::port::Slave;
 use crate::sa::{Home, KernelSa};
@@ -23,7 +23,7 @@ impl Translator {
         }
         match object {
             Object::Vrf(vrf) => Ok(of_vrf(vrf, ground)),
-            Object::Port(port) => Ok(of_port(port, ground)),
+            Object::Port(port) => of_port(port, ground),
             Object::Neighbour(neighbour) => neighbour::things(neighbour, ground),
             Object::Sa(sa) => self.of_sa(sa, ground),
             Object::Policy(_) => Ok(Vec::new()),
@@ -68,17 +68,22 @@ fn of_vrf(vrf: &Vrf, ground: &Ground) -> Vec<(Key, Thing)> {
     device.into_iter().chain(route::end(place.table)).collect()
 }
 
-fn of_port(port: &Port, ground: &Ground) -> Vec<(Key, Thing)> {
-    let Some(place) = ground.vrfs.get(&port.vrf) else { return Vec::new() };
+fn of_port(port: &Port, ground: &Ground) -> Result<Vec<(Key, Thing)>, Unable> {
+    let Some(place) = ground.vrfs.get(&port.vrf) else { return Ok(Vec::new()) };
     let own = Name::from(port.device.as_str());
     let (device, mut things) = match port.link {
         Link::Host => (place.device.clone().unwrap_or_else(|| Name::from("lo")), Vec::new()),
         Link::Ethernet { .. } => {
-            let guarded = if port.crypto { GUARDED } else { 0 };
-            let mark = Mark { value: place.mark | guarded, hook: Hook::Ingress };
             let slave = (Key::Port(own.clone()), Thing::Port(Slave(place.device.clone())));
-            (own.clone(), vec![slave, (Key::Mark(own), Thing::Mark(mark))])
+            (own.clone(), vec![slave, mark(port, place)])
         }
+        Link::Vlan { parent, id, .. } => {
+            let Some(parent) = ground.ports.get(&parent) else { return Ok(Vec::new()) };
+            let device = Device::of_vlan(port, parent, id, place);
+            let device = (Key::Device(own.clone()), Thing::Device(device));
+            (own.clone(), vec![device, mark(port, place)])
+        }
+        Link::Gre(_) => return Err(Unable::Never("the kernel lets GRE pass between VRFs".to_owned())),
     };
     things.extend(port.addresses.iter().map(|address| {
         let host = if address.address.is_ipv4() { 32 } else { 128 };
@@ -86,5 +91,12 @@ fn of_port(port: &Port, ground: &Ground) -> Vec<(Key, Thing)> {
         let on = OnDevice { length, ours: true, bare: false };
         (Key::Address(device.clone(), address.address), Thing::Address(on))
     }));
-    things
+    Ok(things)
+}
+
+/// What arrives is known by the port's VRF from then on.
+fn mark(port: &Port, place: &Place) -> (Key, Thing) {
+    let guarded = if port.crypto { GUARDED } else { 0 };
+    let mark = Mark { value: place.mark | guarded, hook: Hook::Ingress };
+    (Key::Mark(Name::from(port.device.as_str())), Thing::Mark(mark))
 }

@@ -10,7 +10,7 @@ use dataplane::contract::{self, Subject};
 use dataplane::{Dataplane, Event, Object};
 use dp_linux::Linux;
 use ipsec::{Policy, Sa};
-use sys::packet::PacketSocket;
+use sys::packet::{Inbox, PacketSocket};
 
 /// Set where a test runs in its namespace.
 const INSIDE: &str = "ONRAMP_KERNEL_TEST";
@@ -80,9 +80,11 @@ pub(crate) fn state() -> String {
             lines.sort();
         }
         if what.contains("link") {
-            // A VRF device makes its address up.
+            // A VRF device makes its address up. A VLAN that is up says so of itself after its wire has changed, and not
+            // when it is made.
             lines.iter_mut().for_each(|line| {
-                *line = line.replace(&line.split_whitespace().nth(2).unwrap().to_owned(), "")
+                *line = line.replace(&line.split_whitespace().nth(2).unwrap().to_owned(), "");
+                *line = line.replace("UNKNOWN", "UP     ");
             });
         }
         all += &format!("# {what}\n{}", lines.concat());
@@ -177,8 +179,33 @@ impl Box1 {
 
     /// Sends the packet of [`Subject::carry`].
     pub(crate) fn send(&self) {
+        self.send_to([10, 2, 0, 9]);
+    }
+
+    /// The frame with a tag that a packet to `destination` leaves by the core's wire as.
+    pub(crate) fn forwarded(&self, destination: [u8; 4]) -> Vec<u8> {
+        let mut inbox = Inbox::default();
+        while self.core.receive(&mut inbox).is_ok_and(|frames| frames > 0) {}
+        self.send_to(destination);
+        let start = Instant::now();
+        loop {
+            let frames = self.core.receive(&mut inbox).unwrap_or(0);
+            for at in 0..frames {
+                let Some((bytes, meta)) = inbox.frame(at) else { continue };
+                if let Some(vlan) = meta.vlan {
+                    let tag = [vlan.tpid.to_be_bytes(), vlan.tci.to_be_bytes()].concat();
+                    return [&bytes[..12], &tag, &bytes[12..]].concat();
+                }
+            }
+            assert!(start.elapsed() < Duration::from_secs(3), "nothing left with a tag:\n{}", state());
+        }
+    }
+
+    /// A labelled packet arrives by the core's wire.
+    fn send_to(&self, destination: [u8; 4]) {
         let label = 3001_u32 << 12 | 0x100 | 64;
-        let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1, 0, 7, 10, 2, 0, 9];
+        let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1, 0, 7];
+        packet.extend(destination);
         let sum: u32 = packet.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
         let sum = !u16::try_from((sum & 0xFFFF) + (sum >> 16)).unwrap();
         packet[10..12].copy_from_slice(&sum.to_be_bytes());

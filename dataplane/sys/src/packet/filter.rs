@@ -1,23 +1,13 @@
-//! Which frames a packet socket hears of: classic BPF, bpf(4), run before a frame is queued or anybody woken.
+//! Which frames a packet socket hears of, decided before a frame is queued or anybody woken.
 
-use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd};
 
-/// One instruction; where to go from it if its test holds, and if not; its operand.
-pub(super) type Step = (u16, To, To, u32);
-
-#[derive(Clone, Copy)]
-pub(super) enum To {
-    Next,
-    Over(u8),
-    /// The frame is heard.
-    Pass,
-    /// It is left to the kernel.
-    Leave,
-}
-
-use To::{Leave, Next, Over, Pass};
+use crate::filter::Step;
+use crate::filter::To::{Leave, Next, Over, Pass};
+use crate::filter::{
+    IF_ANY_BIT, IF_AT_LEAST, IF_EQUAL, INDEX_BY_HEADER, LOAD_8, LOAD_16, LOAD_16_INDEXED, LOAD_32,
+    LOAD_LENGTH,
+};
 
 /// ESP, bare and in UDP to port 4500 (RFC 4303, RFC 3948), behind IP headers without extensions.
 pub(super) const ESP_ALONE: [Step; 14] = [
@@ -36,17 +26,6 @@ pub(super) const ESP_ALONE: [Step; 14] = [
     (LOAD_16, Next, Next, IP + 40 + 2),
     (IF_EQUAL, Pass, Leave, NAT),
 ];
-
-const LOAD_32: u16 = 0x20;
-const LOAD_16: u16 = 0x28;
-const LOAD_8: u16 = 0x30;
-const LOAD_LENGTH: u16 = 0x80;
-const LOAD_16_INDEXED: u16 = 0x48;
-const INDEX_BY_HEADER: u16 = 0xB1;
-const IF_EQUAL: u16 = 0x15;
-const IF_AT_LEAST: u16 = 0x35;
-const IF_ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
 
 /// Beside a frame's bytes, linux/filter.h: for whom it is, and whether the kernel took a VLAN tag off it.
 const KIND: u32 = 0xFFFF_F000 + 4;
@@ -151,38 +130,12 @@ const fn ike(udp: u32) -> [Step; 5] {
     ]
 }
 
-/// From now on the socket hears only of frames that these steps pass.
-pub(super) fn attach(socket: impl AsFd, steps: &[Step]) -> io::Result<()> {
-    let mut program = assemble(steps);
-    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
-    let (pointer, size) = ((&raw const program).cast(), size_of_val(&program) as libc::socklen_t);
-    let (fd, option) = (socket.as_fd().as_raw_fd(), libc::SO_ATTACH_FILTER);
-    // SAFETY: pointer and size are of one live program, which names as many live instructions as it says.
-    crate::check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, pointer, size) }).map(drop)
-}
-
-/// The two verdicts come last.
-fn assemble(steps: &[Step]) -> Vec<libc::sock_filter> {
-    let jump = |at: usize, to: To| match to {
-        Next => 0,
-        Over(steps) => usize::from(steps),
-        Pass => steps.len() - at - 1,
-        Leave => steps.len() - at,
-    };
-    let instruction = |(at, (code, yes, no, k)): (usize, &Step)| {
-        let [jt, jf] = [*yes, *no].map(|to| u8::try_from(jump(at, to)).unwrap_or(u8::MAX));
-        libc::sock_filter { code: *code, jt, jf, k: *k }
-    };
-    let verdicts = [u32::MAX, 0].map(|k| libc::sock_filter { code: RETURN, jt: 0, jf: 0, k });
-    steps.iter().enumerate().map(instruction).chain(verdicts).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
+    use crate::filter::attach;
 
     /// Whether the kernel lets this frame through.
     fn passes(steps: &[Step], frame: &[u8]) -> bool {

@@ -19,7 +19,8 @@ use dataplane::{Link, Port};
 
 use crate::Batch;
 
-/// The NIC of a port on this machine: a packet socket on a wire's device, a TUN device to the kernel.
+/// The NIC of a port on this machine: a packet socket on a wire's device, a TUN device to the kernel, and for a VLAN a
+/// TAP device, by which the kernel has its part of the VLAN as if that were a wire.
 pub fn open(port: &Port) -> io::Result<Box<dyn Nic>> {
     match port.link {
         Link::Ethernet { .. } => {
@@ -27,6 +28,8 @@ pub fn open(port: &Port) -> io::Result<Box<dyn Nic>> {
             Ok(Box::new(Packet::open(&port.device)?.without_ike(&own)?))
         }
         Link::Host => Ok(Box::new(Tap::open(&port.device)?)),
+        Link::Vlan { mac, .. } => Ok(Box::new(Tap::wire(&port.device, mac)?)),
+        Link::Gre(_) => Err(io::Error::other("a GRE tunnel has no device")),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Capabilities, Nic};
 use crate::{Batch, Frame};
 
 /// Frames as they are on the wire: checksums complete, super-frames cut, VLAN tags in their place (the
-/// kernel takes them out, and a tagged frame is not this port's). A frame too long for a buffer, one
+/// kernel takes them out). A frame too long for a buffer, one
 /// that is cut off, and a super-frame of a kind that Linux does not make today are dropped.
 pub struct Packet {
     socket: PacketSocket,
@@ -147,13 +147,7 @@ fn tag(frame: &mut Frame, vlan: Vlan) -> bool {
     if vlan.tci & 0x0FFF == 0 {
         return true;
     }
-    if !frame.prepend(&[0; 4]) {
-        return false;
-    }
-    let Some(head) = frame.bytes_mut().get_mut(..16) else { return false };
-    head.copy_within(4.., 0);
-    head.iter_mut().skip(12).zip([p0, p1, c0, c1]).for_each(|(to, from)| *to = from);
-    true
+    frame.tag([p0, p1, c0, c1])
 }
 
 /// Whether no other frame would fare better now.

@@ -1,4 +1,5 @@
-//! The kernel of this box as a port: the TUN device of a VRF, which carries bare IP packets.
+//! The kernel of this box as a port: the TUN device of a VRF, which carries bare IP packets, or the TAP device of a VLAN,
+//! which carries Ethernet frames.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,12 +11,20 @@ use crate::Batch;
 
 /// What the kernel routes to the device is received; what is sent, the kernel gets as if it had arrived
 /// there. The device must be up before anything is sent, or it is lost.
-pub struct Tap(Tun);
+pub struct Tap {
+    device: Tun,
+    ethernet: bool,
+}
 
 impl Tap {
     /// Makes the device; see [`Tun::open`].
     pub fn open(name: &str) -> io::Result<Self> {
-        Tun::open(name).map(Self)
+        Ok(Self { device: Tun::open(name)?, ethernet: false })
+    }
+
+    /// Makes a device of Ethernet frames with this link address; see [`Tun::wire`].
+    pub fn wire(name: &str, mac: [u8; 6]) -> io::Result<Self> {
+        Ok(Self { device: Tun::wire(name, mac)?, ethernet: true })
     }
 }
 
@@ -23,7 +32,7 @@ impl Nic for Tap {
     fn receive(&mut self, batch: &mut Batch) {
         while !batch.is_full() {
             let mut frame = batch.buffer();
-            match self.0.receive(frame.blank()) {
+            match self.device.receive(frame.blank()) {
                 Ok(length) => {
                     frame.received(length);
                     batch.push(frame);
@@ -39,7 +48,7 @@ impl Nic for Tap {
     fn send(&mut self, batch: &mut Batch) {
         while let Some(frame) = batch.pop() {
             // Refused: the device is down, or the kernel finds the packet malformed.
-            match self.0.send(frame.bytes()) {
+            match self.device.send(frame.bytes()) {
                 Ok(()) => batch.recycle(frame),
                 Err(_) => batch.lose(frame),
             }
@@ -47,10 +56,10 @@ impl Nic for Tap {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { ethernet: false }
+        Capabilities { ethernet: self.ethernet }
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.0.as_fd())
+        Some(self.device.as_fd())
     }
 }

@@ -9,12 +9,12 @@ use base::{Family, SaId, VrfId};
 use dataplane::Event;
 use ipsec::{Encap, Mode};
 use wire::ip::Packet;
-use wire::{esp, ip, ipv6, udp};
+use wire::{esp, ipv6, udp};
 
 use crate::graph::{Next, Walk};
 use crate::sas::End;
 use crate::stage::ip_input::inbound_flow;
-use crate::stage::transport;
+use crate::stage::{ecn, transport};
 use crate::{Drop, Frame, Origin};
 
 const IP_IN_IP: u8 = 4;
@@ -145,29 +145,9 @@ fn inner(frame: &mut Frame, next_header: u8, outer_ecn: u8, sa: &ipsec::Sa) -> R
     if !sa.selector.matches(&flow) {
         return Err(Drop::OutsideSelector);
     }
-    let (tos, length) = (packet.tos, packet.bytes.len());
+    let length = packet.bytes.len();
     frame.truncate(length);
-    let ecn = congestion(tos & 3, outer_ecn).ok_or(Drop::CongestionLost)?;
-    if ecn != tos & 3 {
-        ip::set_tos(frame.bytes_mut(), tos & !3 | ecn).map_err(|_| Drop::InnerMalformed)?;
-    }
-    Ok(())
-}
-
-const NOT_ECT: u8 = 0;
-const ECT_1: u8 = 1;
-const ECT_0: u8 = 2;
-const CE: u8 = 3;
-
-/// RFC 6040 figure 4: the inner ECN field after decapsulation; `None`: drop.
-const fn congestion(inner: u8, outer: u8) -> Option<u8> {
-    match (inner, outer) {
-        (NOT_ECT, CE) => None,
-        (NOT_ECT, _) => Some(NOT_ECT),
-        (ECT_0 | ECT_1, CE) => Some(CE),
-        (ECT_0, ECT_1) => Some(ECT_1),
-        (inner, _) => Some(inner),
-    }
+    ecn::carry(frame, outer_ecn)
 }
 
 const fn refusal(refusal: Refusal) -> Drop {

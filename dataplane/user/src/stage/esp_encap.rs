@@ -8,7 +8,7 @@ use ipsec::{DfBit, Encap, Fragmentation, Mode, Policy, Sa};
 use wire::{esp, ipv4, ipv6, udp};
 
 use crate::graph::{After, Next, Seal, Trouble, Walk};
-use crate::header::Header;
+use crate::header::{self, Header};
 use crate::sas::Outbound;
 use crate::stage::esp_decap::tell_end;
 use crate::stage::transport;
@@ -126,22 +126,8 @@ pub(super) fn close(
 /// normal mode), the TTL is ours.
 fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
     let protocol = encapsulate(frame, outer)?;
-    let length = frame.len();
-    match (outer.local, outer.remote) {
-        (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            let (tos, df) = (outer.tos, outer.df);
-            frame.prepend(&[0; ipv4::HEADER]).then_some(())?;
-            let header = ipv4::Header { tos, ident, df, ttl: TTL, protocol, src, dst, length };
-            header.emit(frame.bytes_mut()).ok()
-        }
-        (IpAddr::V6(src), IpAddr::V6(dst)) => {
-            frame.prepend(&[0; ipv6::HEADER]).then_some(())?;
-            let header =
-                ipv6::Header { traffic_class: outer.tos, hop_limit: TTL, next: protocol, src, dst, length };
-            header.emit(frame.bytes_mut()).ok()
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
-    }
+    let Outer { local: src, remote: dst, tos, df, .. } = *outer;
+    header::Outer { src, dst, protocol, tos, df, ttl: TTL, ident }.put(frame)
 }
 
 /// The UDP header if the path has a NAT; the protocol that the IP header leads to.

@@ -1,21 +1,23 @@
 //! The Ethernet header goes on; the packet is ready for its port.
 
 use dataplane::{Link, Port};
-use wire::ethernet::{self, Header, Mac};
+use wire::ethernet::Mac;
 
-use crate::graph::Next;
+use crate::graph::{Next, Walk};
+use crate::stage::vlan;
 use crate::{Drop, Frame};
 
-pub(crate) fn run<'t>(frame: &mut Frame, port: &'t Port, dst: Mac) -> Next<'t> {
-    let Link::Ethernet { mac: src } = port.link else { return Next::Send(port) };
-    let ethertype = match frame.bytes().first().map(|first| first >> 4) {
-        _ if frame.labelled => ethernet::MPLS,
-        Some(6) => ethernet::IPV6,
-        _ => ethernet::IPV4,
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &'t Port, dst: Mac) -> Next<'t> {
+    let src = match port.link {
+        Link::Ethernet { mac } | Link::Vlan { mac, .. } => mac,
+        Link::Gre(_) | Link::Host => return Next::Send(port),
     };
-    if frame.prepend(&Header { dst, src, ethertype }.to_bytes()) {
-        Next::Send(port)
-    } else {
-        Drop::Malformed.into()
+    let header = vlan::header(frame, dst, src).to_bytes();
+    if !frame.prepend(&header) {
+        return Drop::Malformed.into();
+    }
+    match port.link {
+        Link::Vlan { parent, id, .. } => vlan::to_wire(walk, frame, port, parent, id),
+        Link::Ethernet { .. } | Link::Gre(_) | Link::Host => Next::Send(port),
     }
 }

@@ -16,10 +16,10 @@ pub(crate) fn fit<'t>(frame: &Frame, out: Out<'t>) -> Next<'t> {
     let Some(header) = Header::of(frame.bytes()) else { return Drop::Malformed.into() };
     let mtu = out.mtu();
     if frame.len() > mtu {
-        return match (frame.origin == Origin::Sealed, header.dst) {
+        return match (matches!(frame.origin, Origin::Sealed | Origin::Wrapped), header.dst) {
             (_, _) if header.divisible => Next::Fragment(mtu, After::Out(out)),
             (true, IpAddr::V6(_)) => Next::Fragment(mtu, After::Out(out)),
-            // We sealed it to fit; the route changed since.
+            // We made it to fit; the route changed since.
             (true, IpAddr::V4(_)) => Drop::TooBig.into(),
             (false, _) => Next::Icmp(Trouble::too_big(mtu)),
         };

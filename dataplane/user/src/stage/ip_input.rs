@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use base::{Family, Spi};
 use ipsec::Flow;
 use wire::ip::Packet;
-use wire::{checksum, esp, ipv4, udp};
+use wire::{checksum, esp, gre, ipv4, udp};
 
 use crate::graph::{Next, Trouble, Walk};
 use crate::header::age;
@@ -87,11 +87,12 @@ fn is_link_scoped(address: IpAddr) -> bool {
     }
 }
 
-/// ESP is opened here, also out of UDP; the rest is the box's own. Fragments of either are joined first.
+/// ESP is opened here, also out of UDP, and GRE; the rest is the box's own. Fragments of either are joined first.
 fn for_us<'t>(packet: &Packet<'_>, origin: Origin) -> Next<'t> {
     match packet.protocol {
-        esp::PROTOCOL | udp::PROTOCOL if origin == Origin::Own => Next::Local,
-        esp::PROTOCOL | udp::PROTOCOL if packet.fragment.is_some() => Next::Reassemble,
+        esp::PROTOCOL | udp::PROTOCOL | gre::PROTOCOL if origin == Origin::Own => Next::Local,
+        esp::PROTOCOL | udp::PROTOCOL | gre::PROTOCOL if packet.fragment.is_some() => Next::Reassemble,
+        gre::PROTOCOL => Next::GreDecap,
         esp::PROTOCOL => spi(packet.payload()).map_or(Next::Drop(Drop::EspMalformed), Next::EspDecap),
         udp::PROTOCOL => carried_esp(packet).and_then(spi).map_or(Next::Local, Next::EspDecap),
         _ => Next::Local,

@@ -21,6 +21,8 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
         Way::Drop => Drop::Discarded.into(),
         Way::NoPort => Drop::UnknownPort.into(),
         Way::None if walk.tables.vrf(frame.vrf).is_none() => Drop::UnknownVrf.into(),
+        // Its sender is this box.
+        Way::None if frame.origin == Origin::Wrapped => Drop::NoRoute.into(),
         Way::None => Next::Icmp(Trouble::NO_ROUTE),
     }
 }

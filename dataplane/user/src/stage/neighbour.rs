@@ -12,8 +12,10 @@ use crate::graph::{Next, Via, Walk};
 use crate::{Drop, Frame};
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) -> Next<'t> {
-    if via.port.link == Link::Host {
-        return Next::Send(via.port);
+    match via.port.link {
+        Link::Host => return Next::Send(via.port),
+        Link::Gre(tunnel) => return Next::GreEncap(via.port, tunnel),
+        Link::Ethernet { .. } | Link::Vlan { .. } => {}
     }
     let port = via.port.id;
     if let Some(mac) = walk.tables.neighbour(port, via.address) {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use base::{Instant, Label, PolicyId, PortId, SaId, Secret, Spi, VrfId};
 use dataplane::{
-    Address, Dataplane, Event, Hop, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf,
+    Address, Dataplane, Event, Hop, LabelAction, Labels, Link, Neighbour, Object, Op, Port, Route, TtlModel,
+    Vrf,
 };
 use dp_user::nic::{Memory, pair};
 use dp_user::{Batch, Engine, Frame, LONGEST, Nic, Opener};
@@ -203,8 +204,13 @@ pub fn port(id: PortId, vrf: VrfId, addresses: &[(&str, u8)]) -> Port {
 
 pub fn route(vrf: VrfId, prefix: &str, port: PortId, gateway: &str, push: &[u32]) -> Object {
     let gateway = (!gateway.is_empty()).then(|| ip(gateway));
-    let push = push.iter().map(|value| label(*value)).collect();
+    let push = labels(push);
     Object::Route(Route { vrf, prefix: prefix.parse().unwrap(), hop: Hop::Out { port, gateway, push } })
+}
+
+pub fn labels(values: &[u32]) -> Labels {
+    let labels: Vec<_> = values.iter().map(|value| label(*value)).collect();
+    Labels::of(&labels).unwrap()
 }
 
 pub fn neighbour(port: PortId, address: &str) -> Object {
@@ -251,7 +257,7 @@ fn topology() -> Vec<Object> {
 }
 
 fn core_hop() -> Hop {
-    Hop::Out { port: CORE, gateway: Some(ip("192.168.0.2")), push: Vec::new() }
+    Hop::Out { port: CORE, gateway: Some(ip("192.168.0.2")), push: Labels::default() }
 }
 
 fn labelled(value: u32, action: LabelAction) -> Object {

@@ -61,6 +61,77 @@ fn debugging_is_switched_off_in_both_of_ioss_ways() {
 }
 
 #[test]
+fn one_route_is_asked_for_by_network_or_address() {
+    let one = |vrf: Option<&str>, destination: &str| Request::ShowRoute {
+        vrf: vrf.map(str::to_owned),
+        destination: destination.to_owned(),
+    };
+    assert_eq!(ask("show ip route vrf red 10.2.0.0/16"), one(Some("red"), "10.2.0.0/16"));
+    assert_eq!(ask("show ipv6 route 2001:db8::1"), one(None, "2001:db8::1"));
+}
+
+fn bgp(family: BgpFamily, tables: BgpTables, what: BgpWhat) -> Request {
+    Request::ShowBgp { scope: BgpScope { family, tables }, what }
+}
+
+#[test]
+fn tables_of_bgp_have_the_new_and_the_old_spelling() {
+    let red = || BgpTables::Vrf("red".into());
+    assert_eq!(ask("show ip bgp"), bgp(BgpFamily::Ipv4, BgpTables::All, BgpWhat::All));
+    assert_eq!(ask("sh bgp ipv6 uni"), bgp(BgpFamily::Ipv6, BgpTables::All, BgpWhat::All));
+    assert_eq!(ask("sh bgp ipv4 uni vrf red"), bgp(BgpFamily::Ipv4, red(), BgpWhat::All));
+    for line in ["show bgp vpnv4 unicast all", "show ip bgp vpnv4 all"] {
+        assert_eq!(ask(line), bgp(BgpFamily::Vpnv4, BgpTables::All, BgpWhat::All));
+    }
+    for line in ["show bgp vpnv4 unicast vrf red 10.0.0.0/8", "show ip bgp vpnv4 vrf red 10.0.0.0/8"] {
+        assert_eq!(ask(line), bgp(BgpFamily::Vpnv4, red(), BgpWhat::Prefix("10.0.0.0/8".into())));
+    }
+    let rd = BgpTables::Rd("65000:1".into());
+    assert_eq!(ask("show bgp vpnv6 unicast rd 65000:1"), bgp(BgpFamily::Vpnv6, rd, BgpWhat::All));
+}
+
+#[test]
+fn what_a_neighbor_is_told_and_tells_is_asked_for_in_its_table() {
+    let rr: IpAddr = [10, 255, 0, 9].into();
+    let told = bgp(BgpFamily::Vpnv4, BgpTables::All, BgpWhat::To(rr));
+    assert_eq!(ask("sh bgp vpnv4 uni all nei 10.255.0.9 adv"), told);
+    assert_eq!(ask("sh ip bgp vpnv4 all nei 10.255.0.9 adv"), told);
+    let taken = bgp(BgpFamily::Ipv4, BgpTables::All, BgpWhat::From(rr));
+    assert_eq!(ask("sh ip bgp nei 10.255.0.9 routes"), taken);
+    let sent = bgp(BgpFamily::Ipv6, BgpTables::Vrf("red".into()), BgpWhat::Received(rr));
+    assert_eq!(ask("sh bgp ipv6 uni vrf red nei 10.255.0.9 received-routes"), sent);
+    let one = |scope| Request::ShowBgpNeighbors { scope, address: Some(rr) };
+    assert_eq!(ask("show bgp neighbors 10.255.0.9"), one(None));
+    let global = BgpScope { family: BgpFamily::Ipv4, tables: BgpTables::All };
+    assert_eq!(ask("show ip bgp neighbors 10.255.0.9"), one(None));
+    assert_eq!(ask("show bgp ipv4 unicast neighbors 10.255.0.9"), one(Some(global.clone())));
+    assert_eq!(ask("show bgp summary"), Request::ShowBgpSummary { scope: None });
+    assert_eq!(ask("sh ip bgp sum"), Request::ShowBgpSummary { scope: Some(global) });
+}
+
+#[test]
+fn sessions_of_bgp_and_ldp_are_cleared_hard_or_softly_one_or_all() {
+    let clear = |vrf: Option<&str>, last: Option<u8>, how| Request::ClearBgp {
+        vrf: vrf.map(str::to_owned),
+        address: last.map(|last| [10, 0, 0, last].into()),
+        how,
+    };
+    assert_eq!(ask("clear bgp *"), clear(None, None, ClearBgp::Hard));
+    assert_eq!(ask("clear ip bgp 10.0.0.1"), clear(None, Some(1), ClearBgp::Hard));
+    assert_eq!(ask("clear ip bgp vrf red *"), clear(Some("red"), None, ClearBgp::Hard));
+    assert_eq!(ask("clear bgp 10.0.0.1 vrf red soft"), clear(Some("red"), Some(1), ClearBgp::Soft));
+    assert_eq!(ask("clear ip bgp 10.0.0.1 soft in"), clear(None, Some(1), ClearBgp::SoftIn));
+    assert_eq!(ask("clear bgp 10.0.0.1 out"), clear(None, Some(1), ClearBgp::SoftOut));
+    assert_eq!(ask("clear mpls ldp neighbor *"), Request::ClearLdp { peer: None });
+    let one = Request::ClearLdp { peer: Some([10, 0, 0, 1].into()) };
+    assert_eq!(ask("clear mpls ldp neighbor 10.0.0.1"), one);
+    let debug = |topic, on| Request::Debug { topic, on };
+    assert_eq!(ask("debug ip bgp"), debug(DebugTopic::Bgp, true));
+    assert_eq!(ask("undebug bgp"), debug(DebugTopic::Bgp, false));
+    assert_eq!(ask("no debug mpls ldp"), debug(DebugTopic::Ldp, false));
+}
+
+#[test]
 fn the_usual_abbreviations_are_understood() {
     assert_eq!(ask("sh cry isa sa"), Request::ShowIsakmpSa);
     assert_eq!(ask("sh run"), Request::ShowRunningConfig);

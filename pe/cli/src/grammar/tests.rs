@@ -7,6 +7,7 @@ const ROWS: &[Row<u8>] = &[
     Row { pattern: "show ipv6 route", id: 2 },
     Row { pattern: "show sa [peer [vrf VRF] ADDRESS] [detail]", id: 3 },
     Row { pattern: "show drops", id: 4 },
+    Row { pattern: "list red/green all [PREFIX/last]", id: 5 },
 ];
 
 fn words(line: &str) -> Vec<String> {
@@ -49,6 +50,16 @@ fn optional_parts_nest_and_values_are_found_by_name() {
     assert!(matched.has("detail"));
     assert_eq!(id("show sa peer 192.0.2.1"), Some(3));
     assert_eq!(id("show sa detail"), Some(3));
+}
+
+#[test]
+fn of_words_with_a_slash_between_them_one_is_meant() {
+    for line in ["list red all", "list green all 10.0.0.0/8", "list g a 10.0.0.1", "list red all last"] {
+        assert_eq!(id(line), Some(5), "{line}");
+    }
+    assert!(parse(ROWS, &words("list green all")).ok().unwrap().has("green"));
+    assert_eq!(fault("list ?"), "  red               \n  green             \n");
+    assert!(fault("list red all 10.0.0.0/33").contains("an IP address, or a network such as 10.0.0.0/8"));
 }
 
 #[test]

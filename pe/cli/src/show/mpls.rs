@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use api::LabelEntry;
+use api::LabelTable;
 
-pub(super) fn forwarding(entries: &[LabelEntry]) -> String {
+pub(super) fn forwarding(table: &LabelTable) -> String {
     let mut text = String::from(
         "Local      Outgoing   Prefix               Bytes Label   Outgoing       Next Hop\n\
          Label      Label      or Tunnel Id         Switched      interface\n",
     );
-    for entry in entries {
+    for entry in &table.entries {
         let local = entry.local.map_or_else(|| "None".to_owned(), |label| label.to_string());
         let vpn = if entry.vrf.is_some() { "[V]" } else { "" };
         let prefix = format!("{}{vpn}", entry.prefix);

@@ -10,12 +10,43 @@ pub(super) fn tables(tables: &[RouteTable]) -> String {
     texts.join("\n")
 }
 
+/// `show ip route ADDRESS`: all that is known of one route.
+pub(super) fn entries(tables: &[RouteTable]) -> String {
+    let routes = tables.iter().flat_map(|table| table.routes.iter().map(|route| (&table.vrf, route)));
+    routes.map(|(vrf, route)| one(vrf.as_deref(), route)).collect()
+}
+
+fn one(vrf: Option<&str>, of: &RouteEntry) -> String {
+    let mut text = String::new();
+    if let Some(vrf) = vrf {
+        let _ = writeln!(text, "\nRouting Table: {vrf}");
+    }
+    let _ = writeln!(text, "Routing entry for {}", of.prefix);
+    let source = if of.source == "reverse" { "static (reverse route)" } else { &of.source };
+    let _ = writeln!(text, "  Known via \"{source}\", distance {}, metric {}", of.distance, of.metric);
+    if of.tag != 0 {
+        let _ = writeln!(text, "  Tag {}", of.tag);
+    }
+    text.push_str("  Routing Descriptor Blocks:\n");
+    let global = if of.global { " (global)" } else { "" };
+    let interface = of.interface.as_ref().map(|interface| format!("via {interface}"));
+    let place = [of.next_hop.map(|hop| format!("{hop}{global}")), interface];
+    let place: Vec<_> = place.into_iter().flatten().collect();
+    let direct = if of.next_hop.is_none() { "directly connected, " } else { "" };
+    let _ = writeln!(text, "  * {direct}{}", place.join(", "));
+    if !of.labels.is_empty() {
+        let labels: Vec<_> = of.labels.iter().map(u32::to_string).collect();
+        let _ = writeln!(text, "      MPLS labels: {} (outermost first)", labels.join("/"));
+    }
+    text
+}
+
 fn ipv4(table: &RouteTable) -> String {
     let mut text = String::new();
     if let Some(vrf) = &table.vrf {
         let _ = writeln!(text, "\nRouting Table: {vrf}");
     }
-    text.push_str("Codes: C - connected, L - local, S - static, * - candidate default\n\n");
+    text.push_str("Codes: L - local, C - connected, S - static, B - BGP, * - candidate default\n\n");
     let default = table.routes.iter().find(|route| is_default(route));
     let _ = match default.map(|route| route.next_hop) {
         Some(Some(next_hop)) => writeln!(text, "Gateway of last resort is {next_hop} to network 0.0.0.0\n"),
@@ -63,7 +94,7 @@ fn extras(route: &RouteEntry) -> String {
 fn ipv6(table: &RouteTable) -> String {
     let name = table.vrf.as_deref().unwrap_or("default");
     let mut text = format!("IPv6 Routing Table - {name} - {} entries\n", table.routes.len());
-    text.push_str("Codes: C - Connected, L - Local, S - Static\n");
+    text.push_str("Codes: C - Connected, L - Local, S - Static, B - BGP\n");
     for route in &table.routes {
         let _ = writeln!(text, "{:<3} {} [{}/{}]", route.code, route.prefix, route.distance, route.metric);
         let interface = route.interface.as_deref().unwrap_or("-");

@@ -9,6 +9,7 @@ use api::*;
 use super::*;
 
 mod ike;
+mod routing;
 
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/show/golden").join(format!("{name}.txt"));
@@ -239,6 +240,7 @@ fn routes_say_through_which_table_and_under_which_labels() {
     let route = |prefix: &str, code: &str, next_hop: Option<&str>, interface: &str| RouteEntry {
         prefix: prefix.into(),
         code: code.into(),
+        source: if code == "C" { "connected" } else { "static" }.into(),
         distance: 1,
         metric: 0,
         tag: 0,
@@ -260,7 +262,15 @@ fn routes_say_through_which_table_and_under_which_labels() {
             RouteEntry { global: true, ..route("10.2.0.0/16", "S", Some("172.18.1.2"), "Ethernet1/1") },
             route("192.0.2.0/24", "C", None, "Ethernet2/0"),
             route("203.0.113.0/24", "S", None, "Null0"),
+            RouteEntry {
+                source: "bgp".into(),
+                distance: 200,
+                global: true,
+                labels: vec![17, 203],
+                ..route("198.51.100.0/24", "B", Some("10.255.0.3"), "Ethernet0/0")
+            },
         ],
+        more: None,
     };
     let six = RouteTable {
         vrf: None,
@@ -269,10 +279,15 @@ fn routes_say_through_which_table_and_under_which_labels() {
             route("2001:db8::/32", "S", Some("fe80::1"), "Ethernet0/0"),
             route("2001:db8:1::/64", "C", None, "Ethernet0/0"),
         ],
+        more: None,
     };
+    let one = Request::ShowRoute { vrf: Some("vpn1".into()), destination: "10.2.0.1".into() };
+    let mut few = vpn.clone();
+    few.routes.retain(|route| route.tag != 0 || route.code != "S");
+    golden("route", &render(&one, &Response::Routes(vec![few]), Look::Plain));
     golden("routes", &plain(&Response::Routes(vec![vpn])));
     golden("routes-ipv6", &plain(&Response::Routes(vec![six])));
-    let empty = RouteTable { vrf: None, ipv6: false, routes: Vec::new() };
+    let empty = RouteTable { vrf: None, ipv6: false, routes: Vec::new(), more: None };
     assert!(plain(&Response::Routes(vec![empty])).contains("Gateway of last resort is not set"));
 }
 
@@ -312,8 +327,14 @@ fn labels_come_in_columns() {
         entry(Some(101), "Pop Label", None, None),
         entry(None, "201", Some("Ethernet0/0"), Some("10.0.0.2")),
         entry(None, "No Label", None, Some("10.0.0.2")),
+        LabelEntry {
+            vrf: None,
+            prefix: "10.255.0.3/32".into(),
+            ..entry(Some(17), "18", Some("Ethernet0/0"), Some("10.0.0.2"))
+        },
+        entry(None, "17/203", Some("Ethernet0/0"), Some("10.0.0.2")),
     ];
-    golden("mpls", &plain(&Response::MplsForwarding(entries)));
+    golden("mpls", &plain(&Response::MplsForwarding(LabelTable { entries, more: None })));
 }
 
 #[test]

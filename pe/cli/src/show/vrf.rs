@@ -9,7 +9,7 @@ use crate::commands::Look;
 pub(super) fn vrfs(vrfs: &[VrfSummary], look: Look) -> String {
     match look {
         Look::Detail => vrfs.iter().map(detail).collect(),
-        Look::Plain | Look::Sessions | Look::SessionsDetail => table(vrfs, false),
+        Look::Plain | Look::Labels | Look::Sessions | Look::SessionsDetail => table(vrfs, false),
         Look::Families => table(vrfs, true),
     }
 }

@@ -27,6 +27,7 @@ fn linux(config: &Config, report: &mut Report<'_>) {
         outer_headers(Place::at(Level::Interface, name), interface.df, report);
         offload(name, interface, report);
         labels(name, interface, report);
+        gre(name, interface, report);
         own_maps(config, interface, report);
     }
     for (name, _) in config.transform_sets.iter().filter(|(_, set)| set.mode == Mode::Transport) {
@@ -59,6 +60,15 @@ fn labels(name: &str, interface: &Interface, report: &mut Report<'_>) {
         let message = "the kernel's labels know no VRF: they are for interfaces of the global table";
         let help = "take the interface out of the VRF, or write `dataplane user`";
         report.error(&Place::at(Level::Interface, name), "mpls ip", message, help);
+    }
+}
+
+/// Where no tunnel of a VRF fits, the kernel gives a packet to one of another VRF with the same addresses and key.
+fn gre(name: &str, interface: &Interface, report: &mut Report<'_>) {
+    if interface.tunnel.as_ref().is_some_and(|tunnel| tunnel.gre().is_some()) {
+        let help = "make the device in Linux and name it with `device`, or write `dataplane user`";
+        let message = "the kernel's GRE does not keep VRFs apart";
+        report.error(&Place::at(Level::Interface, name), "", message, help);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::model::{
     TunnelSource,
 };
 
+mod routing;
+
 type Names<'c> = BTreeSet<(Noun, &'c str)>;
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
@@ -18,6 +20,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     protection(config, &mut uses);
     version_one(config, &mut uses);
     version_two(&config.ikev2, &mut uses);
+    routing::uses(config, &mut uses);
     let defined = definitions(config);
     for (noun, name, span) in report.index.mentions.clone() {
         let key = (noun, name.as_str());
@@ -154,6 +157,7 @@ fn definitions(config: &Config) -> Names<'_> {
     names.extend(all(Noun::Ikev2Proposal, config.ikev2.proposals.iter().map(|proposal| &proposal.name)));
     names.extend(all(Noun::Ikev2Keyring, config.ikev2.keyrings.iter().map(|ring| &ring.name)));
     names.extend(all(Noun::Ikev2Profile, config.ikev2.profiles.iter().map(|profile| &profile.name)));
+    routing::definitions(config, &mut names);
     names
 }
 

@@ -1,13 +1,10 @@
 //! What contradicts itself in entries, dynamic maps, IPsec profiles, trustpoints and aggressive peers.
 
-use std::net::IpAddr;
-
-use base::Family;
 use crypto::dh::Group;
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Config, MapEntry, Peer, Trustpoint, Tunnel, TunnelSource};
+use crate::model::{Config, MapEntry, Trustpoint};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     for (name, map) in &config.crypto_maps {
@@ -30,7 +27,6 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     certificate_maps(config, report);
     config.trustpoints.iter().for_each(|point| trustpoint(point, report));
     aggressive_peers(config, report);
-    tunnels(config, report);
 }
 
 fn has_sets(place: &Place, entry: &MapEntry, report: &mut Report<'_>) {
@@ -123,66 +119,5 @@ fn aggressive_peers(config: &Config, report: &mut Report<'_>) {
             let help = "leave out `crypto isakmp aggressive-mode disable`";
             report.warning(&place, "", "aggressive mode is disabled: the peer is opened in main mode", help);
         }
-    }
-}
-
-/// A tunnel interface has no device of its own, and nothing of a device.
-fn tunnels(config: &Config, report: &mut Report<'_>) {
-    for (name, interface) in &config.interfaces {
-        let Some(tunnel) = &interface.tunnel else { continue };
-        let place = Place::at(Level::Interface, name);
-        for (said, command) in [
-            (interface.device.is_some(), "device"),
-            (interface.mtu.is_some(), "mtu"),
-            (interface.mpls, "mpls ip"),
-            (interface.crypto_map.is_some(), "crypto map"),
-            (interface.crypto_map_ipv6.is_some(), "ipv6 crypto map"),
-        ] {
-            if said {
-                let message = "a tunnel interface has no device";
-                report.error(&place, command, message, "leave the line out; `ip mtu` bounds its packets");
-            }
-        }
-        let missing: Vec<_> = [
-            (tunnel.source.is_none(), "`tunnel source`"),
-            (tunnel.destination.is_none(), "`tunnel destination`"),
-            (tunnel.mode.is_none(), "`tunnel mode ipsec`"),
-            (tunnel.profile.is_none(), "`tunnel protection ipsec profile`"),
-        ]
-        .into_iter()
-        .filter_map(|(absent, command)| absent.then_some(command))
-        .collect();
-        if !missing.is_empty() {
-            let message = format!("the tunnel is incomplete: it needs {}", missing.join(", "));
-            report.warning(&place, "", message, "until then it is down");
-        }
-        ends(config, &place, tunnel, report);
-    }
-}
-
-/// Both ends are of the family that the mode says, and the ISAKMP profile leaves the inside VRF to the
-/// interface (VTI-04).
-fn ends(config: &Config, place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
-    let wrong = |address: &IpAddr| tunnel.mode.is_some_and(|family| family != Family::of(*address));
-    let help = "`tunnel mode ipsec ipv4` or `ipv6` says of which family both ends are";
-    if let Some(TunnelSource::Address(address)) = &tunnel.source
-        && wrong(address)
-    {
-        report.error(place, "tunnel source", "the source is of the other address family", help);
-    }
-    if let Some(Peer::Address(address)) = &tunnel.destination
-        && wrong(address)
-    {
-        report.error(place, "tunnel destination", "the destination is of the other address family", help);
-    }
-    let profile = tunnel.profile.as_ref().and_then(|name| config.ipsec_profiles.get(name));
-    let inside = profile.is_some_and(|profile| {
-        let one = config.profiles.iter().filter(|it| Some(&it.name) == profile.profile.as_ref());
-        let two = config.ikev2.profiles.iter().filter(|it| Some(&it.name) == profile.ikev2_profile.as_ref());
-        one.map(|it| &it.vrf).chain(two.map(|it| &it.vrf)).any(Option::is_some)
-    });
-    if inside {
-        let help = "the interface's own VRF is the inside one: take `vrf` or `ivrf` out of the profile";
-        report.error(place, "tunnel protection ipsec profile", "the profile names an inside VRF", help);
     }
 }

@@ -44,6 +44,12 @@ impl Args {
         }
     }
 
+    /// These, and then the others.
+    pub(crate) fn then(mut self, others: Self) -> Self {
+        self.list.extend(others.list);
+        self
+    }
+
     /// A keyword to print.
     pub(crate) fn flag(self, keyword: &'static str) -> Self {
         self.with(keyword, keyword)

@@ -67,6 +67,8 @@ macro_rules! named {
 mod acl;
 mod admission;
 mod algorithms;
+mod bfd;
+mod bgp;
 mod certificate;
 mod dpd;
 mod dynamic;
@@ -76,6 +78,8 @@ mod interface;
 mod ipsec;
 mod isakmp;
 mod keyring;
+mod ldp;
+mod lists;
 mod map;
 mod mpls;
 mod names;
@@ -83,6 +87,7 @@ mod peer;
 mod policy;
 mod profile;
 mod route;
+mod route_map;
 mod system;
 mod transform;
 mod trustpoint;
@@ -147,10 +152,16 @@ pub(crate) fn all() -> Vec<Command> {
         entry::commands(),
         dynamic::commands(),
         map::commands(),
+        bfd::commands(),
+        vec![ldp::protocol()],
         interface::commands(),
+        bgp::commands(),
         route::commands(),
         mpls::commands(),
+        ldp::commands(),
         acl::commands(),
+        lists::commands(),
+        route_map::commands(),
     ];
     families.into_iter().flatten().collect()
 }

@@ -9,7 +9,8 @@ use vrf::Rd;
 use super::lex::Line;
 use super::scope::Noun;
 use super::value::{
-    Endpoint4, Endpoint6, InterfaceName, LabelValue, Mask, Network6, Port, Protocol4, Protocol6,
+    Asn, CommunityText, Endpoint4, Endpoint6, ExtendedText, InterfaceName, LabelValue, Mask, Network4,
+    Network6, Port, Protocol4, Protocol6,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,15 @@ pub(crate) enum Kind {
     Endpoint6,
     Ports,
     Label,
+    Network4,
+    Asn,
+    /// One or more; so are the next ones.
+    Asns,
+    Numbers,
+    Communities,
+    Targets,
+    /// `rt R`, `soo R`.
+    Extended,
 }
 
 impl Kind {
@@ -75,6 +85,21 @@ impl Kind {
             "endpoint6" => Self::Endpoint6,
             "ports" => Self::Ports,
             "label" => Self::Label,
+            "network4" => Self::Network4,
+            "asn" => Self::Asn,
+            "asns" => Self::Asns,
+            "numbers" => Self::Numbers,
+            "communities" => Self::Communities,
+            "targets" => Self::Targets,
+            "extended" => Self::Extended,
+            "route-map" => Self::Name(Noun::RouteMap),
+            "prefix-list" => Self::Name(Noun::PrefixList),
+            "prefix-list4" => Self::Name(Noun::PrefixList4),
+            "prefix-list6" => Self::Name(Noun::PrefixList6),
+            "community-list" => Self::Name(Noun::CommunityList),
+            "extcommunity-list" => Self::Name(Noun::ExtendedList),
+            "peer-group" => Self::Name(Noun::PeerGroup),
+            "bfd-template" => Self::Name(Noun::BfdTemplate),
             _ => Self::range(name).unwrap_or(Self::Word),
         }
     }
@@ -116,6 +141,13 @@ impl Kind {
             Self::Endpoint4 => endpoint::<Endpoint4>(line, at),
             Self::Endpoint6 => endpoint::<Endpoint6>(line, at),
             Self::Ports => ports(line, at),
+            Self::Network4 => one(canonical::<Network4>(word)),
+            Self::Asn => one(canonical::<Asn>(word)),
+            Self::Asns => several(line, at, 1, canonical::<Asn>),
+            Self::Numbers => several(line, at, 1, canonical::<u32>),
+            Self::Communities => several(line, at, 1, canonical::<CommunityText>),
+            Self::Targets => several(line, at, 1, canonical::<Rd>),
+            Self::Extended => several(line, at, 2, canonical::<ExtendedText>),
         }
     }
 
@@ -154,6 +186,19 @@ impl Kind {
             Self::Endpoint6 => "any, `host ADDRESS`, or an IPv6 prefix",
             Self::Ports => "eq, neq, lt, gt or range with ports",
             Self::Label => "a label (16 to 1048575, explicit-null or implicit-null)",
+            Self::Network4 => "an IPv4 prefix such as 192.0.2.0/24",
+            Self::Asn => "an AS number, plain or as H.L",
+            Self::Asns => "AS numbers, plain or as H.L",
+            Self::Numbers => "numbers",
+            Self::Communities => "communities such as 65000:1, 1:2:3 or no-export",
+            Self::Targets => "route targets such as 65000:1",
+            Self::Extended => "`rt` or `soo` with ASN:NN or A.B.C.D:NN",
+            Self::Name(Noun::RouteMap) => "a route map's name",
+            Self::Name(Noun::PrefixList | Noun::PrefixList4 | Noun::PrefixList6) => "a prefix list's name",
+            Self::Name(Noun::CommunityList) => "a community list's name",
+            Self::Name(Noun::ExtendedList) => "an extended community list's name",
+            Self::Name(Noun::PeerGroup) => "a peer group's name",
+            Self::Name(Noun::BfdTemplate) => "a BFD template's name",
         }
         .to_owned()
     }
@@ -194,6 +239,22 @@ fn endpoint<T: FromStr + Display>(line: &Line<'_>, at: usize) -> Option<(usize, 
     }
     let second = line.words.get(at + 1)?.text;
     canonical::<T>(&format!("{first} {second}")).map(|text| (2, text))
+}
+
+/// As many items of so many words each as there are, at least one.
+fn several(
+    line: &Line<'_>,
+    at: usize,
+    words: usize,
+    item: fn(&str) -> Option<String>,
+) -> Option<(usize, String)> {
+    let rest = line.words.get(at..)?.chunks_exact(words);
+    let texts = rest.map_while(|words| {
+        let words: Vec<_> = words.iter().map(|word| word.text).collect();
+        item(&words.join(" "))
+    });
+    let items: Vec<_> = texts.collect();
+    (!items.is_empty()).then(|| (items.len() * words, items.join(" ")))
 }
 
 fn ports(line: &Line<'_>, at: usize) -> Option<(usize, String)> {

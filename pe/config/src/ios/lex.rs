@@ -37,8 +37,9 @@ impl<'t> Line<'t> {
         let is = |word: &Word<'_>, keyword: &str| keyword.starts_with(&word.text.to_ascii_lowercase());
         let begins = |keyword: &str| self.words.iter().take(2).any(|word| is(word, keyword));
         let (isakmp, shared) = (begins("isakmp"), begins("pre-shared-key"));
-        let short =
-            isakmp || shared || begins("ppk") || begins("authentication") || begins("aggressive-mode");
+        let short = isakmp
+            || shared
+            || ["ppk", "authentication", "aggressive-mode", "neighbor", "ldp"].into_iter().any(begins);
         let key = self.words.iter().position(|word| {
             CALLED_SO.iter().any(|it| word.text.eq_ignore_ascii_case(it))
                 || short && (is(word, "key") || is(word, "password") && word.text.len() > 2)
@@ -139,6 +140,15 @@ mod tests {
             starred.contains("password encryption aes") && starred.contains("ppk man id x k"),
             "{starred}"
         );
+    }
+
+    #[test]
+    fn the_passwords_of_neighbours_are_starred_however_they_are_spelled() {
+        let text = "neighbor 10.0.0.1 password 7 Zq9\nnei PE pass Zq9\nmpls ldp neighbor 10.0.0.1 pas 0 Zq9\n\
+                    no neighbor 10.0.0.1 passw Zq9\nneighbor 10.0.0.1 timers 10 30\nneighbor PE peer-group";
+        let starred = starred(text);
+        assert!(!starred.contains("Zq9"), "{starred}");
+        assert!(starred.contains("timers 10 30") && starred.ends_with("neighbor PE peer-group"), "{starred}");
     }
 
     #[test]

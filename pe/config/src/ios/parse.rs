@@ -11,7 +11,7 @@ use crate::model::Config;
 use super::args::Args;
 use super::commands::Action;
 use super::lex::{self, Line};
-use super::pattern::leading;
+use super::pattern::{fixed, leading};
 use super::scope::{Fault, Index, Level, Memory, Place, Scope};
 use super::suggest::nearest;
 use super::tree::{Found, Mismatch, TREE};
@@ -184,9 +184,9 @@ fn key(args: &Args) -> Option<(Range<usize>, String, bool)> {
     Some((start..key.span.end, key.text.clone(), args.has("6")))
 }
 
-/// What was refused: the command's leading words, and the number or keyword that makes it another.
-fn said(pattern: &str, args: &Args) -> String {
-    let leading = leading(pattern);
+/// What was refused: the command's fixed words, and the number or keyword that makes it another.
+fn said(pattern: &'static str, args: &Args) -> String {
+    let leading = fixed(pattern);
     let keyword = args.iter().filter(|arg| arg.name == arg.text).last();
     match (args.find("N"), keyword) {
         (_, Some(keyword)) => format!("{leading} … {}", keyword.text),

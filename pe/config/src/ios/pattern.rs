@@ -29,6 +29,27 @@ pub(crate) fn leading(pattern: &str) -> String {
     words.join(" ")
 }
 
+/// The keywords that stand in every line of a pattern, with `…` for what is between them.
+pub(crate) fn fixed(pattern: &'static str) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    let mut depth = 0_usize;
+    for token in tokens(pattern) {
+        match token {
+            "[" | "{" => depth += 1,
+            "]" | "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let is_keyword = depth == 0 && !token.starts_with(['<', ']', '}']);
+        if is_keyword {
+            words.push(token);
+        } else if words.last().is_some_and(|last| *last != "…") {
+            words.push("…");
+        }
+    }
+    words.pop_if(|last| *last == "…");
+    words.join(" ")
+}
+
 /// How keys are printed.
 pub(crate) enum Keys<'a> {
     Clear,

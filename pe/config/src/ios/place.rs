@@ -1,5 +1,7 @@
 //! Levels of the language, the places that stand on them, and the kinds of things that have names.
 
+use bgp::AddressFamily;
+
 /// A set of commands that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -28,10 +30,20 @@ pub(crate) enum Level {
     /// The place's name is the keyring's and, after a space, the peer's.
     Ikev2Peer,
     Ikev2Profile,
+    Bgp,
+    /// `address-family ipv4|ipv6`; the place's number is 4 or 6.
+    BgpUnicast,
+    /// `address-family vpnv4|vpnv6|rtfilter`; the place's number is 4, 6 or 0.
+    BgpVpn,
+    /// `address-family ipv4|ipv6 vrf V`; the place's name is the VRF, its number 4 or 6.
+    BgpVrf,
+    RouteMap,
+    LdpLabel,
+    BfdTemplate,
 }
 
 impl Level {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Global,
         Self::Vrf,
         Self::Family,
@@ -54,6 +66,13 @@ impl Level {
         Self::Ikev2Keyring,
         Self::Ikev2Peer,
         Self::Ikev2Profile,
+        Self::Bgp,
+        Self::BgpUnicast,
+        Self::BgpVpn,
+        Self::BgpVrf,
+        Self::RouteMap,
+        Self::LdpLabel,
+        Self::BfdTemplate,
     ];
 
     /// The command under which the level's commands stand.
@@ -81,6 +100,13 @@ impl Level {
             Self::Ikev2Keyring => "`crypto ikev2 keyring NAME`",
             Self::Ikev2Peer => "`peer NAME` under `crypto ikev2 keyring NAME`",
             Self::Ikev2Profile => "`crypto ikev2 profile NAME`",
+            Self::Bgp => "`router bgp ASN`",
+            Self::BgpUnicast => "`address-family ipv4|ipv6` under `router bgp`",
+            Self::BgpVpn => "`address-family vpnv4|vpnv6` under `router bgp`",
+            Self::BgpVrf => "`address-family ipv4|ipv6 vrf V` under `router bgp`",
+            Self::RouteMap => "`route-map NAME permit|deny SEQ`",
+            Self::LdpLabel => "`mpls ldp label`",
+            Self::BfdTemplate => "`bfd-template multi-hop NAME`",
         }
     }
 }
@@ -111,6 +137,7 @@ impl Place {
             Level::Global => None,
             Level::Family => Some(Self::at(Level::Vrf, &self.name)),
             Level::Ikev2Peer => Some(Self::at(Level::Ikev2Keyring, self.names().0)),
+            Level::BgpUnicast | Level::BgpVpn | Level::BgpVrf => Some(Self::at(Level::Bgp, "")),
             Level::Vrf
             | Level::Interface
             | Level::AccessList
@@ -129,8 +156,25 @@ impl Place {
             | Level::Ikev2Proposal
             | Level::Ikev2Policy
             | Level::Ikev2Keyring
-            | Level::Ikev2Profile => Some(Self::GLOBAL),
+            | Level::Ikev2Profile
+            | Level::Bgp
+            | Level::RouteMap
+            | Level::LdpLabel
+            | Level::BfdTemplate => Some(Self::GLOBAL),
         }
+    }
+
+    /// Which address family of BGP it is, or is in; under `router bgp` itself IPv4.
+    pub(crate) fn bgp_family(&self) -> (AddressFamily, Option<String>) {
+        let vrf = (self.level == Level::BgpVrf).then(|| self.name.clone());
+        let family = match (self.level, self.number) {
+            (Level::BgpVpn, 4) => AddressFamily::Vpnv4,
+            (Level::BgpVpn, 6) => AddressFamily::Vpnv6,
+            (Level::BgpVpn, _) => AddressFamily::RouteTarget,
+            (_, 6) => AddressFamily::Ipv6Unicast,
+            _ => AddressFamily::Ipv4Unicast,
+        };
+        (family, vrf)
     }
 
     /// The two names of a place that has two. Names are words: none has a space.
@@ -160,6 +204,15 @@ pub(crate) enum Noun {
     Ikev2Proposal,
     Ikev2Keyring,
     Ikev2Profile,
+    RouteMap,
+    /// Of either family.
+    PrefixList,
+    PrefixList4,
+    PrefixList6,
+    CommunityList,
+    ExtendedList,
+    PeerGroup,
+    BfdTemplate,
 }
 
 impl Noun {
@@ -180,6 +233,14 @@ impl Noun {
             Self::Ikev2Proposal => "IKEv2 proposal",
             Self::Ikev2Keyring => "IKEv2 keyring",
             Self::Ikev2Profile => "IKEv2 profile",
+            Self::RouteMap => "route map",
+            Self::PrefixList => "prefix list",
+            Self::PrefixList4 => "IPv4 prefix list",
+            Self::PrefixList6 => "IPv6 prefix list",
+            Self::CommunityList => "community list",
+            Self::ExtendedList => "extended community list",
+            Self::PeerGroup => "peer group",
+            Self::BfdTemplate => "BFD template",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use ::bgp::policy::Entry;
 use base::Secret;
 use ike::config::{CertificateMap, PeerIdentity, Proposal, v2};
 
@@ -10,8 +11,9 @@ use super::args::Args;
 pub(crate) use super::place::{Level, Noun, Place};
 pub(crate) use super::view::View;
 use crate::model::{
-    AccessList, AggressivePeer, Config, CryptoMap, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile,
-    Interface, Keyring, MapEntry, Profile, Targets, Trustpoint, Vrf, VrfStyle, blank_proposal,
+    AccessList, AggressivePeer, Bgp, Config, CryptoMap, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile,
+    Interface, Keyring, MapEntry, NeighborName, Profile, Targets, Trustpoint, Vrf, VrfStyle, bgp,
+    blank_proposal,
 };
 use crate::secrets::{Open, Unopened};
 
@@ -221,6 +223,37 @@ impl Scope<'_> {
         find_or_add(&mut self.memory.made, self.place, &mut ring.peers, is, || {
             Ikev2Peer::new(name.to_owned())
         })
+    }
+
+    pub(crate) fn bgp(&mut self) -> &mut Bgp {
+        self.config.bgp.get_or_insert_with(|| Bgp::new(0))
+    }
+
+    /// The address family at hand; under `router bgp` itself IPv4.
+    pub(crate) fn bgp_family(&mut self) -> &mut bgp::Family {
+        let key = self.place.bgp_family();
+        self.bgp().families.entry(key).or_default()
+    }
+
+    /// The same, if there is one: what a `no` form may touch.
+    pub(crate) fn known_bgp_family(&mut self) -> Option<&mut bgp::Family> {
+        let key = self.place.bgp_family();
+        self.config.bgp.as_mut()?.families.get_mut(&key)
+    }
+
+    /// The neighbours of the table at hand.
+    pub(crate) fn neighbors(&mut self) -> &mut BTreeMap<NeighborName, bgp::Neighbor> {
+        match self.place.level == Level::BgpVrf {
+            true => &mut self.bgp_family().neighbors,
+            false => &mut self.bgp().neighbors,
+        }
+    }
+
+    /// The entry of a route map.
+    pub(crate) fn route_map(&mut self) -> &mut Entry {
+        let Place { name, number, .. } = self.place.clone();
+        let blank = || Entry { permit: true, matches: Vec::new(), sets: Vec::new(), next: None };
+        self.config.policies.route_maps.entry(name).or_default().0.entry(number).or_insert_with(blank)
     }
 
     pub(crate) fn ikev2_profile(&mut self) -> &mut Ikev2Profile {

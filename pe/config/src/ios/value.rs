@@ -3,6 +3,9 @@
 mod number;
 pub(crate) use number::{LabelValue, Port, PortsText, Protocol4, Protocol6};
 
+mod routing;
+pub(crate) use routing::{Asn, CommunityText, ExtendedText, Network4, joined};
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;

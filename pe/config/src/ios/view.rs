@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ::bgp::policy::Entry;
 use ike::config::{CertificateMap, PeerIdentity, Proposal, v2};
 
 use super::place::{Level, Place};
 use crate::model::{
-    AccessList, AggressivePeer, Config, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile, Interface,
-    Keyring, MapEntry, Profile, Targets, Trustpoint, Tunnel, Vrf,
+    AccessList, AggressivePeer, Bgp, Config, Ikev2Keyring, Ikev2Peer, Ikev2Policy, Ikev2Profile, Interface,
+    Keyring, MapEntry, NeighborName, Profile, Targets, Trustpoint, Tunnel, Vrf, bgp,
 };
 
 /// The objects that a `Config` keeps in order, by the names of their places.
@@ -137,5 +138,26 @@ impl<'a> View<'a> {
 
     pub(crate) fn ikev2_profile(self) -> Option<&'a Ikev2Profile> {
         self.names.ikev2_profiles.get(self.place.name.as_str()).copied()
+    }
+
+    pub(crate) fn bgp(self) -> Option<&'a Bgp> {
+        self.config.bgp.as_ref()
+    }
+
+    /// `None` under `router bgp` itself: what stands there is printed under its families.
+    pub(crate) fn bgp_family(self) -> Option<&'a bgp::Family> {
+        let written = self.place.level != Level::Bgp;
+        self.bgp()?.families.get(&self.place.bgp_family()).filter(|_| written)
+    }
+
+    pub(crate) fn neighbors(self) -> Option<&'a BTreeMap<NeighborName, bgp::Neighbor>> {
+        match self.place.level == Level::BgpVrf {
+            true => Some(&self.bgp_family()?.neighbors),
+            false => Some(&self.bgp()?.neighbors),
+        }
+    }
+
+    pub(crate) fn route_map(self) -> Option<&'a Entry> {
+        self.config.policies.route_maps.get(&self.place.name)?.0.get(&self.place.number)
     }
 }

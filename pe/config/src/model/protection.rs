@@ -56,6 +56,32 @@ pub struct MapEntry {
     pub idle: Option<Duration>,
     /// `… idle-time N default`: and the next negotiation starts with the first peer (PP-2).
     pub idle_resets_peer: bool,
+    /// `reverse-route`; `None`: no routes.
+    pub reverse_route: Option<ReverseRoute>,
+    /// `set reverse-route distance`; `None`: 1.
+    pub reverse_distance: Option<u8>,
+    /// `set reverse-route tag`; zero: none.
+    pub reverse_tag: u32,
+}
+
+/// `reverse-route`: routes to the networks behind the peer, in the inside VRF (RRI-01).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReverseRoute {
+    /// `static`: of the access list, SA or not (RRI-03). Only of a crypto map's own entry.
+    pub permanent: bool,
+    /// Never of an IPsec profile.
+    pub remote_peer: Option<RemotePeer>,
+}
+
+/// `reverse-route remote-peer` (RRI-04, RRI-05). Without it there is one route, by the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemotePeer {
+    /// Alone: a route by the peer, and one to the peer out of the interface with the crypto map.
+    Interface,
+    /// `A`: one route, by this next hop.
+    Hop(IpAddr),
+    /// `A gateway`: a route by the peer, and one to the peer by this next hop.
+    Gateway(IpAddr),
 }
 
 impl MapEntry {

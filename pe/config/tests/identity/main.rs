@@ -6,6 +6,7 @@ mod certificates;
 mod ikev2;
 mod isakmp;
 mod map;
+mod routing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use base::{Label, Prefix, Secret};
+use bgp::AddressFamily;
 use config::model::{
     Binding, Identity, Interface, InterfaceAddress, IpsecDefaults, Mpls, NameServer, Names, PresharedKey,
     RouteHop, StaticBinding, StaticRoute, Targets, TransformSet, Vrf, VrfStyle,
@@ -36,6 +38,7 @@ const PROPOSALS2: [&str; 3] = ["p", "default", "group"];
 const RINGS2: [&str; 2] = ["r", "peer"];
 const PROFILES2: [&str; 2] = ["q", "default"];
 const DYNAMIC: [&str; 2] = ["d", "dynamic"];
+const MAPS: [&str; 2] = ["m", "in"];
 const PORTS: [&str; 3] = ["eth1", "Ethernet1/1", "GigabitEthernet0/0.7"];
 
 /// A configuration shows itself as its text.
@@ -115,11 +118,11 @@ fn key() -> impl Strategy<Value = Hidden<Secret>> {
 
 fn targets() -> impl Strategy<Value = Targets> {
     let list = || prop::collection::btree_set((any::<u16>(), any::<u32>()), 0..3);
-    (list(), list()).prop_map(|(import, export)| {
+    (list(), list(), maybe(&MAPS), maybe(&MAPS)).prop_map(|(import, export, import_map, export_map)| {
         let targets = |list: std::collections::BTreeSet<_>| {
             list.into_iter().map(|(a, n)| RouteTarget(Rd::As2(a, n))).collect()
         };
-        Targets { import: targets(import), export: targets(export) }
+        Targets { import: targets(import), export: targets(export), import_map, export_map }
     })
 }
 
@@ -182,10 +185,21 @@ fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
     let shared = (maybe(&["ipv6", "m"]), maybe(&["six"]), df, cut, 0..4_usize);
     prop::collection::vec((own, shared), PORTS.len()).prop_map(|all| {
         let interface = |(i, (own, shared))| {
-            let (description, device, mpls, mtu, ip_mtu, shutdown, in_vrf): (_, _, _, _, _, _, bool) = own;
+            let (description, device, mpls, mtu, ip_mtu, shutdown, in_vrf): (
+                _,
+                Option<String>,
+                _,
+                _,
+                _,
+                _,
+                bool,
+            ) = own;
             let (crypto_map, crypto_map_ipv6, df, fragmentation, addresses) = shared;
             let vrf = in_vrf.then(|| "red".to_owned());
             let addresses = numbered(i, addresses);
+            // The last one is a sub-interface: of a device that Linux made.
+            let is_sub = usize::from(i) + 1 == PORTS.len();
+            let device = device.or_else(|| is_sub.then(|| "ens7".to_owned()));
             Interface {
                 description,
                 device,
@@ -198,9 +212,8 @@ fn interfaces() -> impl Strategy<Value = BTreeMap<String, Interface>> {
                 crypto_map_ipv6,
                 df,
                 fragmentation,
-                offload: None,
                 shutdown,
-                tunnel: None,
+                ..Interface::default()
             }
         };
         let ports = PORTS.into_iter().map(str::to_owned);
@@ -263,7 +276,8 @@ fn mpls() -> impl Strategy<Value = Mpls> {
                 StaticBinding { vrf, prefix, direction }
             };
             let bindings = (0_u32..).zip(prefixes.into_iter().zip(all)).map(binding).collect();
-            Mpls { range: (Label::new(min).unwrap(), Label::new(max).unwrap()), propagate_ttl, bindings }
+            let range = (Label::new(min).unwrap(), Label::new(max).unwrap());
+            Mpls { range, propagate_ttl, bindings, ..Mpls::default() }
         },
     )
 }
@@ -304,35 +318,44 @@ fn names() -> impl Strategy<Value = Names> {
 fn config() -> impl Strategy<Value = Shown> {
     let host = (any::<bool>(), any::<bool>(), names());
     let network = (host, vrfs(), interfaces(), routes(), mpls(), sets(), defaults());
-    let parts = (network, isakmp::part(), ikev2::part(), certificates::part(), map::part());
-    parts.prop_map(|(network, Hidden(one), Hidden(two), Hidden(certificates), Hidden(maps))| {
-        let ((named, password_encryption, names), vrfs, interfaces, routes, mpls, sets, ipsec) = network;
-        let is_named = one.identity == Identity::Fqdn("pe1".to_owned());
-        Shown(families(Config {
-            hostname: (named || is_named).then(|| "pe1".to_owned()),
-            password_encryption,
-            names,
-            vrfs,
-            interfaces: interfaces.into_iter().chain(maps.interfaces).collect(),
-            routes,
-            mpls,
-            transform_sets: sets,
-            ipsec,
-            ikev2: two.ikev2,
-            trustpoints: certificates.trustpoints,
-            certificate_maps: certificates.certificate_maps,
-            identities: certificates.identities,
-            crypto_maps: maps.crypto_maps,
-            dynamic_maps: maps.dynamic_maps,
-            ipsec_profiles: maps.ipsec_profiles,
-            ..one
-        }))
-    })
+    let parts = (network, isakmp::part(), ikev2::part(), certificates::part(), map::part(), routing::part());
+    parts.prop_map(
+        |(network, Hidden(one), Hidden(two), Hidden(certificates), Hidden(maps), Hidden(routing))| {
+            let ((named, password_encryption, names), vrfs, interfaces, routes, mpls, sets, ipsec) = network;
+            let is_named = one.identity == Identity::Fqdn("pe1".to_owned());
+            Shown(families(Config {
+                hostname: (named || is_named).then(|| "pe1".to_owned()),
+                password_encryption,
+                names,
+                vrfs,
+                interfaces: interfaces.into_iter().chain(maps.interfaces).chain(routing.interfaces).collect(),
+                routes,
+                mpls: Mpls { label_modes: routing.mpls.label_modes, ..mpls },
+                bgp: routing.bgp,
+                ldp: routing.ldp,
+                bfd: routing.bfd,
+                policies: routing.policies,
+                transform_sets: sets,
+                ipsec,
+                ikev2: two.ikev2,
+                trustpoints: certificates.trustpoints,
+                certificate_maps: certificates.certificate_maps,
+                identities: certificates.identities,
+                crypto_maps: maps.crypto_maps,
+                dynamic_maps: maps.dynamic_maps,
+                ipsec_profiles: maps.ipsec_profiles,
+                ..one
+            }))
+        },
+    )
 }
 
 /// What is IPv6 does not stand in a VRF that is not.
 fn families(mut config: Config) -> Config {
     let is_ip = |vrf: &Option<String>| vrf.as_ref().is_some_and(|vrf| config.vrfs[vrf].style == VrfStyle::Ip);
+    if let Some(bgp) = &mut config.bgp {
+        bgp.families.retain(|(family, vrf), _| *family != AddressFamily::Ipv6Unicast || !is_ip(vrf));
+    }
     config.routes.retain(|route| route.prefix.address().is_ipv4() || !is_ip(&route.vrf));
     for interface in config.interfaces.values_mut().filter(|interface| is_ip(&interface.vrf)) {
         interface.addresses.retain(|known| known.address.is_ipv4());

@@ -1,7 +1,9 @@
 //! `crypto map`, `crypto dynamic-map`, `crypto ipsec profile`.
 
 use base::Family;
-use config::model::{CryptoMap, MapEntry, Peer, Tunnel, TunnelSource, Volume};
+use config::model::{
+    CryptoMap, MapEntry, Peer, RemotePeer, ReverseRoute, Tunnel, TunnelMode, TunnelSource, Volume,
+};
 use crypto::dh::Group;
 
 use super::*;
@@ -37,11 +39,15 @@ fn tunnel() -> impl Strategy<Value = Interface> {
         any::<u32>().prop_map(|bits| Peer::Address(Ipv4Addr::from(bits).into())),
         "[a-z]{1,5}".prop_map(Peer::Host),
     ];
-    let ends = (prop::option::of(source), prop::option::of(destination), any::<bool>());
+    let key = prop::option::of(any::<u32>());
+    let ends = (prop::option::of(source), prop::option::of(destination), any::<bool>(), key);
     (text(), maybe(&VRFS), ends, maybe(&VRFS), maybe(&["vti"])).prop_map(
-        |(description, inside, (source, destination, ipv4), vrf, profile)| {
-            let mode = ipv4.then_some(Family::V4);
-            let tunnel = Some(Tunnel { source, destination, mode, vrf, profile });
+        |(description, inside, (source, destination, ipsec, key), vrf, profile)| {
+            let mode = if ipsec { TunnelMode::Ipsec(Family::V4) } else { TunnelMode::Gre(Family::V4) };
+            let profile = profile.filter(|_| ipsec);
+            let destination = destination.filter(|peer| ipsec || matches!(peer, Peer::Address(_)));
+            let tunnel =
+                Some(Tunnel { source, destination, mode, key: key.filter(|_| !ipsec), vrf, profile });
             Interface { description, vrf: inside, tunnel, ..Interface::default() }
         },
     )
@@ -81,8 +87,8 @@ fn entry(kind: Kind) -> impl Strategy<Value = MapEntry> {
     let limits = (prop::option::of(group), prop::option::of(120..=86400_u32), prop::option::of(volume));
     let rest =
         (prop::option::of(window()), prop::option::of(any::<bool>()), seconds(60..=86400), any::<bool>());
-    (what, limits, rest).prop_map(
-        move |(what, (pfs, seconds, kilobytes), (replay_window, esn, idle, resets))| {
+    (what, limits, rest, reverse(kind)).prop_map(
+        move |(what, (pfs, seconds, kilobytes), (replay_window, esn, idle, resets), reverse)| {
             let (
                 description,
                 (peers, preferred),
@@ -110,9 +116,27 @@ fn entry(kind: Kind) -> impl Strategy<Value = MapEntry> {
                 esn,
                 idle,
                 idle_resets_peer: resets && idle.is_some(),
+                reverse_route: reverse.0,
+                reverse_distance: reverse.1,
+                reverse_tag: reverse.2,
             }
         },
     )
+}
+
+fn reverse(kind: Kind) -> impl Strategy<Value = (Option<ReverseRoute>, Option<u8>, u32)> {
+    let hop = || any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
+    let peer = prop_oneof![
+        Just(RemotePeer::Interface),
+        hop().prop_map(RemotePeer::Hop),
+        hop().prop_map(RemotePeer::Gateway)
+    ];
+    let route =
+        (any::<bool>(), prop::option::of(peer)).prop_map(move |(permanent, remote_peer)| ReverseRoute {
+            permanent: permanent && matches!(kind, Kind::Static { .. }),
+            remote_peer: remote_peer.filter(|_| kind != Kind::Profile),
+        });
+    (prop::option::of(route), prop::option::of(1..=255_u8), prop_oneof![Just(0), any::<u32>()])
 }
 
 fn map(ipv6: bool) -> impl Strategy<Value = CryptoMap> {

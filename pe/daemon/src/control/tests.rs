@@ -51,6 +51,10 @@ impl Engine for Scripted {
                 "request"
             }
             Input::Counters(_) => "counters",
+            Input::Stream(..) => "stream",
+            Input::Hello(_) => "hello",
+            Input::Bfd(_) => "bfd",
+            Input::Kept(_) => "kept",
             Input::Event(_) => "event",
             Input::Ike(datagram) => {
                 seen.outputs.push_back(Output::Ike(datagram));

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
-use pe::HostPort;
+use base::Family;
+use pe::{HostFlow, HostPort, Transport};
 use tokio::task::spawn_blocking;
 
 use crate::host::mark;
@@ -17,8 +18,8 @@ use crate::validate;
 const PRIORITY: i32 = -500;
 
 /// Replaces our table as a whole. `ports` must exist in the kernel.
-pub(crate) async fn install(ports: &[&HostPort]) -> Result<(), String> {
-    let script = script(ports);
+pub(crate) async fn install(ports: &[&HostPort], flows: &[HostFlow]) -> Result<(), String> {
+    let script = script(ports, flows);
     spawn_blocking(move || run(&script)).await.map_err(|error| format!("nft: {error}"))?
 }
 
@@ -54,12 +55,12 @@ fn run(script: &str) -> Result<(), String> {
 }
 
 /// The table is made if it is not there, so that it can be deleted and made anew in one transaction.
-fn script(ports: &[&HostPort]) -> String {
-    let chains: String = ports.iter().map(|port| chain(port)).collect();
+fn script(ports: &[&HostPort], flows: &[HostFlow]) -> String {
+    let chains: String = ports.iter().map(|port| chain(port, ports, flows)).collect();
     format!("table netdev onramp\ndelete table netdev onramp\ntable netdev onramp {{\n{chains}}}\n")
 }
 
-fn chain(port: &HostPort) -> String {
+fn chain(port: &HostPort, ports: &[&HostPort], flows: &[HostFlow]) -> String {
     let policy = if port.host { "accept" } else { "drop" };
     let mut chain = format!(
         "chain port{} {{\n type filter hook ingress device \"{}\" priority {PRIORITY}; policy {policy};\n \
@@ -75,9 +76,46 @@ fn chain(port: &HostPort) -> String {
             local(&mut chain, port.ike, address.address);
         }
         port.ends.iter().for_each(|end| local(&mut chain, true, *end));
+        // Loopbacks, too, are reached by the wires.
+        let inner = ports.iter().filter(|other| other.host && other.vrf == port.vrf);
+        inner.flat_map(|door| &door.addresses).for_each(|on| local(&mut chain, false, on.address));
+        flows.iter().filter(|flow| flow.vrf == port.vrf).for_each(|flow| routing(&mut chain, flow, ports));
     }
     chain.push_str("}\n");
     chain
+}
+
+/// A routing protocol's packets for addresses of ours in its VRF, and for the group of all routers.
+fn routing(chain: &mut String, flow: &HostFlow, ports: &[&HostPort]) {
+    let own = ports.iter().filter(|port| port.vrf == flow.vrf).flat_map(|port| &port.addresses);
+    for family in Family::BOTH {
+        let own = own.clone().map(|on| on.address).filter(|address| Family::of(*address) == family);
+        let mut own: Vec<String> = own.map(|address| address.to_string()).collect();
+        let (ip, routers) = match family {
+            Family::V4 => ("ip", "224.0.0.2"),
+            Family::V6 => ("ip6", "ff02::2"),
+        };
+        let from = match flow.remote {
+            Some(remote) if Family::of(remote) != family => continue,
+            Some(remote) => format!("{ip} saddr {remote} "),
+            None => {
+                own.push(routers.to_owned());
+                String::new()
+            }
+        };
+        if own.is_empty() {
+            continue;
+        }
+        let (own, port) = (own.join(", "), flow.port);
+        let ways: &[&str] = match flow.protocol {
+            Transport::Tcp => &["tcp dport", "tcp sport"],
+            Transport::Udp => &["udp dport"],
+        };
+        for way in ways {
+            // Writing to a String cannot fail.
+            let _ = writeln!(chain, " {from}{ip} daddr {{ {own} }} {way} {port} accept");
+        }
+    }
 }
 
 fn local(chain: &mut String, ike: bool, address: IpAddr) {
@@ -121,7 +159,7 @@ mod tests {
     #[test]
     fn a_wire_lets_control_traffic_of_its_own_addresses_in_and_nothing_else() {
         let wan = port(3, "wan0", 2, "192.0.2.1");
-        let script = script(&[&wan]);
+        let script = script(&[&wan], &[]);
         assert!(script.starts_with("table netdev onramp\ndelete table netdev onramp\n"));
         assert!(script.contains("hook ingress device \"wan0\" priority -500; policy drop;"));
         assert!(script.contains("meta mark set 1000002"));
@@ -139,15 +177,29 @@ mod tests {
     fn a_port_without_ike_accepts_no_udp() {
         let mut core = port(4, "core0", 0, "2001:db8::1");
         core.ike = false;
-        let script = script(&[&core]);
+        let script = script(&[&core], &[]);
         assert!(!script.contains("udp dport 500") && !script.contains("udp dport 4500"));
+    }
+
+    #[test]
+    fn routing_protocols_reach_the_addresses_of_their_vrf_from_their_neighbours() {
+        let (wan, other) = (port(3, "wan0", 2, "192.0.2.1"), port(4, "wan1", 3, "198.51.100.1"));
+        let remote = Some("192.0.2.2".parse().unwrap());
+        let bgp = HostFlow { vrf: wan.vrf, remote, protocol: Transport::Tcp, port: 179 };
+        let ldp = HostFlow { remote: None, protocol: Transport::Udp, port: 646, ..bgp };
+        let script = script(&[&wan, &other], &[bgp, ldp]);
+        for way in ["dport", "sport"] {
+            let line = format!(" ip saddr 192.0.2.2 ip daddr {{ 192.0.2.1 }} tcp {way} 179 accept\n");
+            assert_eq!(script.matches(&line).count(), 1, "on its own VRF's wire alone");
+        }
+        assert_eq!(script.matches(" ip daddr { 192.0.2.1, 224.0.0.2 } udp dport 646 accept\n").count(), 1);
     }
 
     #[test]
     fn a_shut_wire_stays_guarded() {
         let mut shut = port(5, "wan0", 0, "192.0.2.1");
         (shut.shutdown, shut.ike, shut.addresses) = (true, false, Vec::new());
-        let script = script(&[&shut]);
+        let script = script(&[&shut], &[]);
         assert!(script.contains("device \"wan0\" priority -500; policy drop;"));
         assert!(!script.contains("daddr"));
     }
@@ -155,6 +207,6 @@ mod tests {
     #[test]
     fn a_tun_is_marked_and_passes_what_the_dataplane_sends_up() {
         let tun = port(9, "tun-red", 5, "");
-        assert!(script(&[&tun]).contains("policy accept;\n meta mark set 1000005\n}"));
+        assert!(script(&[&tun], &[]).contains("policy accept;\n meta mark set 1000005\n}"));
     }
 }

@@ -41,7 +41,7 @@ async fn steps(
     let ports = present(host, &links);
     if host.backend == Backend::User {
         outcome.faults.extend(sysctl::set(&ports));
-        outcome.guard = guard::install(&ports).await.err();
+        outcome.guard = guard::install(&ports, &host.flows).await.err();
     }
     for port in &ports {
         let Some(link) = links.iter().find(|link| link.name == port.device) else { continue };

@@ -78,6 +78,9 @@ impl Network {
             routes: Vec::new(),
             vrfs: BTreeMap::new(),
             servers: BTreeMap::new(),
+            flows: Vec::new(),
+            hellos: Vec::new(),
+            bfd: Vec::new(),
         };
         Self { resolve, host: Mutex::new(host), next_port: AtomicU16::new(0) }
     }

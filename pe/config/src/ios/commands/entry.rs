@@ -13,6 +13,8 @@ use super::ipsec::{lifetimes_meant, replay, window};
 use super::{Command, insert, many, one};
 use crate::model::Volume;
 
+mod reverse;
+
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
         Command::set(
@@ -40,6 +42,7 @@ pub(super) fn commands() -> Vec<Command> {
         commands.push(forward_secrecy(level));
         commands.extend(association(level));
         commands.extend(idle(level));
+        commands.extend(reverse::commands(level));
         commands.extend(refused(level));
     }
     commands
@@ -250,12 +253,9 @@ fn no_idle(s: &mut Scope<'_>, _: &Args) -> Done {
 }
 
 fn refused(level: Level) -> Vec<Command> {
-    const ROUTES: &str = "reverse routes are not supported yet: write `ip route vrf`";
     const PEERLESS: &str =
         "it is for peers whose address is not known: write `crypto map NAME SEQ ipsec-isakmp`";
     let everywhere = [
-        ("reverse-route [<REST:line>]", ROUTES),
-        ("set reverse-route <REST:line>", ROUTES),
         ("set session-key <REST:line>", "manual keys are not supported: use `ipsec-isakmp`"),
         ("set security-association level per-host", "one SA pair is made for each access list line"),
         ("set ip access-group <REST:line>", "filters on tunnel traffic are not supported yet"),

@@ -1,16 +1,15 @@
 //! `interface`: addresses, VRF, MTU, label switching and the crypto map that stands on it.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use ipsec::Offload;
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, Interface};
 use super::super::scope::{Done, Fault, Place, Scope, View};
-use super::super::value::{Mask, Network6};
 use super::ipsec::{df, df_printed, fragmentation, fragmentation_printed};
-use super::{Command, flag, many, one, opt, tunnel};
-use crate::model::{InterfaceAddress, VrfStyle};
+use super::{Command, bfd, flag, many, one, opt, tunnel};
+use crate::model::{LdpTransport, VrfStyle, parent};
+
+mod address;
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -20,8 +19,9 @@ pub(super) fn commands() -> Vec<Command> {
             |s, a| {
                 let name: String = a.get("NAME")?;
                 refuse_virtual(&name)?;
-                let is_tunnel = is_tunnel(&name);
+                let (is_tunnel, is_loopback) = (is_numbered(&name, "Tunnel"), is_numbered(&name, "Loopback"));
                 let interface = s.config.interfaces.entry(name).or_default();
+                interface.loopback = is_loopback;
                 if is_tunnel {
                     interface.tunnel.get_or_insert_default();
                 }
@@ -36,23 +36,26 @@ pub(super) fn commands() -> Vec<Command> {
         .opens(|_, a| Ok(Place::at(Interface, a.get::<String>("NAME")?))),
     ];
     commands.extend(device());
+    commands.push(encapsulation());
     commands.extend(membership());
-    commands.extend(addresses());
+    commands.extend(address::commands());
     commands.extend(link());
     commands.extend(protection());
     commands.extend(packets());
     commands.extend(tunnel::commands());
+    commands.extend(distribution());
+    commands.push(detection());
     commands.extend(refused());
     commands
 }
 
-/// `Tunnel` and a number.
-fn is_tunnel(name: &str) -> bool {
-    name.strip_prefix("Tunnel").is_some_and(|number| number.parse::<u32>().is_ok())
+/// `Tunnel0`, `Loopback0`.
+fn is_numbered(name: &str, kind: &str) -> bool {
+    name.strip_prefix(kind).is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 fn refuse_virtual(name: &str) -> Done {
-    const KINDS: [&str; 6] = ["Loopback", "Virtual-Template", "Dialer", "BVI", "Null", "Vlan"];
+    const KINDS: [&str; 5] = ["Virtual-Template", "Dialer", "BVI", "Null", "Vlan"];
     match KINDS.into_iter().find(|kind| name.to_ascii_lowercase().starts_with(&kind.to_ascii_lowercase())) {
         Some(kind) => {
             let help = "an interface is a Linux device that carries packets; give a name of your own and `device DEV`";
@@ -93,6 +96,26 @@ fn device() -> [Command; 2] {
     ]
 }
 
+fn encapsulation() -> Command {
+    Command::set(
+        Interface,
+        "encapsulation dot1Q <N:1-4094>",
+        |s, a| {
+            if parent(&s.place.name).is_none() {
+                let help = "write `interface NAME.N`, of an interface NAME, and the line under it";
+                return Err(Fault::new("the interface is no sub-interface", help));
+            }
+            s.interface().vlan = Some(a.get("N")?);
+            Ok(())
+        },
+        |s, _| {
+            s.interface().vlan = None;
+            Ok(())
+        },
+        |v| opt("N", v.interface()?.vlan),
+    )
+}
+
 /// Both spellings work for either kind of VRF; each kind prints its own.
 fn membership() -> [Command; 2] {
     [
@@ -131,86 +154,6 @@ fn drop_addresses(s: &mut Scope<'_>) {
         let message = format!("the interface changes its VRF and loses {}", list.join(", "));
         s.memory.warnings.push(Fault::new(message, "give the VRF first, then the addresses"));
     }
-}
-
-fn addresses() -> [Command; 2] {
-    [
-        Command::set(Interface, "ip address <A:ipv4> <M:mask> [secondary]", add4, remove4, |v| {
-            let mine = v.interface()?.addresses.iter().filter(|a| a.address.is_ipv4());
-            many(mine.map(|a| {
-                let args = Args::new().with("A", a.address).with("M", Mask(a.length));
-                args.flag_if(a.secondary, "secondary")
-            }))
-        }),
-        Command::set(
-            Interface,
-            "ipv6 address <P:network6>",
-            |s, a| {
-                let Network6(address, length) = a.get("P")?;
-                let new = InterfaceAddress { address: IpAddr::V6(address), length, secondary: false };
-                check_host(new.address, "P")?;
-                super::insert(&mut s.interface().addresses, new);
-                Ok(())
-            },
-            |s, a| {
-                let one: Option<Network6> = a.opt("P");
-                let goes = |known: &InterfaceAddress| {
-                    one.as_ref().is_none_or(|Network6(address, _)| known.address == IpAddr::V6(*address))
-                };
-                s.interface().addresses.retain(|known| known.address.is_ipv4() || !goes(known));
-                Ok(())
-            },
-            |v| {
-                let mine = v.interface()?.addresses.iter().filter(|a| a.address.is_ipv6());
-                many(mine.map(|a| Args::new().with("P", format!("{}/{}", a.address, a.length))))
-            },
-        ),
-    ]
-}
-
-/// The primary address stands first, then the secondary ones, then IPv6.
-fn add4(s: &mut Scope<'_>, a: &Args) -> Done {
-    let Mask(length) = a.get("M")?;
-    let address = IpAddr::V4(a.get::<Ipv4Addr>("A")?);
-    let new = InterfaceAddress { address, length, secondary: a.has("secondary") };
-    check_host(address, "A")?;
-    check_not_the_network(new)?;
-    let addresses = &mut s.interface().addresses;
-    addresses.retain(|known| {
-        known.address != address && (new.secondary || known.secondary || known.address.is_ipv6())
-    });
-    let ipv4 = addresses.iter().filter(|known| known.address.is_ipv4()).count();
-    addresses.insert(if new.secondary { ipv4 } else { 0 }, new);
-    Ok(())
-}
-
-/// `no ip address` alone removes them all.
-fn remove4(s: &mut Scope<'_>, a: &Args) -> Done {
-    let one: Option<Ipv4Addr> = a.opt("A");
-    let goes = |known: &InterfaceAddress| one.is_none_or(|one| known.address == IpAddr::V4(one));
-    s.interface().addresses.retain(|known| known.address.is_ipv6() || !goes(known));
-    Ok(())
-}
-
-fn check_host(address: IpAddr, argument: &'static str) -> Done {
-    if address.is_multicast() || address.is_unspecified() || address.is_loopback() {
-        return Err(
-            Fault::new("not the address of a host", "an interface needs a unicast address").at(argument)
-        );
-    }
-    Ok(())
-}
-
-/// On a link of more than two hosts the first address is the network and the last everybody.
-fn check_not_the_network(of: InterfaceAddress) -> Done {
-    let IpAddr::V4(address) = of.address else { return Ok(()) };
-    let hosts = u32::MAX.checked_shr(of.length.into()).unwrap_or(0);
-    let number = u32::from(address) & hosts;
-    if hosts > 1 && (number == 0 || number == hosts) {
-        let help = "it is the network's own address, or its broadcast address";
-        return Err(Fault::new("not the address of a host", help).at("A"));
-    }
-    Ok(())
 }
 
 fn link() -> [Command; 5] {
@@ -268,6 +211,56 @@ fn link() -> [Command; 5] {
 fn mpls(s: &mut Scope<'_>, on: bool) -> Done {
     s.interface().mpls = on;
     Ok(())
+}
+
+/// LDP is the label protocol of every interface with `mpls ip`: to say so of one is to speak of LDP.
+fn distribution() -> [Command; 2] {
+    [
+        Command::synonym(
+            Interface,
+            "mpls label protocol ldp",
+            |s, _| {
+                s.config.ldp.protocol = true;
+                Ok(())
+            },
+            |_, _| Ok(()),
+        ),
+        Command::set(
+            Interface,
+            "mpls ldp discovery transport-address {<A:ip> | interface}",
+            |s, a| {
+                s.interface().ldp_transport =
+                    Some(a.opt("A").map_or(LdpTransport::Interface, LdpTransport::Address));
+                Ok(())
+            },
+            |s, _| {
+                s.interface().ldp_transport = None;
+                Ok(())
+            },
+            |v| {
+                one(v.interface()?.ldp_transport.map(|transport| match transport {
+                    LdpTransport::Interface => Args::new().flag("interface"),
+                    LdpTransport::Address(address) => Args::new().with("A", address),
+                }))
+            },
+        ),
+    ]
+}
+
+fn detection() -> Command {
+    Command::set(
+        Interface,
+        "bfd interval <TX:50-9999> min_rx <RX:50-9999> multiplier <N:3-50>",
+        |s, a| {
+            s.interface().bfd = Some(bfd::timers(a)?);
+            Ok(())
+        },
+        |s, _| {
+            s.interface().bfd = None;
+            Ok(())
+        },
+        |v| one(v.interface()?.bfd.map(bfd::timers_printed)),
+    )
 }
 
 fn protection() -> [Command; 2] {
@@ -356,8 +349,16 @@ fn refused() -> Vec<Command> {
     const DEVICE: &str = "a property of the Linux device: set it there";
     [
         (
-            "encapsulation <REST:line>",
-            "802.1Q is not supported yet: make the VLAN device in Linux and name it with `device`",
+            "encapsulation dot1Q <N:1-4094> {native}",
+            "untagged frames are the interface's own: put the addresses there",
+        ),
+        (
+            "encapsulation dot1Q <N:1-4094> {second-dot1q} <REST:line>",
+            "there is one tag: make the device in Linux and name it with `device`",
+        ),
+        (
+            "encapsulation {isl | ppp | hdlc | frame-relay} [<REST:line>]",
+            "Ethernet and 802.1Q are what there is",
         ),
         ("ip address {dhcp | negotiated} [<REST:line>]", "write the address and its mask"),
         ("ipv6 address <P:network6> {eui-64 | anycast}", "write the whole address"),
@@ -365,13 +366,16 @@ fn refused() -> Vec<Command> {
         ("ip access-group <REST:line>", "packet filters are not supported yet"),
         ("ip nat <REST:line>", "address translation is not supported"),
         ("ip verify <REST:line>", "reverse path checks are not supported: the dataplane keeps VRFs apart"),
-        ("ip ospf <REST:line>", "routing protocols are not supported yet: use `ip route`"),
+        ("ip ospf <REST:line>", "of the routing protocols there is BGP: use `router bgp`, or `ip route`"),
         ("ip redirects", "ICMP redirects are never sent"),
         ("ip proxy-arp", "ARP is answered for the interface's own addresses only"),
         (
-            "mpls label protocol <REST:line>",
-            "label distribution is not supported yet: use `mpls static binding`",
+            "mpls label protocol {tdp | both}",
+            "LDP is what there is: write `mpls label protocol ldp`, or leave the line out",
         ),
+        ("mpls ldp igp sync [<REST:line>]", "there is no IGP here to be held back: leave the line out"),
+        ("bfd echo", "the echo function is not supported: leave the line out"),
+        ("bfd template <REST:line>", "of one hop, write `bfd interval N min_rx N multiplier N`"),
         ("service-policy <REST:line>", "quality of service is not supported"),
         ("standby <REST:line>", "HSRP is not supported"),
         ("channel-group <REST:line>", DEVICE),

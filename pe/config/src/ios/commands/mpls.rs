@@ -8,7 +8,7 @@ use super::super::scope::{Done, Fault, Scope, View};
 use super::super::value::LabelValue;
 use super::route::{prefix4, prefix6};
 use super::{Command, flag, insert_by_family, many, one};
-use crate::model::{Binding, Mpls, StaticBinding};
+use crate::model::{Binding, LabelMode, Mpls, StaticBinding};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -43,6 +43,7 @@ pub(super) fn commands() -> Vec<Command> {
             |v| flag(!v.config.mpls.propagate_ttl).map(|all| all.into_iter().map(Args::negate).collect()),
         ),
     ];
+    commands.push(label_mode());
     commands.extend(bindings());
     commands.extend(rest());
     commands
@@ -72,13 +73,51 @@ fn bindings() -> [Command; 2] {
     ]
 }
 
-fn rest() -> [Command; 6] {
-    const LDP: &str = "label distribution is not supported yet: use `mpls static binding`";
+fn label_mode() -> Command {
+    Command::set(
+        Global,
+        "mpls label mode {vrf <V:vrf> | all-vrfs} protocol {bgp-vpnv4 | bgp-vpnv6 | all-afs} {per-prefix | per-vrf | per-ce}",
+        |s, a| {
+            let mode =
+                MODES.into_iter().find(|(word, _)| a.has(word)).map(|(_, mode)| mode).unwrap_or_default();
+            let modes = &mut s.config.mpls.label_modes;
+            modes.extend(mode_families(a).map(|family| ((a.opt("V"), family), mode)));
+            Ok(())
+        },
+        |s, a| {
+            let gone: Vec<(Option<String>, Family)> =
+                mode_families(a).map(|family| (a.opt("V"), family)).collect();
+            s.config.mpls.label_modes.retain(|known, _| !gone.contains(known));
+            Ok(())
+        },
+        |v| {
+            many(v.config.mpls.label_modes.iter().map(|((vrf, family), mode)| {
+                let args = match vrf {
+                    Some(vrf) => Args::new().with("V", vrf),
+                    None => Args::new().flag("all-vrfs"),
+                };
+                let args = args.flag(if *family == Family::V4 { "bgp-vpnv4" } else { "bgp-vpnv6" });
+                MODES
+                    .into_iter()
+                    .filter(|(_, known)| known == mode)
+                    .fold(args, |args, (word, _)| args.flag(word))
+            }))
+        },
+    )
+}
+
+const MODES: [(&str, LabelMode); 3] =
+    [("per-prefix", LabelMode::PerPrefix), ("per-vrf", LabelMode::PerVrf), ("per-ce", LabelMode::PerCe)];
+
+fn mode_families(a: &Args) -> impl Iterator<Item = Family> {
+    let (four, six) = (!a.has("bgp-vpnv6"), !a.has("bgp-vpnv4"));
+    Family::BOTH.into_iter().filter(move |family| if *family == Family::V4 { four } else { six })
+}
+
+fn rest() -> [Command; 4] {
     [
         Command::always(Global, "mpls ip"),
         Command::always(Global, "tag-switching ip"),
-        Command::refuse(Global, "mpls label protocol <REST:line>", LDP),
-        Command::refuse(Global, "mpls ldp <REST:line>", LDP),
         Command::refuse(
             Global,
             "mpls label range <MIN:16-1048575> <MAX:16-1048575> {static} <REST:line>",

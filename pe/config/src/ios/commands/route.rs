@@ -12,7 +12,8 @@ use super::{Command, insert_by_family, many};
 use crate::model::{RouteHop, StaticRoute};
 
 pub(super) fn commands() -> Vec<Command> {
-    const BFD: &str = "a route here stands as long as its interface is up";
+    const BFD: &str =
+        "a route stands as long as its interface is up; to watch its gateway, write `ip route static bfd`";
     vec![
         Command::set(
             Global,
@@ -48,7 +49,11 @@ pub(super) fn prefix6(a: &Args) -> Result<Prefix, Fault> {
 }
 
 /// A destination with host bits is a slip, and IOS refuses it too.
-fn without_host_bits(address: IpAddr, length: u8, argument: &'static str) -> Result<Prefix, Fault> {
+pub(super) fn without_host_bits(
+    address: IpAddr,
+    length: u8,
+    argument: &'static str,
+) -> Result<Prefix, Fault> {
     match Prefix::new(address, length) {
         Ok(prefix) if prefix.address() == address => Ok(prefix),
         Ok(prefix) => {

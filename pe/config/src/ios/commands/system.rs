@@ -93,7 +93,10 @@ fn refused() -> Vec<Command> {
         ("ip local pool <REST:line>", AAA),
         ("aaa <REST:line>", AAA),
         ("radius-server <REST:line>", AAA),
-        ("router <REST:line>", "routing protocols are not supported yet: use `ip route`"),
+        (
+            "router {ospf | ospfv3 | rip | eigrp | isis | odr | mobile | lisp} [<REST:line>]",
+            "of the routing protocols there is BGP: use `router bgp`, or `ip route`",
+        ),
         ("logging <REST:line>", "logs go to standard error: the service manager keeps them"),
         ("enable <REST:line>", "who may configure is decided by the owner of the file"),
         ("line <REST:line>", "there are no terminal lines; access is by the unix socket"),

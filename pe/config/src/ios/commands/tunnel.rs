@@ -1,4 +1,4 @@
-//! The `tunnel` lines of `interface TunnelN`: a static virtual tunnel interface (VTI-01, VTI-04).
+//! The `tunnel` lines of `interface TunnelN`: a static virtual tunnel interface (VTI-01, VTI-04), or GRE.
 
 use base::Family;
 use ike::config::Peer;
@@ -7,7 +7,7 @@ use super::super::args::Args;
 use super::super::scope::Level::Interface;
 use super::super::scope::{Fault, Scope};
 use super::{Command, one};
-use crate::model::{Tunnel, TunnelSource};
+use crate::model::{Tunnel, TunnelMode, TunnelSource};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = ends().to_vec();
@@ -64,25 +64,38 @@ fn ends() -> [Command; 2] {
     ]
 }
 
-fn protection() -> [Command; 3] {
+fn protection() -> [Command; 4] {
     [
         Command::set(
             Interface,
-            "tunnel mode ipsec {ipv4 | ipv6}",
+            "tunnel mode {gre {ip | ipv6} | ipsec {ipv4 | ipv6}}",
             |s, a| {
-                tunnel(s)?.mode = Some(if a.has("ipv6") { Family::V6 } else { Family::V4 });
+                let family = if a.has("ipv6") { Family::V6 } else { Family::V4 };
+                let mode = if a.has("gre") { TunnelMode::Gre } else { TunnelMode::Ipsec };
+                tunnel(s)?.mode = mode(family);
                 Ok(())
             },
             |s, _| {
-                tunnel(s)?.mode = None;
+                tunnel(s)?.mode = TunnelMode::default();
                 Ok(())
             },
             |v| {
-                one(v.tunnel()?.mode.map(|family| match family {
-                    Family::V4 => Args::new().flag("ipv4"),
-                    Family::V6 => Args::new().flag("ipv6"),
-                }))
+                let mode = v.tunnel()?.mode;
+                one((mode != TunnelMode::default()).then(|| mode_printed(mode)))
             },
+        ),
+        Command::set(
+            Interface,
+            "tunnel key <ID:0-4294967295>",
+            |s, a| {
+                tunnel(s)?.key = Some(a.get("ID")?);
+                Ok(())
+            },
+            |s, _| {
+                tunnel(s)?.key = None;
+                Ok(())
+            },
+            |v| super::opt("ID", v.tunnel()?.key),
         ),
         Command::set(
             Interface,
@@ -113,18 +126,25 @@ fn protection() -> [Command; 3] {
     ]
 }
 
+fn mode_printed(mode: TunnelMode) -> Args {
+    match mode {
+        TunnelMode::Gre(Family::V4) => Args::new().flag("gre").flag("ip"),
+        TunnelMode::Gre(Family::V6) => Args::new().flag("gre").flag("ipv6"),
+        TunnelMode::Ipsec(Family::V4) => Args::new().flag("ipsec").flag("ipv4"),
+        TunnelMode::Ipsec(Family::V6) => Args::new().flag("ipsec").flag("ipv6"),
+    }
+}
+
 fn refused() -> Vec<Command> {
-    const BARE: &str = "packets go into ESP without a header between: leave the line out";
+    const BARE: &str = "a GRE header has a key at most: leave the line out";
+    const MODE: &str = "write `tunnel mode gre ip` or `ipv6`, or `tunnel mode ipsec ipv4` or `ipv6`";
     [
-        (
-            "tunnel mode {gre | ipip | ipv6ip | mpls | dvmrp} [<REST:line>]",
-            "write `tunnel mode ipsec ipv4` or `ipv6`",
-        ),
+        ("tunnel mode gre {multipoint}", MODE),
+        ("tunnel mode {ipip | ipv6ip | mpls | dvmrp} [<REST:line>]", MODE),
         (
             "tunnel protection ipsec profile <P:word> {shared} [<REST:line>]",
             "each tunnel has SAs of its own: leave the word out",
         ),
-        ("tunnel key <REST:line>", BARE),
         ("tunnel checksum", BARE),
         ("tunnel sequence-datagrams", BARE),
         ("tunnel ttl <REST:line>", "the outer TTL is 64: leave the line out"),

@@ -29,8 +29,10 @@ pub(super) fn commands() -> Vec<Command> {
     ];
     commands.extend(inside());
     commands.extend(targets(Vrf));
+    commands.extend(maps(Vrf));
     commands.extend(families());
     commands.extend(targets(Family));
+    commands.extend(maps(Family));
     commands
 }
 
@@ -87,6 +89,17 @@ fn targets(level: Level) -> [Command; 3] {
             |s, a| add(s.targets(), a, true, true),
             |s, a| take(s.targets(), a, true, true),
         ),
+    ]
+}
+
+/// Under `vrf definition` itself they hold for the families that have none of their own.
+fn maps(level: Level) -> [Command; 4] {
+    const LEAK: &str = "leak by route targets, or by static routes out of interfaces and `… global`";
+    [
+        value!(level, "import map <RM:route-map>", targets.import_map, "RM"),
+        value!(level, "export map <RM:route-map>", targets.export_map, "RM"),
+        Command::refuse(level, "import {ipv4 | ipv6} <REST:line>", LEAK),
+        Command::refuse(level, "export {ipv4 | ipv6} <REST:line>", LEAK),
     ]
 }
 

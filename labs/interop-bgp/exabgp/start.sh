@@ -1,0 +1,2 @@
+mkfifo /run/words
+exec exabgp /mnt/exabgp.conf

@@ -1,0 +1,329 @@
+//! TCP for routing protocols: who may connect, and the connections that stand.
+
+mod connection;
+
+use std::cell::RefCell;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use base::Family;
+use config::model::Backend;
+use pe::{Host, Service, Socket, Stream, StreamId, Streamed};
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::timeout;
+
+use super::place::Place;
+use crate::host;
+use crate::queue::Queue;
+use connection::Connection;
+
+/// Where connections of a service arrive: RFC 4271 section 4, RFC 5036 section 2.4.2.
+const fn port(service: Service) -> u16 {
+    match service {
+        Service::Bgp => 179,
+        Service::Ldp => 646,
+    }
+}
+
+/// Set in the numbers of connections that were accepted.
+const ACCEPTED: StreamId = 1 << 63;
+/// Until an attempt to connect is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Peers that may connect at the same time.
+const BACKLOG: i32 = 128;
+/// Internetwork control, RFC 4594 section 3.1.
+const TOS: u32 = 0xc0;
+
+/// The connections of all services; a clone is the same.
+#[derive(Clone)]
+pub(super) struct Streams(Rc<RefCell<State>>);
+
+struct State {
+    host: Host,
+    peers: BTreeMap<Service, Vec<Socket>>,
+    listeners: BTreeMap<(Service, Place), Listener>,
+    /// To connect.
+    attempts: BTreeMap<(Service, StreamId), AbortHandle>,
+    connections: BTreeMap<(Service, StreamId), Connection>,
+    accepted: StreamId,
+    queue: Queue,
+}
+
+struct Listener {
+    socket: Rc<TcpListener>,
+    /// Whose segments are signed on it.
+    signed: BTreeSet<IpAddr>,
+    acceptor: AbortHandle,
+}
+
+impl Streams {
+    pub(super) fn new(queue: Queue) -> Self {
+        Self(Rc::new(RefCell::new(State {
+            host: Host::default(),
+            peers: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            accepted: ACCEPTED,
+            queue,
+        })))
+    }
+
+    /// Ports came, went, or changed their addresses. What could not be done.
+    pub(super) fn host(&self, host: &Host) -> Vec<String> {
+        self.0.borrow_mut().host = host.clone();
+        self.listen()
+    }
+
+    /// What could not be done.
+    pub(super) fn order(&self, service: Service, order: Stream) -> Vec<String> {
+        match order {
+            Stream::Listen(peers) => {
+                self.0.borrow_mut().peers.insert(service, peers);
+                return self.listen();
+            }
+            Stream::Connect(id, socket) => {
+                let attempt = spawn_local(self.clone().connect(service, id, socket)).abort_handle();
+                self.0.borrow_mut().attempts.insert((service, id), attempt);
+            }
+            Stream::Send(id, bytes) => {
+                if let Some(connection) = self.0.borrow().connections.get(&(service, id)) {
+                    connection.send(bytes);
+                }
+            }
+            Stream::Close(id) => {
+                let mut state = self.0.borrow_mut();
+                if let Some(attempt) = state.attempts.remove(&(service, id)) {
+                    attempt.abort();
+                }
+                // What it has been given still leaves.
+                state.connections.remove(&(service, id));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Opens what is missing, closes what is not wanted, and protects with the keys of now.
+    fn listen(&self) -> Vec<String> {
+        let mut state = self.0.borrow_mut();
+        let state = &mut *state;
+        let wanted: BTreeSet<_> = state
+            .peers
+            .iter()
+            .flat_map(|(service, peers)| peers.iter().map(|peer| (*service, place_of(&state.host, peer))))
+            .filter_map(|(service, place)| Some((service, place?)))
+            .collect();
+        state.listeners.retain(|key, listener| {
+            let keep = wanted.contains(key);
+            if !keep {
+                listener.acceptor.abort();
+            }
+            keep
+        });
+        let mut faults = Vec::new();
+        for key in wanted {
+            let Entry::Vacant(vacant) = state.listeners.entry(key) else { continue };
+            let (service, place) = vacant.key();
+            match listening(*service, place) {
+                Ok(socket) => {
+                    let listener = self.start(*service, place, socket);
+                    vacant.insert(listener);
+                }
+                Err(error) => faults.push(format!("TCP {} {place}: {error}", port(*service))),
+            }
+        }
+        for ((service, place), listener) in &mut state.listeners {
+            let peers = state.peers.get(service).into_iter().flatten();
+            let here = peers.filter(|peer| place_of(&state.host, peer).as_ref() == Some(place));
+            let here: Vec<&Socket> = here.collect();
+            faults.extend(listener.sign(&here));
+            // Who accepts from near by only (RFC 5082) wants the answer to its first segment from there, too.
+            let far = here.iter().map(|peer| peer.ttl.0).max().unwrap_or(1);
+            let set = set_ttl(&socket2::SockRef::from(&*listener.socket), place.family, (far, 0));
+            faults.extend(set.err().map(|error| format!("TCP {} {place}: {error}", port(*service))));
+        }
+        faults
+    }
+
+    fn start(&self, service: Service, place: &Place, socket: TcpListener) -> Listener {
+        let socket = Rc::new(socket);
+        let acceptor = spawn_local(self.clone().accept(service, place.clone(), Rc::clone(&socket)));
+        Listener { socket, signed: BTreeSet::new(), acceptor: acceptor.abort_handle() }
+    }
+
+    async fn accept(self, service: Service, place: Place, socket: Rc<TcpListener>) {
+        loop {
+            let Ok((stream, remote)) = socket.accept().await else {
+                // Out of descriptors, or a peer that gave up; neither may spin.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            // Whoever is not expected is closed without a word.
+            if let Some((peer, local)) = self.expected(service, &place, &stream, remote.ip()) {
+                self.admit(service, &peer, stream, local).await;
+            }
+        }
+    }
+
+    /// The peer that this is, and our address, if it is one.
+    fn expected(
+        &self,
+        service: Service,
+        place: &Place,
+        stream: &TcpStream,
+        remote: IpAddr,
+    ) -> Option<(Socket, IpAddr)> {
+        let state = self.0.borrow();
+        let local = stream.local_addr().ok()?.ip();
+        // On our own ports the mark says the VRF that the first segment came from.
+        let mark = socket2::SockRef::from(stream).mark().ok()?;
+        if state.host.backend == Backend::User && mark != host::mark(place.vrf) {
+            return None;
+        }
+        let is_it = |peer: &&Socket| {
+            peer.vrf == place.vrf && peer.remote == remote && peer.local.is_none_or(|own| own == local)
+        };
+        state.peers.get(&service)?.iter().find(is_it).map(|peer| (peer.clone(), local))
+    }
+
+    async fn admit(&self, service: Service, peer: &Socket, stream: TcpStream, local: IpAddr) {
+        if set_ttl(&socket2::SockRef::from(&stream), Family::of(peer.remote), peer.ttl).is_err() {
+            return;
+        }
+        let id = {
+            let mut state = self.0.borrow_mut();
+            state.accepted += 1;
+            state.accepted
+        };
+        let told = Streamed::Accepted { id, vrf: peer.vrf, remote: peer.remote, local };
+        self.begin(service, id, stream, told).await;
+    }
+
+    async fn connect(self, service: Service, id: StreamId, socket: Socket) {
+        let ready = outgoing(&socket, &self.0.borrow().host);
+        let connected = match ready {
+            Ok(ready) => {
+                timeout(PATIENCE, ready.connect(SocketAddr::new(socket.remote, port(service)))).await
+            }
+            Err(error) => Ok(Err(error)),
+        };
+        self.0.borrow_mut().attempts.remove(&(service, id));
+        match connected {
+            Ok(Ok(stream)) if let Ok(local) = stream.local_addr() => {
+                self.begin(service, id, stream, Streamed::Connected(id, local.ip())).await;
+            }
+            failed => {
+                tracing::debug!("no connection to {}: {failed:?}", socket.remote);
+                self.tell(service, Streamed::Closed(id)).await;
+            }
+        }
+    }
+
+    /// A connection stands: the box hears of it before its first bytes.
+    async fn begin(&self, service: Service, id: StreamId, stream: TcpStream, told: Streamed) {
+        let _ = stream.set_nodelay(true);
+        self.tell(service, told).await;
+        let queue = self.0.borrow().queue.clone();
+        let (connection, life) = connection::start(stream, service, id, queue);
+        self.0.borrow_mut().connections.insert((service, id), connection);
+        let streams = self.clone();
+        spawn_local(async move {
+            life.await;
+            let ended = streams.0.borrow_mut().connections.remove(&(service, id));
+            if ended.is_some() {
+                streams.tell(service, Streamed::Closed(id)).await;
+            }
+        });
+    }
+
+    async fn tell(&self, service: Service, what: Streamed) {
+        let queue = self.0.borrow().queue.clone();
+        connection::tell(&queue, service, what).await;
+    }
+}
+
+impl Listener {
+    /// Segments of peers with a password, and only theirs, are signed.
+    fn sign(&mut self, peers: &[&Socket]) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut keys = BTreeMap::new();
+        for peer in peers {
+            keys.extend(peer.password.as_ref().map(|key| (peer.remote, key.expose())));
+        }
+        for peer in self.signed.iter().filter(|peer| !keys.contains_key(*peer)) {
+            faults
+                .extend(sys::sign(&*self.socket, *peer, None).err().map(|error| format!("{peer}: {error}")));
+        }
+        for (peer, key) in &keys {
+            let signed = sys::sign(&*self.socket, *peer, Some(key));
+            faults.extend(signed.err().map(|error| format!("password of {peer}: {error}")));
+        }
+        self.signed = keys.into_keys().collect();
+        faults
+    }
+}
+
+fn place_of(host: &Host, peer: &Socket) -> Option<Place> {
+    Place::of(host, peer.vrf, peer.remote)
+}
+
+fn listening(service: Service, place: &Place) -> io::Result<TcpListener> {
+    let any = match place.family {
+        Family::V4 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = fresh(place)?;
+    // Sockets of several VRFs stand side by side; a device's own comes before one of all devices.
+    socket.set_reuse_port(true)?;
+    socket.bind(&SocketAddr::new(any, port(service)).into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Ready to connect.
+fn outgoing(peer: &Socket, host: &Host) -> io::Result<tokio::net::TcpSocket> {
+    let place = place_of(host, peer)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its VRF has no device that is up"))?;
+    let socket = fresh(&place)?;
+    set_ttl(&socket, place.family, peer.ttl)?;
+    if let Some(key) = &peer.password {
+        sys::sign(&socket, peer.remote, Some(key.expose()))?;
+    }
+    if let Some(local) = peer.local {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    Ok(tokio::net::TcpSocket::from_std_stream(socket.into()))
+}
+
+fn fresh(place: &Place) -> io::Result<socket2::Socket> {
+    let domain = match place.family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    };
+    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    match place.family {
+        Family::V4 => socket.set_tos_v4(TOS)?,
+        Family::V6 => {
+            socket.set_only_v6(true)?;
+            socket.set_tclass_v6(TOS)?;
+        }
+    }
+    socket.bind_device(place.device.as_ref().map(|device| device.as_bytes()))?;
+    Ok(socket)
+}
+
+fn set_ttl(socket: &socket2::Socket, family: Family, (send, least): (u8, u8)) -> io::Result<()> {
+    match family {
+        Family::V4 => socket.set_ttl_v4(send.into())?,
+        Family::V6 => socket.set_unicast_hops_v6(send.into())?,
+    }
+    if least > 0 { sys::only_from_within(socket, family, least) } else { Ok(()) }
+}

@@ -1,0 +1,259 @@
+//! VPN routes between two provider edges: two ways to one site, labels, maps, leaks, and what fails.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use api::{ClearSa, Request};
+use base::Instant;
+use pe::Input;
+
+use crate::network::{A, FAR, FAR_PE, PUBLIC, beside, bgp, edge, routes, world};
+use crate::world::{Station, World};
+
+const SITE: &str = "10.2.0.0/16";
+
+/// The other provider edge reaches the same site by a link of its own.
+const OTHER_WAY: &str = "\
+interface Ethernet1
+ device lan0
+ ip vrf forwarding vpn1
+ ip address 10.66.0.1 255.255.255.0
+ip route vrf vpn1 10.2.0.0 255.255.0.0 10.66.0.2
+";
+
+fn near(line: &str, lines: &str) -> String {
+    format!("{}{}{lines}", edge(line), bgp("172.17.1.1", FAR))
+}
+
+fn far(lines: &str) -> String {
+    format!("{FAR_PE}{}{lines}", bgp(FAR, "172.17.1.1"))
+}
+
+/// Two provider edges whose session is up.
+fn joined(near: &str, far: &str) -> World {
+    let mut world = beside(near, far);
+    world.run_to(Instant::from_secs(60));
+    world
+}
+
+fn seconds(world: &mut World, count: u64) {
+    world.run_to(world.now + Duration::from_secs(count));
+}
+
+fn clear(world: &mut World) {
+    world.ask(PUBLIC, Request::Clear(ClearSa::Session { remote: None, front: None }));
+}
+
+/// Prefix, code and distance of the routes of a VRF beside those of its links and of static bindings.
+fn shown(world: &mut World, at: &str, vrf: &str) -> Vec<(String, String, u8)> {
+    let all = routes(world, at, Some(vrf)).into_iter();
+    let all = all.filter(|route| !["C", "L"].contains(&route.code.as_str()) && route.prefix != "10.1.0.0/16");
+    all.map(|route| (route.prefix, route.code, route.distance)).collect()
+}
+
+fn one(prefix: &str, code: &str, distance: u8) -> Vec<(String, String, u8)> {
+    vec![(prefix.to_owned(), code.to_owned(), distance)]
+}
+
+#[test]
+fn of_two_ways_to_a_site_the_own_tunnel_is_taken_while_it_stands() {
+    let mut world = joined(&near(" reverse-route\n", ""), &far(OTHER_WAY));
+    for _ in 0..2 {
+        assert_eq!(shown(&mut world, PUBLIC, "vpn1"), one(SITE, "B", 200));
+        world.traffic(A, "10.2.0.9", "10.1.0.9");
+        assert_eq!(shown(&mut world, PUBLIC, "vpn1"), one(SITE, "S", 1));
+        seconds(&mut world, 1);
+        assert_eq!(shown(&mut world, FAR, "vpn1"), one(SITE, "S", 1), "each prefers its own");
+        world.station(PUBLIC).told();
+        clear(&mut world);
+        // At once, without a word of the other one, and without a moment without any.
+        assert_eq!(shown(&mut world, PUBLIC, "vpn1"), one(SITE, "B", 200));
+        let told = world.station(PUBLIC).told();
+        assert!(!told.iter().any(|op| op.contains("unset route vpn1")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_reverse_route_with_a_great_distance_waits_for_the_other_way_to_go() {
+    let weak = near(" reverse-route\n set reverse-route distance 210\n", "");
+    let mut world = joined(&weak, &far(OTHER_WAY));
+    world.traffic(A, "10.2.0.9", "10.1.0.9");
+    seconds(&mut world, 1);
+    assert_eq!(shown(&mut world, PUBLIC, "vpn1"), one(SITE, "B", 200));
+    let now = world.now;
+    world.station(FAR).configure(now, &far("")).unwrap();
+    world.settle();
+    seconds(&mut world, 1);
+    assert_eq!(shown(&mut world, PUBLIC, "vpn1"), one(SITE, "S", 210));
+    assert_eq!(shown(&mut world, FAR, "vpn1"), one(SITE, "B", 200));
+    world.station(FAR).configure(now, &far(OTHER_WAY)).unwrap();
+    world.settle();
+    seconds(&mut world, 1);
+    assert_eq!(shown(&mut world, PUBLIC, "vpn1"), one(SITE, "B", 200));
+    assert_eq!(shown(&mut world, FAR, "vpn1"), one(SITE, "S", 1));
+}
+
+#[test]
+fn a_route_map_knows_reverse_routes_by_their_tag() {
+    let lines = "ip route vrf vpn1 10.9.0.0 255.255.0.0 172.18.1.2 global\n\
+                 route-map TUNNELS permit 10\n match tag 77\n";
+    let text = near(" reverse-route\n set reverse-route tag 77\n", lines);
+    let text = text.replace("redistribute static", "redistribute static route-map TUNNELS");
+    let mut world = joined(&text, &far(""));
+    assert_eq!(shown(&mut world, FAR, "vpn1"), []);
+    world.traffic(A, "10.2.0.9", "10.1.0.9");
+    seconds(&mut world, 1);
+    assert_eq!(shown(&mut world, FAR, "vpn1"), one(SITE, "B", 200));
+}
+
+#[test]
+fn a_tunnel_that_comes_and_goes_while_the_session_takes_nothing_leaves_no_trace() {
+    let mut world = joined(&near(" reverse-route\n", ""), &far(""));
+    for stands in [false, true, false] {
+        world.stalled.insert(PUBLIC);
+        for _ in 0..3 {
+            world.traffic(A, "10.2.0.9", "10.1.0.9");
+            clear(&mut world);
+        }
+        if stands {
+            world.traffic(A, "10.2.0.9", "10.1.0.9");
+        }
+        world.stalled.clear();
+        world.settle();
+        seconds(&mut world, 1);
+        assert_eq!(shown(&mut world, FAR, "vpn1").len(), usize::from(stands));
+        clear(&mut world);
+        seconds(&mut world, 1);
+        assert_eq!(shown(&mut world, FAR, "vpn1"), []);
+    }
+}
+
+/// Two sites of one customer, each behind a peer of its own, and a third network behind the first.
+const SITES: &str = "\
+ip route vrf vpn1 10.3.0.0 255.255.0.0 172.18.1.3 global
+ip route vrf vpn1 10.4.0.0 255.255.0.0 172.18.1.4 global
+ip route vrf vpn1 10.5.0.0 255.255.0.0 172.18.1.3 global
+";
+
+/// The labels of the three networks at the far side, and what the near side keeps over a restart.
+fn labels(near: Station) -> (Vec<u32>, Option<String>) {
+    let mut world = world("");
+    world.replace(PUBLIC, near);
+    world.run_to(Instant::from_secs(60));
+    let all = routes(&mut world, FAR, Some("vpn1"));
+    let prefixes: Vec<_> = all.iter().map(|route| route.prefix.as_str()).collect();
+    assert_eq!(prefixes, ["10.3.0.0/16", "10.4.0.0/16", "10.5.0.0/16"]);
+    let kept = world.station(PUBLIC).kept.clone();
+    (all.iter().map(|route| route.labels[0]).collect(), kept)
+}
+
+#[test]
+fn labels_are_given_to_vrfs_prefixes_or_ces_and_outlive_a_restart() {
+    for (mode, different, alike) in [("per-vrf", 1, (0, 1)), ("per-prefix", 3, (0, 0)), ("per-ce", 2, (0, 2))]
+    {
+        let lines = format!("{SITES}mpls label mode vrf vpn1 protocol bgp-vpnv4 {mode}\n");
+        let text = near("", &lines);
+        let (given, kept) = labels(Station::new(1, &["core0", "wan0"], &text));
+        assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), different, "{mode}: {given:?}");
+        assert_eq!(given[alike.0], given[alike.1], "{mode}: {given:?}");
+        // After the restart another class asks for a label first.
+        let family = " address-family ipv4 vrf vpn1\n";
+        let first = format!(" address-family ipv4 vrf aaa\n  redistribute static\n{family}");
+        let other = format!(
+            "ip vrf aaa\n rd 9:9\n route-target export 9:9\nip route vrf aaa 10.1.0.0 255.255.0.0 Null0\n{}",
+            text.replace(family, &first)
+        );
+        let mut again = Station::bare(9, &["core0", "wan0"]);
+        again.tell(Instant::START, Input::Kept(kept.expect("labels are kept")));
+        again.configure(Instant::START, &other).unwrap();
+        assert_eq!(labels(again).0, given, "{mode}");
+    }
+}
+
+/// Another VRF of the far box that takes the customer's routes in, and an import map.
+const LEAK: &str = "\
+ip vrf shared
+ rd 100:9
+ route-target import 100:1
+ route-target import 100:5
+ import map SOME
+ip vrf other
+ rd 100:8
+ route-target import 100:5
+ip route vrf vpn1 10.7.0.0 255.255.0.0 Null0
+ip route vrf vpn1 10.8.0.0 255.255.0.0 Null0
+ip prefix-list SOME seq 5 permit 10.2.0.0/16
+ip prefix-list SOME seq 10 permit 10.7.0.0/16
+ip prefix-list SEVEN seq 5 permit 10.7.0.0/16
+route-map SOME permit 10
+ match ip address prefix-list SOME
+route-map OUT permit 10
+ match ip address prefix-list SEVEN
+ set extcommunity rt 100:5
+route-map OUT permit 20
+";
+
+#[test]
+fn routes_leak_between_vrfs_by_their_targets_as_import_and_export_maps_say() {
+    let far = far(LEAK).replace(" rd 100:2\n", " rd 100:2\n export map OUT\n");
+    let mut world = joined(&near(" reverse-route static\n", ""), &far);
+    let prefixes = |world: &mut World, vrf: &str| {
+        shown(world, FAR, vrf).into_iter().map(|(prefix, ..)| prefix).collect::<Vec<_>>()
+    };
+    assert_eq!(prefixes(&mut world, "vpn1"), ["10.2.0.0/16", "10.7.0.0/16", "10.8.0.0/16"]);
+    assert_eq!(prefixes(&mut world, "shared"), ["10.2.0.0/16", "10.7.0.0/16"]);
+    assert_eq!(prefixes(&mut world, "other"), ["10.7.0.0/16"], "the export map gave it another target");
+    assert_eq!(
+        shown(&mut world, PUBLIC, "vpn1"),
+        [one(SITE, "S", 1), one("10.8.0.0/16", "B", 200)].concat(),
+        "and took the usual one"
+    );
+    let told = world.station(FAR).told();
+    let vpn1 = world.station(FAR).vrf(Some("vpn1"));
+    let leads = |vrf: &str| format!("set route {vrf} 10.7.0.0/16 Lookup({vpn1:?})");
+    assert!(told.contains(&leads("shared")) && told.contains(&leads("other")), "{told:#?}");
+}
+
+#[test]
+fn bfd_ends_the_session_of_a_neighbor_that_no_packet_reaches_any_more() {
+    let interval = " bfd interval 100 min_rx 100 multiplier 3\n tag-switching ip\n";
+    let fall = |text: String, peer: &str| {
+        let line = format!(" neighbor {peer} remote-as 65000\n");
+        let text = text.replace(" tag-switching ip\n", interval);
+        text.replace(&line, &format!("{line} neighbor {peer} fall-over bfd\n"))
+    };
+    let near = fall(near(" reverse-route static\n", ""), FAR);
+    let mut world = joined(&near, &fall(far(""), "172.17.1.1"));
+    assert_eq!(shown(&mut world, FAR, "vpn1").len(), 1);
+    world.cut.insert(1);
+    seconds(&mut world, 1);
+    assert_eq!(shown(&mut world, FAR, "vpn1"), []);
+    let log = world.station(FAR).log();
+    assert!(log.iter().any(|line| line.contains("BFD")), "{log:#?}");
+}
+
+#[test]
+fn a_static_route_that_bfd_watches_stands_while_its_gateway_answers() {
+    let watch = |text: String, interface: &str, gateway: &str| {
+        let interval = " bfd interval 100 min_rx 100 multiplier 3\n tag-switching ip\n";
+        let text = text.replace(" tag-switching ip\n", interval);
+        format!(
+            "{text}ip route static bfd {interface} {gateway}\nip route vrf vpn1 10.99.0.0 255.255.0.0 {interface} {gateway}\n"
+        )
+    };
+    let near = watch(near("", ""), "Ethernet1/1", FAR);
+    let mut world = beside(&near, &watch(far(""), "Ethernet0", "172.17.1.1"));
+    let stands = |world: &mut World| {
+        shown(world, PUBLIC, "vpn1").iter().any(|(prefix, code, _)| prefix == "10.99.0.0/16" && code == "S")
+    };
+    assert!(!stands(&mut world), "nobody has answered yet");
+    for cut in [false, true, false] {
+        if cut {
+            world.cut.insert(1);
+        } else {
+            world.cut.clear();
+        }
+        seconds(&mut world, 20);
+        assert_eq!(stands(&mut world), !cut);
+    }
+}
