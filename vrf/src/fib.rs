@@ -145,13 +145,19 @@ impl<T> Clone for Trie<T> {
 impl<T> Trie<T> {
     #[inline]
     fn lookup(&self, octets: &[u8]) -> Option<&T> {
+        self.follow(octets).0.map(AsRef::as_ref)
+    }
+
+    /// The longest prefix on the way that the octets lead, and the node behind it.
+    #[inline]
+    fn follow(&self, octets: &[u8]) -> (Option<&Arc<T>>, Option<&Node<T>>) {
         let (mut best, mut node) = (self.default.as_ref(), self.root.as_deref());
         for octet in octets {
             let Some(here) = node else { break };
             best = here.longest(*octet).or(best);
             node = here.child(*octet);
         }
-        best.map(AsRef::as_ref)
+        (best, node)
     }
 
     fn exact(&self, octets: &[u8], length: u8) -> Option<&T> {
@@ -160,13 +166,8 @@ impl<T> Trie<T> {
     }
 
     fn covering(&self, octets: &[u8], length: u8) -> Option<&T> {
-        let (mut best, mut node) = (self.default.as_ref(), self.root.as_deref());
         let Some((path, last)) = steps(octets, length) else { return self.default.as_deref() };
-        for octet in path {
-            let Some(here) = node else { break };
-            best = here.longest(*octet).or(best);
-            node = here.child(*octet);
-        }
+        let (best, node) = self.follow(path);
         node.and_then(|node| node.covering(last, length)).or(best).map(AsRef::as_ref)
     }
 

@@ -42,7 +42,7 @@ pub(crate) enum Next<'t> {
     MplsPush(Out<'t>),
     Neighbour(Via<'t>),
     EthernetOut(&'t Port, Mac),
-    GreEncap(&'t Port, Gre),
+    GreEncap(&'t Port, &'t Gre),
     /// Its sender is told, then it is dropped.
     Icmp(Trouble),
     Echo,

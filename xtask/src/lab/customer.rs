@@ -37,6 +37,36 @@ pub(crate) struct Customer {
     pub(crate) labels: [u32; 2],
 }
 
+/// The customers of most labs; a lab says what is otherwise there.
+pub(crate) const RED: Customer = Customer {
+    name: "red",
+    vrf: "red",
+    gateway: "cpe-red",
+    near: "host-red1",
+    far: "host-red2",
+    near_name: "site red 1",
+    far_name: "site red 2",
+    outer: "198.51.100.2",
+    transform: "esp-gcm",
+    listed: ["AES_GCM_16-128", ""],
+    udp: true,
+    mark: 0xaa,
+    // Where LDP and BGP run, they choose them.
+    labels: [0, 0],
+};
+pub(crate) const BLUE: Customer = Customer {
+    name: "blue",
+    vrf: "blue",
+    gateway: "cpe-blue",
+    near: "host-blue1",
+    far: "host-blue2",
+    near_name: "site blue 1",
+    far_name: "site blue 2",
+    outer: "198.51.101.2",
+    mark: 0xbb,
+    ..RED
+};
+
 /// The hosts: every customer has the same addresses.
 pub(crate) const NEAR: &str = "10.2.3.4";
 pub(crate) const FAR: &str = "10.1.3.4";

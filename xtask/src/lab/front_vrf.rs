@@ -10,33 +10,21 @@ use super::refusals::{self, Impostor, Wire};
 use super::report::Report;
 use super::{Lab, isolation, ours, recovery, traffic, wire};
 
+/// Both have one gateway address, each in its own internet.
 const RED: Customer = Customer {
-    name: "red",
-    vrf: "red",
-    gateway: "cpe-red",
-    near: "host-red1",
-    far: "host-red2",
-    near_name: "site red 1",
-    far_name: "site red 2",
     outer: "172.18.1.2",
     transform: "esp-aes esp-sha-hmac",
     listed: ["AES_CBC-128", "HMAC_SHA1_96"],
-    udp: true,
-    mark: 0xaa,
     labels: [201, 101],
+    ..customer::RED
 };
 
 const BLUE: Customer = Customer {
-    name: "blue",
-    vrf: "blue",
-    gateway: "cpe-blue",
-    near: "host-blue1",
-    far: "host-blue2",
-    near_name: "site blue 1",
-    far_name: "site blue 2",
-    mark: 0xbb,
+    outer: RED.outer,
+    transform: RED.transform,
+    listed: RED.listed,
     labels: [202, 102],
-    ..RED
+    ..customer::BLUE
 };
 
 const CUSTOMERS: [Customer; 2] = [RED, BLUE];

@@ -13,41 +13,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use api::Response;
 
 use super::capture::{Capture, decode};
-use super::customer::{self, Customer, FAR, NEAR};
+use super::customer::{self, BLUE, Customer, FAR, NEAR, RED};
 use super::gobgp::VpnRoute;
 use super::node::Node;
 use super::report::Report;
 use super::{Lab, frr, gobgp, isolation, ours, until, wire};
-
-const RED: Customer = Customer {
-    name: "red",
-    vrf: "red",
-    gateway: "cpe-red",
-    near: "host-red1",
-    far: "host-red2",
-    near_name: "site red 1",
-    far_name: "site red 2",
-    outer: "198.51.100.2",
-    transform: "esp-gcm 128",
-    listed: ["AES_GCM_16-128", ""],
-    udp: true,
-    mark: 0xaa,
-    // What they are, BGP decides.
-    labels: [0, 0],
-};
-
-const BLUE: Customer = Customer {
-    name: "blue",
-    vrf: "blue",
-    gateway: "cpe-blue",
-    near: "host-blue1",
-    far: "host-blue2",
-    near_name: "site blue 1",
-    far_name: "site blue 2",
-    outer: "198.51.101.2",
-    mark: 0xbb,
-    ..RED
-};
 
 const CUSTOMERS: [Customer; 2] = [RED, BLUE];
 

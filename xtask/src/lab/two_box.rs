@@ -12,44 +12,12 @@ use api::{BfdSession, Response};
 use serde_json::Value;
 
 use super::capture::{Capture, decode};
-use super::customer::{self, Customer};
+use super::customer::{self, BLUE, Customer, RED};
 use super::node::Node;
 use super::report::Report;
 use super::{Lab, frr, isolation, ours, traffic, until, wire};
 
-/// A VLAN with BGP.
-const RED: Customer = Customer {
-    name: "red",
-    vrf: "red",
-    gateway: "cpe-red",
-    near: "host-red1",
-    far: "host-red2",
-    near_name: "site red 1",
-    far_name: "site red 2",
-    outer: "198.51.100.2",
-    transform: "esp-gcm",
-    listed: ["AES_GCM_16-128", ""],
-    udp: true,
-    mark: 0xaa,
-    // FRR chooses them.
-    labels: [0, 0],
-};
-
-/// A VLAN with static routes.
-const BLUE: Customer = Customer {
-    name: "blue",
-    vrf: "blue",
-    gateway: "cpe-blue",
-    near: "host-blue1",
-    far: "host-blue2",
-    near_name: "site blue 1",
-    far_name: "site blue 2",
-    outer: "198.51.101.2",
-    mark: 0xbb,
-    ..RED
-};
-
-/// A GRE tunnel with BGP.
+/// By a GRE tunnel with BGP; red by a VLAN with BGP, blue by one with static routes.
 const GREEN: Customer = Customer {
     name: "green",
     vrf: "green",

@@ -14,7 +14,7 @@ const TTL: u8 = 255;
 /// before there are many pieces.
 const STEPS: u8 = 12;
 
-pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &Port, tunnel: Gre) -> Next<'t> {
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &Port, tunnel: &Gre) -> Next<'t> {
     let Some((protocol, tos)) = inner(frame) else { return Drop::Malformed.into() };
     walk.state.count_out(port.id, frame.len());
     let header = gre::Header { protocol, key: tunnel.key };

@@ -12,7 +12,7 @@ use crate::graph::{Next, Via, Walk};
 use crate::{Drop, Frame};
 
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) -> Next<'t> {
-    match via.port.link {
+    match &via.port.link {
         Link::Host => return Next::Send(via.port),
         Link::Gre(tunnel) => return Next::GreEncap(via.port, tunnel),
         Link::Ethernet { .. } | Link::Vlan { .. } => {}

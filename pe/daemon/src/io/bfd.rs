@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use std::time::Duration;
-
 use base::{Family, PortId, VrfId};
 use pe::{BfdInput, Host, Input, SessionKey};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Protocol, SockRef, Type};
 use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::place::Place;
+use super::place::{Place, datagram, socket};
 use crate::log::Tally;
 use crate::queue::{Arrival, Queue};
 
@@ -20,8 +18,6 @@ const SINGLE_HOP: u16 = 3784;
 const MULTIHOP: u16 = 4784;
 /// RFC 5881 section 5.
 const TTL: u8 = 255;
-/// Internetwork control, RFC 4594 section 3.1.
-const TOS: u32 = 0xc0;
 /// A control packet with authentication has at most 52 bytes.
 const LONGEST: usize = 128;
 
@@ -125,19 +121,10 @@ fn open(ear: &Ear) -> io::Result<UdpSocket> {
 }
 
 fn bound(ear: &Ear, port: u16) -> io::Result<UdpSocket> {
-    let socket =
-        Socket::new(Domain::for_address(SocketAddr::new(ear.local, port)), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
+    let socket = socket(Family::of(ear.local), Type::DGRAM, Protocol::UDP)?;
     match ear.local {
-        IpAddr::V4(_) => {
-            socket.set_ttl_v4(TTL.into())?;
-            socket.set_tos_v4(TOS)?;
-        }
-        IpAddr::V6(_) => {
-            socket.set_unicast_hops_v6(TTL.into())?;
-            socket.set_tclass_v6(TOS)?;
-        }
+        IpAddr::V4(_) => socket.set_ttl_v4(TTL.into())?,
+        IpAddr::V6(_) => socket.set_unicast_hops_v6(TTL.into())?,
     }
     socket.bind_device(ear.device.as_ref().map(|device| device.as_bytes()))?;
     socket.bind(&SocketAddr::new(ear.local, port).into())?;
@@ -147,17 +134,12 @@ fn bound(ear: &Ear, port: u16) -> io::Result<UdpSocket> {
 async fn receive(socket: UdpSocket, ear: Ear, queue: Queue) {
     let mut buffer = [0; LONGEST];
     loop {
-        let Ok((length, remote)) = socket.recv_from(&mut buffer).await else {
-            // An ICMP error of an earlier packet, or a device that went; neither may spin.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+        let (bytes, remote) = datagram(&socket, &mut buffer).await;
         let packet = BfdInput::Packet {
             vrf: ear.vrf,
             port: ear.port.unwrap_or_default(),
             local: ear.local,
-            remote: remote.ip(),
+            remote,
             multihop: ear.port.is_none(),
             // The socket hears nothing else where it matters.
             ttl: TTL,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
-use std::time::Duration;
 
 use base::{Family, PortId};
 use pe::{Hello, Host, HostPort, Input};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, spawn_local};
 
+use super::place::{datagram, socket};
 use crate::log::Tally;
 use crate::queue::{Arrival, Queue};
 
@@ -20,8 +20,6 @@ const ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
 const ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// A hello is one short packet.
 const LONGEST: usize = 4096;
-/// Internetwork control, RFC 4594 section 3.1.
-const TOS: u32 = 0xc0;
 
 /// What a socket hears.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,20 +126,7 @@ fn ears(host: &Host) -> Vec<Ear> {
 
 fn open(ear: &Ear, index: impl Fn(&str) -> Option<u32>) -> io::Result<UdpSocket> {
     let (Ear::Link { family, .. } | Ear::Targeted(family)) = ear;
-    let domain = match family {
-        Family::V4 => Domain::IPV4,
-        Family::V6 => Domain::IPV6,
-    };
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    match family {
-        Family::V4 => socket.set_tos_v4(TOS)?,
-        Family::V6 => {
-            socket.set_only_v6(true)?;
-            socket.set_tclass_v6(TOS)?;
-        }
-    }
+    let socket = socket(*family, Type::DGRAM, Protocol::UDP)?;
     match ear {
         Ear::Link { device, .. } => {
             let index = index(device).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
@@ -195,13 +180,8 @@ async fn receive(socket: Rc<UdpSocket>, ear: Ear, queue: Queue) {
         Ear::Targeted(_) => (None, false),
     };
     loop {
-        let Ok((length, remote)) = socket.recv_from(&mut buffer).await else {
-            // An ICMP error of an earlier datagram, or a device that went; neither may spin.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
-        let hello = Hello { port, remote: remote.ip(), multicast, bytes };
+        let (bytes, remote) = datagram(&socket, &mut buffer).await;
+        let hello = Hello { port, remote, multicast, bytes };
         queue.send(Arrival::Kernel(Input::Hello(hello))).await;
     }
 }

@@ -1,11 +1,14 @@
-//! Where a socket of a routing protocol stands: the VRF, and the device that keeps it there.
+//! Sockets of routing protocols: where one stands, the VRF and the device that keeps it there, and what all have in common.
 
-use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
+use std::{fmt, io};
 
 use base::{Family, Prefix, VrfId};
 use config::model::Backend;
 use pe::{Host, HostPort};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
 
 /// Sockets of the same place share a listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +54,39 @@ impl fmt::Display for Place {
             Some(device) => write!(f, "on {device}"),
             None => f.write_str("in the global table"),
         }
+    }
+}
+
+/// Internetwork control, RFC 4594 section 3.1.
+const TOS: u32 = 0xc0;
+
+/// A new socket, of one family alone.
+pub(super) fn socket(family: Family, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let domain = match family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    };
+    let socket = Socket::new(domain, kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    match family {
+        Family::V4 => socket.set_tos_v4(TOS)?,
+        Family::V6 => {
+            socket.set_only_v6(true)?;
+            socket.set_tclass_v6(TOS)?;
+        }
+    }
+    Ok(socket)
+}
+
+/// The next datagram, and who sent it.
+pub(super) async fn datagram(socket: &UdpSocket, buffer: &mut [u8]) -> (Vec<u8>, IpAddr) {
+    loop {
+        if let Ok((length, remote)) = socket.recv_from(buffer).await {
+            return (buffer.get(..length).unwrap_or_default().to_vec(), remote.ip());
+        }
+        // An ICMP error of an earlier datagram, or a device that went; neither may spin.
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

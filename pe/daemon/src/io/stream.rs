@@ -13,12 +13,12 @@ use std::time::Duration;
 use base::Family;
 use config::model::Backend;
 use pe::{Host, Service, Socket, Stream, StreamId, Streamed};
-use socket2::{Domain, Protocol, Type};
+use socket2::{Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 
-use super::place::Place;
+use super::place::{Place, socket};
 use crate::host;
 use crate::queue::Queue;
 use connection::Connection;
@@ -37,8 +37,6 @@ const ACCEPTED: StreamId = 1 << 63;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Peers that may connect at the same time.
 const BACKLOG: i32 = 128;
-/// Internetwork control, RFC 4594 section 3.1.
-const TOS: u32 = 0xc0;
 
 /// The connections of all services; a clone is the same.
 #[derive(Clone)]
@@ -302,20 +300,7 @@ fn outgoing(peer: &Socket, host: &Host) -> io::Result<tokio::net::TcpSocket> {
 }
 
 fn fresh(place: &Place) -> io::Result<socket2::Socket> {
-    let domain = match place.family {
-        Family::V4 => Domain::IPV4,
-        Family::V6 => Domain::IPV6,
-    };
-    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    match place.family {
-        Family::V4 => socket.set_tos_v4(TOS)?,
-        Family::V6 => {
-            socket.set_only_v6(true)?;
-            socket.set_tclass_v6(TOS)?;
-        }
-    }
+    let socket = socket(place.family, Type::STREAM, Protocol::TCP)?;
     socket.bind_device(place.device.as_ref().map(|device| device.as_bytes()))?;
     Ok(socket)
 }
