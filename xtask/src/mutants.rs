@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build;
-use table::{MUTANTS, Mutant, TESTS};
+use table::{MUTANTS, Mutant, TESTS, Test};
 
 /// Seconds one test program may take; a mutant that goes in circles is noticed, too.
 const LIMIT: &str = "120";
@@ -21,8 +21,8 @@ pub(crate) fn run(wanted: &str) -> Result<bool> {
     let tree = build::target().join("mutants/tree");
     copy(&tree)?;
     for test in TESTS {
-        ensure!(compile(&tree, test)?.status.success(), "{test} does not build");
-        ensure!(passes(&tree, test)?, "{test} fails without any mutation");
+        ensure!(compile(&tree, test)?.status.success(), "{} does not build", test.1);
+        ensure!(passes(&tree, test)?, "{} fails without any mutation", test.1);
     }
     let mut all = true;
     for mutant in MUTANTS.iter().filter(|mutant| mutant.key.contains(wanted)) {
@@ -73,7 +73,7 @@ fn write(tree: &Path, files: &Files) -> Result<()> {
     files.iter().try_for_each(|(file, text)| Ok(std::fs::write(tree.join(file), text)?))
 }
 
-fn test(tree: &Path, test: &str) -> Result<&'static str> {
+fn test(tree: &Path, test: Test) -> Result<&'static str> {
     let compiled = compile(tree, test)?;
     if !compiled.status.success() {
         println!("\n{}", String::from_utf8_lossy(&compiled.stderr));
@@ -82,16 +82,16 @@ fn test(tree: &Path, test: &str) -> Result<&'static str> {
     Ok(if passes(tree, test)? { "SURVIVED" } else { NOTICED })
 }
 
-fn compile(tree: &Path, test: &str) -> Result<Output> {
+fn compile(tree: &Path, (package, test): Test) -> Result<Output> {
     let mut cargo = build::cargo();
-    cargo.args(["test", "--quiet", "--no-run", "-p", "tests", "--test", test]);
+    cargo.args(["test", "--quiet", "--no-run", "-p", package, "--test", test]);
     Ok(at(&mut cargo, tree).output()?)
 }
 
-fn passes(tree: &Path, test: &str) -> Result<bool> {
+fn passes(tree: &Path, (package, test): Test) -> Result<bool> {
     let mut timeout = Command::new("timeout");
     timeout.arg(LIMIT).arg(build::cargo().get_program());
-    timeout.args(["test", "--quiet", "-p", "tests", "--test", test]);
+    timeout.args(["test", "--quiet", "-p", package, "--test", test]);
     // A failure need not be shrunk to a small one.
     timeout.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     Ok(at(&mut timeout, tree).output()?.status.success())

@@ -21,10 +21,9 @@ pub struct NextHop {
     pub link_local: Option<Ipv6Addr>,
 }
 
-/// An attribute that we do not know and pass on, RFC 4271 section 9.
+/// An optional transitive attribute that we do not know and pass on as partial, RFC 4271 section 5.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unknown {
-    pub flags: u8,
     pub code: u8,
     pub value: Vec<u8>,
 }

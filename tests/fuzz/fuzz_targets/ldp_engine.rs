@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use base::{Engine, Instant, Label, PortId, Prefix};
 use ldp::config::{GracefulRestart, PortConfig};
-use ldp::{Config, ConnectionId, Input, Interface, Ldp, LdpId, Lsp, Output, Route};
+use ldp::{Config, ConnectionId, Input, Interface, Ldp, Output, Route};
 use libfuzzer_sys::fuzz_target;
 use mpls::Fec;
 
@@ -62,23 +62,7 @@ impl Box {
         };
         world.input(Input::Interface(PORT, Some(Interface { addresses })));
         world.input(Input::Configure(Some(Arc::new(config))));
-        if flags & 32 == 32 {
-            world.recover();
-        }
         world
-    }
-
-    /// What the dataplane did before.
-    fn recover(&mut self) {
-        let peer = LdpId { router: [10, 0, 0, 1].into(), space: 0 };
-        let path = |last: u8| {
-            let next_hop = [192, 0, 2, last].into();
-            let label = Label::IMPLICIT_NULL;
-            (Prefix::host([10, 1, 0, last].into()), Lsp { port: PORT, next_hop, label, peer })
-        };
-        let paths: Vec<(Prefix, Lsp)> = (0..4).map(path).collect();
-        self.lsps.extend(paths.iter().map(|(prefix, _)| *prefix));
-        self.input(Input::Preserved(paths));
     }
 
     fn happen(&mut self, event: u8, value: u8, bytes: &[u8]) {

@@ -5,14 +5,18 @@ pub(super) struct Mutant {
     pub key: &'static str,
     /// A file, text that stands in it once, and what takes its place.
     pub edits: &'static [(&'static str, &'static str, &'static str)],
-    /// The program of the `tests` crate that must notice.
-    pub test: &'static str,
+    /// The program that must notice.
+    pub test: Test,
 }
 
-const PACKETS: &str = "isolation";
-const IKE: &str = "isolation_ike";
+/// A crate, and the name of its test program.
+pub(super) type Test = (&'static str, &'static str);
 
-pub(super) const TESTS: [&str; 2] = [PACKETS, IKE];
+const PACKETS: Test = ("tests", "isolation");
+const LINKS: Test = ("dp-user", "interfaces");
+const IKE: Test = ("tests", "isolation_ike");
+
+pub(super) const TESTS: [Test; 3] = [PACKETS, LINKS, IKE];
 
 macro_rules! mutants {
     ($($test:ident $key:literal $($file:literal: $find:literal => $replace:literal)+;)*) => {
@@ -37,19 +41,19 @@ mutants! {
     PACKETS "second lookup, after encapsulation: front VRF"
         "dataplane/user/src/stage/esp_encap.rs":
         "walk.tables.way(sa.front, sa.remote)" => "walk.tables.way(frame.vrf, sa.remote)";
-    PACKETS "GRE and MPLS-in-UDP tunnels: front VRF"
+    LINKS "GRE and MPLS-in-UDP tunnels: front VRF"
         "dataplane/user/src/tables.rs":
         "self.port(*self.tunnels.get(tunnel)?)" =>
         "self.port(*self.tunnels.iter().find(|(of, _)| Tunnel { front: tunnel.front, ..**of } == *tunnel)?.1)";
-    PACKETS "lookup of the outer packet, after GRE or UDP: front VRF"
+    LINKS "lookup of the outer packet, after GRE or UDP: front VRF"
         "dataplane/user/src/stage/tunnel_encap.rs":
         "(frame.vrf, frame.origin, frame.labelled) = (tunnel.front, Origin::Wrapped, false)" =>
         "(frame.origin, frame.labelled) = (Origin::Wrapped, false)";
-    PACKETS "lookup of what was in GRE or UDP: the tunnel's VRF"
+    LINKS "lookup of what was in GRE or UDP: the tunnel's VRF"
         "dataplane/user/src/stage/tunnel_decap.rs":
         "(frame.port, frame.vrf, frame.origin) = (port.id, port.vrf, Origin::Opened)" =>
         "(frame.port, frame.origin) = (port.id, Origin::Opened)";
-    PACKETS "VLAN: its tag"
+    LINKS "VLAN: its tag"
         "dataplane/user/src/tables.rs":
         "self.port(*self.vlans.get(&(parent, id))?)" =>
         "self.port(*self.vlans.iter().find(|((of, _), _)| *of == parent && id > 0)?.1)";
@@ -79,7 +83,8 @@ mutants! {
         "(frame.vrf, frame.origin) = (vrf, Origin::Labelled)" => "frame.origin = Origin::Labelled";
     PACKETS "port: VRF"
         "dataplane/user/src/stage/ethernet_in.rs":
-        "frame.vrf = port.vrf;" => "frame.vrf = base::VrfId::GLOBAL;";
+        "(frame.vrf, frame.origin) = (port.vrf, Origin::Wire)" =>
+        "(frame.vrf, frame.origin) = (base::VrfId::GLOBAL, Origin::Wire)";
     PACKETS "ICMP errors about labelled packets: VRF"
         "dataplane/user/src/stage/icmp.rs":
         "Some(LabelAction::PopTo(vrf)) => Some(*vrf)," => "Some(LabelAction::PopTo(_)) => Some(frame.vrf),";

@@ -133,7 +133,14 @@ pub(crate) fn with_another_spi(object: &Object) -> Object {
 pub(crate) struct Monitor(Child, Arc<Mutex<Vec<String>>>);
 
 impl Monitor {
+    /// Once the kernel is sure of its own link-local addresses, RFC 4862 section 5.4.
     pub(crate) fn start() -> Self {
+        let begun = Instant::now();
+        while !ip(&["-6", "address", "show", "tentative"]).is_empty()
+            && begun.elapsed() < Duration::from_secs(5)
+        {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let mut child = Command::new("ip").args(["monitor", "all"]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (output, told) = (child.stdout.take().unwrap(), lines.clone());

@@ -165,13 +165,14 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list
 }
 
-/// What the codec knows and we do not is kept as it is on the wire.
+/// What we do not know is kept as it is on the wire, whether the codec knows it or not. It ends here if it is not
+/// transitive.
 fn keep(attribute: &PathAttribute) -> Option<Unknown> {
     let mut bytes = Vec::new();
     encode_path_attributes(core::slice::from_ref(attribute), &mut bytes, true, false).ok()?;
     let (&[flags, code], rest) = bytes.split_first_chunk()?;
     let value = rest.get(if flags & EXTENDED_LENGTH == 0 { 1 } else { 2 }..)?;
-    Some(Unknown { flags: flags & !EXTENDED_LENGTH, code, value: value.to_vec() })
+    (flags & TRANSITIVE != 0).then(|| Unknown { code, value: value.to_vec() })
 }
 
 /// `next_hop`: written as the attribute NEXT_HOP.
@@ -213,7 +214,7 @@ fn list(attributes: &Attributes, next_hop: Option<Ipv4Addr>) -> Vec<PathAttribut
     }));
     list.extend(attributes.unknown.iter().map(|unknown| {
         PathAttribute::Unknown(codec::RawAttribute {
-            flags: unknown.flags,
+            flags: OPTIONAL | TRANSITIVE | PARTIAL,
             type_code: unknown.code,
             data: unknown.value.clone().into(),
         })
@@ -235,4 +236,6 @@ const fn write_origin(origin: Origin) -> codec::Origin {
 }
 
 const OPTIONAL: u8 = 0x80;
+const TRANSITIVE: u8 = 0x40;
+const PARTIAL: u8 = 0x20;
 const EXTENDED_LENGTH: u8 = 0x10;

@@ -225,7 +225,7 @@ fn exabgp_reflects_and_an_attribute_unknown_to_us_stays() {
     let [Update::Reach { attributes, .. }] = &updates(body)[..] else { panic!() };
     assert_eq!(attributes.originator, Some(Ipv4Addr::new(192, 0, 2, 8)));
     assert_eq!(attributes.clusters, [Ipv4Addr::new(192, 0, 2, 9), Ipv4Addr::new(192, 0, 2, 10)]);
-    assert_eq!(attributes.unknown, [Unknown { flags: 0xE0, code: 0x99, value: vec![1, 2, 3] }]);
+    assert_eq!(attributes.unknown, [Unknown { code: 0x99, value: vec![1, 2, 3] }]);
 }
 
 #[test]

@@ -142,14 +142,21 @@ fn unknown_attributes_stay_if_they_are_transitive() {
 }
 
 #[test]
-fn attributes_that_the_codec_knows_and_we_do_not_stay_as_they_were() {
-    // Only-to-Customer, RFC 9234; IPv6 extended communities, RFC 5701.
-    let only: &[u8] = &[0xC0, 35, 4, 0, 0, 0xFD, 0xE9];
+fn attributes_that_the_codec_knows_and_we_do_not_stay_if_they_are_transitive() {
+    // Only-to-Customer, RFC 9234; IPv6 extended communities, RFC 5701; BGP-LS, RFC 9552.
+    let only: &[u8] = &[0xCF, 35, 4, 0, 0, 0xFD, 0xE9];
     let long = [&[0xC0, 25, 20][..], &[7; 20]].concat();
-    let decoded = read(true, &[ORIGIN, PATH, NEXT_HOP, only, &long]).unwrap();
+    let local: &[u8] = &[0x80, 29, 0];
+    let decoded = read(true, &[ORIGIN, PATH, NEXT_HOP, only, &long, local]).unwrap();
     let codes: Vec<_> =
         announced(&decoded).unknown.iter().map(|unknown| (unknown.code, unknown.value.len())).collect();
     assert_eq!(codes, [(35, 4), (25, 20)]);
+    let mut out = Vec::new();
+    WRITER.write(&decoded.updates[0], &mut out).unwrap();
+    assert!(
+        out.windows(3).any(|part| part == [0xE0, 35, 4]),
+        "sent on with the partial bit, and nothing else"
+    );
 }
 
 #[test]
@@ -278,7 +285,7 @@ fn attributes(next_hop: IpAddr) -> Attributes {
         large: vec![[1, 2, 3]],
         originator: Some([192, 0, 2, 8].into()),
         clusters: vec![[192, 0, 2, 9].into()],
-        unknown: vec![crate::attributes::Unknown { flags: 0xE0, code: 200, value: vec![1; 300] }],
+        unknown: vec![crate::attributes::Unknown { code: 200, value: vec![1; 300] }],
     }
 }
 
