@@ -25,7 +25,9 @@ mod memory;
 pub use memory::Memory;
 
 mod object;
-pub use object::{Address, Gre, Key, Link, Neighbour, Object, Op, Port, Route, TtlModel, Vrf};
+pub use object::{
+    Address, Encapsulation, Key, Link, Neighbour, Object, Op, Port, Route, TtlModel, Tunnel, Vrf,
+};
 
 mod plan;
 pub use plan::Plan;

@@ -41,19 +41,29 @@ pub enum Link {
     /// port's own.
     Vlan { parent: PortId, id: u16, mac: [u8; 6] },
     /// The far end of a tunnel without protection.
-    Gre(Gre),
+    Tunnel(Tunnel),
     /// The kernel of this box: packets of the port's VRF that are for the box itself.
     Host,
 }
 
-/// A GRE tunnel (RFC 2784, RFC 2890): all that its outer packets are known by.
+/// A tunnel without protection: all that its outer packets are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Gre {
+pub struct Tunnel {
     /// The VRF of the outer packets.
     pub front: VrfId,
     pub local: IpAddr,
     pub remote: IpAddr,
-    pub key: Option<u32>,
+    pub encapsulation: Encapsulation,
+}
+
+/// What stands between the outer IP header of a tunnel and the packet in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Encapsulation {
+    /// GRE (RFC 2784) with this key, if it has one (RFC 2890): IPv4, IPv6 and labels (RFC 4023).
+    Gre(Option<u32>),
+    /// UDP to [`UDP_PORT`](Self::UDP_PORT) (RFC 7510): labels alone. The source port is the flow's, and no part of
+    /// what the tunnel is known by.
+    MplsUdp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +71,7 @@ pub struct Port {
     pub id: PortId,
     /// The interface's name in the configuration.
     pub name: String,
-    /// The Linux device; of a GRE tunnel and a VLAN one that the backend makes, if it makes one.
+    /// The Linux device; of a tunnel and a VLAN one that the backend makes, if it makes one.
     pub device: String,
     pub vrf: VrfId,
     pub link: Link,
@@ -122,6 +132,19 @@ pub enum Key {
 pub enum Op {
     Set(Object),
     Unset(Key),
+}
+
+impl Encapsulation {
+    /// RFC 7510 section 3.
+    pub const UDP_PORT: u16 = 6635;
+
+    /// Bytes of its header.
+    pub const fn length(self) -> u16 {
+        match self {
+            Self::Gre(None) => 4,
+            Self::Gre(Some(_)) | Self::MplsUdp => 8,
+        }
+    }
 }
 
 impl Object {

@@ -80,7 +80,9 @@ fn respond(pe: &mut Pe, now: Instant, request: Request) -> Result<Response, Resp
         Request::ShowRunningConfig => Response::Text(config::print_hidden(&pe.config)),
         Request::ShowLog => Response::Text(pe.log.text()),
         Request::Clear(what) => clear::clear(pe, now, what)?,
-        Request::ClearBgp { vrf, address, how } => neighbors::clear(pe, now, vrf, address, how)?,
+        Request::ClearBgp { vrf, family, neighbors, how } => {
+            neighbors::clear(pe, now, (vrf, family), neighbors, how)?
+        }
         Request::ClearLdp { peer } => ldp::clear(pe, now, peer)?,
         Request::Debug { topic, on } => debug(pe, now, topic, on),
         Request::Trace(packet) => trace::trace(pe, &packet)?,

@@ -112,9 +112,9 @@ fn ways_in(placed: &[Placed<'_>]) -> WaysIn {
 
 fn inner(config: &Config, ids: &mut Ids, placed: &[Placed<'_>]) -> BTreeMap<VrfId, Vec<Address>> {
     let mut inner: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    // Where the kernel forwards, a GRE tunnel has a device for them.
+    // Where the kernel forwards, there are no such tunnels.
     let bare = config.interfaces.values().filter(|of| config.dataplane == Backend::User && !of.shutdown);
-    for interface in config_to_vrf::loopbacks(config).chain(bare.filter(|of| link_to_all::is_gre(of))) {
+    for interface in config_to_vrf::loopbacks(config).chain(bare.filter(|of| link_to_all::is_bare(of))) {
         let addresses = link_to_all::addresses(interface);
         inner.entry(ids.vrf(interface.vrf.as_deref())).or_default().extend(addresses);
     }

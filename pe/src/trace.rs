@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use api::{Response, TraceStep};
 use base::{Family, Label, PolicyId, PortId, Prefix, VrfId};
 use config::model::Backend;
-use dataplane::{Gre, Labels, Link, Port};
+use dataplane::{Encapsulation, Labels, Link, Port, Tunnel};
 use ipsec::{Flow, Policy, Sa, Verdict};
 use vrf::Source;
 
@@ -26,6 +26,9 @@ struct Walk<'a> {
     /// Bytes of the IP packet as it is at this step.
     size: usize,
 }
+
+/// The first port that MPLS in UDP leaves from; which one, the dataplane draws from the flow.
+const ENTROPY: u16 = 49_152;
 
 /// A route out of a port.
 struct Exit<'a> {
@@ -250,29 +253,37 @@ impl<'a> Walk<'a> {
             let labels: Vec<_> = exit.push.iter().map(Label::to_string).collect();
             self.step("labels", format!("push {} (outermost first): {}", labels.join(" "), exit.origin));
         }
-        let gre = match exit.port.link {
-            Link::Gre(tunnel) => Some(tunnel),
+        let tunnel = match exit.port.link {
+            Link::Tunnel(tunnel) => Some(tunnel),
             Link::Ethernet { .. } | Link::Vlan { .. } | Link::Host => None,
         };
-        if gre.is_none() {
+        if tunnel.is_none() {
             self.next_hop(exit);
         }
         let overhead = if overhead == 0 { label_bytes(&exit.push) } else { overhead };
         let room = usize::from(exit.port.mtu).saturating_sub(overhead);
         self.fit(exit, room);
-        gre.into_iter().for_each(|tunnel| self.wrap(tunnel, label_bytes(&exit.push)));
+        tunnel.into_iter().for_each(|tunnel| self.wrap(tunnel, label_bytes(&exit.push)));
     }
 
-    /// Into a GRE tunnel, whose outer packet has a way of its own.
-    fn wrap(&mut self, tunnel: Gre, labels: usize) {
-        let Gre { front, local, remote, key } = tunnel;
-        let keyed = key.map_or_else(String::new, |key| format!(" key {key}"));
-        self.step("gre", format!("from {local} to {remote}{keyed} in vrf {}", self.vrf_name(front)));
-        if self.steps.len() > Self::STEPS {
-            return self.die("gre", "the tunnel leads into itself".to_owned(), "looping").unwrap_or_default();
+    /// Into a tunnel without protection, whose outer packet has a way of its own.
+    fn wrap(&mut self, tunnel: Tunnel, labels: usize) {
+        let Tunnel { front, local, remote, encapsulation } = tunnel;
+        let (stage, protocol, local_port, remote_port, end) = match encapsulation {
+            Encapsulation::Gre(None) => ("gre", 47, 0, 0, String::new()),
+            Encapsulation::Gre(Some(key)) => ("gre", 47, 0, 0, format!(" key {key}")),
+            Encapsulation::MplsUdp => ("udp", 17, ENTROPY, Encapsulation::UDP_PORT, " port 6635".to_owned()),
+        };
+        self.step(stage, format!("from {local} to {remote}{end} in vrf {}", self.vrf_name(front)));
+        if encapsulation == Encapsulation::MplsUdp && labels == 0 {
+            let text = "the tunnel carries labels alone".to_owned();
+            return self.die(stage, text, "unlabelled").unwrap_or_default();
         }
-        self.size += labels + ip_header(remote) + if key.is_some() { 8 } else { 4 };
-        let flow = Flow { local, remote, protocol: 47, local_port: 0, remote_port: 0 };
+        if self.steps.len() > Self::STEPS {
+            return self.die(stage, "the tunnel leads into itself".to_owned(), "looping").unwrap_or_default();
+        }
+        self.size += labels + ip_header(remote) + usize::from(encapsulation.length());
+        let flow = Flow { local, remote, protocol, local_port, remote_port };
         let Some(exit) = self.route(front, remote) else { return };
         match self.policy(front, &exit, &flow) {
             Some(None) => self.leave(&exit, 0),

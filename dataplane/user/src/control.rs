@@ -14,7 +14,7 @@ use crate::sas::Cipher;
 use crate::tables::Tables;
 
 /// Opens the NIC of a port when it is set: a packet socket, a TUN, or whatever a test wants. Of a VLAN it is the way
-/// to the kernel; its wire is its parent's. A GRE tunnel has none.
+/// to the kernel; its wire is its parent's. A tunnel has none.
 pub type Opener = Box<dyn FnMut(&Port) -> io::Result<Box<dyn Nic>> + Send>;
 
 /// What a worker does between two batches.
@@ -81,7 +81,9 @@ impl Control {
     fn prepare(&mut self, object: &Object) -> Result<Option<Command>, String> {
         match object {
             Object::Port(port) if self.is_open(port) => Ok(None),
-            Object::Port(port) if matches!(port.link, Link::Gre(_)) => Ok(Some(Command::Open(port.id, None))),
+            Object::Port(port) if matches!(port.link, Link::Tunnel(_)) => {
+                Ok(Some(Command::Open(port.id, None)))
+            }
             Object::Port(port) => match (self.open)(port) {
                 Ok(nic) => Ok(Some(Command::Open(port.id, Some(nic)))),
                 Err(error) => Err(format!("port {} on device {}: {error}", port.name, port.device)),

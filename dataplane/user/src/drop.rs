@@ -50,6 +50,8 @@ drops! {
     GreFlags "gre-flags" "The GRE header is of another version, or has flags beside checksum, key and sequence number."
     GreMalformed "gre-malformed" "The GRE header is cut off, its checksum is wrong, or its packet is not the one it names."
     GreProtocol "gre-protocol" "What the GRE packet carries is neither IPv4, IPv6 nor MPLS: a keepalive, perhaps."
+    MplsUdpMalformed "mpls-udp-malformed" "MPLS in UDP is cut off, its checksum is wrong or, over IPv6, missing, or no label is in it."
+    Unlabelled "unlabelled" "A packet without label was routed into a tunnel that carries labels alone: only next hops of labelled routes belong there."
     ClearButProtected "clear-but-protected" "A clear packet came in that a crypto-map entry says must be protected."
     OutsidePolicy "outside-policy" "No crypto-map entry permits the packet, and its VRF is not the port's own: it may not leave in clear."
     NoSaYet "no-sa-yet" "A crypto-map entry protects the packet, but its SA is not up yet: IKE was asked for it."

@@ -27,11 +27,11 @@ pub enum Origin {
     Wire,
     /// It carried a label of ours.
     Labelled,
-    /// It came out of an SA or a GRE tunnel.
+    /// It came out of an SA or a tunnel without protection.
     Opened,
     /// It was sealed here: policies have been asked already.
     Sealed,
-    /// It was put into a GRE tunnel here: policies are still to be asked about the outer packet.
+    /// It was put into a tunnel without protection here: policies are still to be asked about the outer packet.
     Wrapped,
     /// The kernel of this box sent it, or this graph made it: no TTL is taken.
     Own,

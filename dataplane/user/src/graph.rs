@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use base::{Instant, PolicyId, SaId, Spi};
-use dataplane::{Gre, Port};
+use dataplane::{Port, Tunnel};
 use ipsec::Policy;
 use wire::ethernet::Mac;
 use wire::icmp::Problem;
@@ -27,7 +27,8 @@ pub(crate) enum Next<'t> {
     EspDecap(Spi),
     /// Its SA is in the cache by now.
     EspOpen,
-    GreDecap,
+    /// Out of a tunnel without protection.
+    TunnelDecap,
     /// Out of a port that carries a crypto map.
     Policy(Out<'t>),
     /// Into a tunnel interface.
@@ -42,7 +43,8 @@ pub(crate) enum Next<'t> {
     MplsPush(Out<'t>),
     Neighbour(Via<'t>),
     EthernetOut(&'t Port, Mac),
-    GreEncap(&'t Port, &'t Gre),
+    /// Into a tunnel without protection.
+    TunnelEncap(&'t Port, &'t Tunnel),
     /// Its sender is told, then it is dropped.
     Icmp(Trouble),
     Echo,
@@ -206,8 +208,8 @@ impl<'t, 's> Walk<'t, 's> {
                 Next::MplsPush(out) => stage::mpls_push::run(self, &mut frame, out),
                 Next::Neighbour(via) => stage::neighbour::run(self, &mut frame, via),
                 Next::EthernetOut(port, mac) => stage::ethernet_out::run(self, &mut frame, port, mac),
-                Next::GreDecap => stage::gre_decap::run(self, &mut frame),
-                Next::GreEncap(port, tunnel) => stage::gre_encap::run(self, &mut frame, port, tunnel),
+                Next::TunnelDecap => stage::tunnel_decap::run(self, &mut frame),
+                Next::TunnelEncap(port, tunnel) => stage::tunnel_encap::run(self, &mut frame, port, tunnel),
                 Next::Icmp(trouble) => stage::icmp::run(self, &frame, trouble),
                 Next::Echo => stage::icmp::echo(&mut frame),
                 Next::Send(port) => return self.state.send(port.id, frame),

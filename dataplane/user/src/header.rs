@@ -1,9 +1,9 @@
 //! The few fields of an IP header that stages read again of a packet that `ip_input` has judged, or that
 //! was made here; and the outer header of what is made here.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use wire::{checksum, ipv4, ipv6};
+use wire::{checksum, ipv4, ipv6, udp};
 
 use crate::Frame;
 
@@ -64,6 +64,19 @@ impl Outer {
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
         }
     }
+}
+
+/// A UDP header around a packet of ours; `None` if there is no room. Over IPv4 it has no checksum; over IPv6 a datagram
+/// without one is only for tunnels that say so.
+#[inline]
+pub(crate) fn put_udp(frame: &mut Frame, src: SocketAddr, dst: SocketAddr) -> Option<()> {
+    let length = frame.len();
+    frame.prepend(&[0; udp::HEADER]).then_some(())?;
+    udp::emit(frame.bytes_mut(), src.port(), dst.port(), length).ok()?;
+    if dst.is_ipv6() {
+        udp::fill_checksum(frame.bytes_mut(), src.ip(), dst.ip()).ok()?;
+    }
+    Some(())
 }
 
 /// Takes one from the TTL or hop limit and keeps the IPv4 checksum right; `None` if nothing is left.

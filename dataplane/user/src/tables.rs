@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use base::{Label, PolicyId, PortId, VrfId};
-use dataplane::{Gre, Hop, Key, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel};
+use dataplane::{
+    Encapsulation, Hop, Key, LabelAction, Link, Neighbour, Object, Op, Port, Route, TtlModel, Tunnel,
+};
 use ipsec::{Bundle, Flow, Policy, Verdict};
 use mpls::Lfib;
 use vrf::Fib;
@@ -22,7 +24,7 @@ pub(crate) struct Tables {
     ports: Shared<Arc<Port>>,
     /// By the port whose wire they share.
     vlans: Arc<BTreeMap<(PortId, u16), PortId>>,
-    tunnels: Arc<BTreeMap<Gre, PortId>>,
+    tunnels: Arc<BTreeMap<Tunnel, PortId>>,
     neighbours: Arc<BTreeMap<(PortId, IpAddr), Mac>>,
     labels: Arc<Lfib<LabelAction>>,
     policies: Shared<Entry>,
@@ -126,14 +128,14 @@ impl Tables {
         self.port(*self.vlans.get(&(parent, id))?)
     }
 
-    /// The port of a GRE tunnel.
-    pub(crate) fn tunnel(&self, tunnel: &Gre) -> Option<&Port> {
+    /// The port of a tunnel without protection.
+    pub(crate) fn tunnel(&self, tunnel: &Tunnel) -> Option<&Port> {
         self.port(*self.tunnels.get(tunnel)?)
     }
 
-    /// Whether any tunnel has these ends, with whatever key.
-    pub(crate) fn has_tunnel(&self, front: VrfId, local: IpAddr, remote: IpAddr) -> bool {
-        let tunnel = |key| Gre { front, local, remote, key };
+    /// Whether any GRE tunnel has these ends, with whatever key.
+    pub(crate) fn has_gre(&self, front: VrfId, local: IpAddr, remote: IpAddr) -> bool {
+        let tunnel = |key| Tunnel { front, local, remote, encapsulation: Encapsulation::Gre(key) };
         self.tunnels.range(tunnel(None)..=tunnel(Some(u32::MAX))).next().is_some()
     }
 
@@ -270,7 +272,7 @@ impl Tables {
             Link::Vlan { parent, id, .. } => {
                 Arc::make_mut(&mut self.vlans).insert((parent, id), port.id);
             }
-            Link::Gre(tunnel) => {
+            Link::Tunnel(tunnel) => {
                 Arc::make_mut(&mut self.tunnels).insert(tunnel, port.id);
             }
             Link::Ethernet { .. } | Link::Host => {}
@@ -283,10 +285,10 @@ impl Tables {
             Link::Vlan { parent, id, .. } if self.vlans.get(&(parent, id)) == Some(&port.id) => {
                 Arc::make_mut(&mut self.vlans).remove(&(parent, id));
             }
-            Link::Gre(tunnel) if self.tunnels.get(&tunnel) == Some(&port.id) => {
+            Link::Tunnel(tunnel) if self.tunnels.get(&tunnel) == Some(&port.id) => {
                 Arc::make_mut(&mut self.tunnels).remove(&tunnel);
             }
-            Link::Ethernet { .. } | Link::Vlan { .. } | Link::Gre(_) | Link::Host => {}
+            Link::Ethernet { .. } | Link::Vlan { .. } | Link::Tunnel(_) | Link::Host => {}
         }
     }
 

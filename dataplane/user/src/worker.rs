@@ -203,3 +203,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

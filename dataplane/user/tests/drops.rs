@@ -4,7 +4,7 @@
 mod bed;
 
 use bed::*;
-use dataplane::{Dataplane, Event, Hop, Key, Object, Op, Route};
+use dataplane::{Dataplane, Encapsulation, Event, Hop, Key, Link, Object, Op, Route, Tunnel};
 use dp_user::Drop;
 use ipsec::{Direction, Encap, Sa};
 
@@ -251,6 +251,17 @@ const CASES: &[Case] = &[
     ("gre-flags", |bed| gre(bed, 7, &[0x20, 1, 8, 0, 0, 0, 0, 7])),
     ("gre-malformed", |bed| gre(bed, 7, &[0x20, 0, 8, 0, 0, 0, 0])),
     ("gre-protocol", |bed| gre(bed, 7, &[0x20, 0, 0, 0, 0, 0, 0, 7])),
+    ("mpls-udp-malformed", |bed| {
+        labels_in_udp(bed);
+        bed.send(
+            WAN,
+            &Build { protocol: 17, ..Build::between(ip(FAR_END), ip(OUR_END)) }.with(&[0xC0, 0, 0x19, 0xEB]),
+        );
+    }),
+    ("unlabelled", |bed| {
+        labels_in_udp(bed);
+        from_core(bed, &Build::between(ip("10.1.0.7"), ip("10.8.0.9")).long(100));
+    }),
     ("congestion-lost", |bed| {
         let mut sender = Sender::to(&inbound());
         sender.tos = 3;
@@ -263,10 +274,23 @@ const CASES: &[Case] = &[
     }),
 ];
 
+const OUR_END: &str = "172.18.1.1";
+const FAR_END: &str = "198.51.100.9";
+
+/// A tunnel of RED that a network is routed into without a label.
+fn labels_in_udp(bed: &mut Bed) {
+    let (local, remote, encapsulation) = (ip(OUR_END), ip(FAR_END), Encapsulation::MplsUdp);
+    let link = Link::Tunnel(Tunnel { front: FRONT, local, remote, encapsulation });
+    let tunnel = base::PortId(9);
+    let port = dataplane::Port { link, mpls: true, ..port(tunnel, RED, &[]) };
+    bed.apply(vec![Object::Port(port), route(RED, "10.8.0.0/16", tunnel, "", &[])]);
+}
+
 /// A packet of these bytes to a tunnel of RED with this key.
 fn gre(bed: &mut Bed, key: u32, bytes: &[u8]) {
-    let (local, remote) = (ip("172.18.1.1"), ip("198.51.100.9"));
-    let link = dataplane::Link::Gre(dataplane::Gre { front: FRONT, local, remote, key: Some(key) });
+    let (local, remote) = (ip(OUR_END), ip(FAR_END));
+    let encapsulation = Encapsulation::Gre(Some(key));
+    let link = Link::Tunnel(Tunnel { front: FRONT, local, remote, encapsulation });
     bed.apply(vec![Object::Port(dataplane::Port { link, ..port(base::PortId(9), RED, &[]) })]);
     bed.send(WAN, &Build { protocol: 47, ..Build::between(remote, local) }.with(bytes));
 }

@@ -5,7 +5,7 @@ mod bed;
 
 use base::{PortId, VrfId};
 use bed::*;
-use dataplane::{Dataplane, Gre, Hop, Key, LabelAction, Link, Object, Op, Port};
+use dataplane::{Dataplane, Encapsulation, Hop, Key, LabelAction, Link, Object, Op, Port, Tunnel};
 use ipsec::Selector;
 use wire::ip::Packet;
 use wire::{ethernet, gre};
@@ -220,19 +220,19 @@ fn pieces(packet: &[u8], at: usize) -> [Vec<u8>; 2] {
 const TUNNEL: PortId = PortId(21);
 const OTHER_TUNNEL: PortId = PortId(22);
 
-fn ends(front: VrfId, key: Option<u32>) -> Gre {
-    Gre { front, local: ip("172.18.1.1"), remote: ip("198.51.100.9"), key }
+fn ends(front: VrfId, key: Option<u32>) -> Tunnel {
+    let (local, remote) = (ip("172.18.1.1"), ip("198.51.100.9"));
+    Tunnel { front, local, remote, encapsulation: Encapsulation::Gre(key) }
 }
 
-fn gre_port(id: PortId, vrf: VrfId, tunnel: Gre) -> Object {
-    let outer = if tunnel.local.is_ipv4() { 24 } else { 44 };
-    let mtu = 1500 - outer - if tunnel.key.is_some() { 4 } else { 0 };
+fn gre_port(id: PortId, vrf: VrfId, tunnel: Tunnel) -> Object {
+    let mtu = 1500 - if tunnel.local.is_ipv4() { 20 } else { 40 } - tunnel.encapsulation.length();
     let inside = [("10.6.0.1", 30), ("2001:db8:6::1", 126)];
-    Object::Port(Port { link: Link::Gre(tunnel), mtu, mpls: true, ..port(id, vrf, &inside) })
+    Object::Port(Port { link: Link::Tunnel(tunnel), mtu, mpls: true, ..port(id, vrf, &inside) })
 }
 
 /// A tunnel of RED through the front VRF that leads to the core's far networks.
-fn tunnelled(tunnel: Gre) -> Bed {
+fn tunnelled(tunnel: Tunnel) -> Bed {
     let mut bed = Bed::with_tunnels();
     bed.apply(vec![
         gre_port(TUNNEL, RED, tunnel),
@@ -245,8 +245,9 @@ fn tunnelled(tunnel: Gre) -> Bed {
 }
 
 /// Around this packet, from the tunnel's far end.
-fn wrapped(tunnel: Gre, protocol: u16, packet: &[u8]) -> Vec<u8> {
-    let header = gre::Header { protocol, key: tunnel.key };
+fn wrapped(tunnel: Tunnel, protocol: u16, packet: &[u8]) -> Vec<u8> {
+    let Encapsulation::Gre(key) = tunnel.encapsulation else { panic!("no GRE") };
+    let header = gre::Header { protocol, key };
     let mut bytes = vec![0; header.length()];
     header.emit(&mut bytes).unwrap();
     bytes.extend(packet);
@@ -306,9 +307,9 @@ fn a_gre_packet_is_known_by_front_vrf_both_addresses_and_key() {
     let tunnel = ends(FRONT, Some(7));
     let inner = Build::between(ip("10.8.0.9"), ip("10.1.0.7")).long(100);
     for stranger in [
-        Gre { key: Some(8), ..tunnel },
-        Gre { key: None, ..tunnel },
-        Gre { remote: ip("198.51.100.8"), ..tunnel },
+        Tunnel { encapsulation: Encapsulation::Gre(Some(8)), ..tunnel },
+        Tunnel { encapsulation: Encapsulation::Gre(None), ..tunnel },
+        Tunnel { remote: ip("198.51.100.8"), ..tunnel },
     ] {
         let mut bed = tunnelled(tunnel);
         bed.send(WAN, &wrapped(stranger, ethernet::IPV4, &inner));
@@ -344,7 +345,7 @@ fn equal_tunnels_of_two_front_vrfs_are_two_customers() {
 
 #[test]
 fn gre_runs_over_ipv6_too_and_what_is_too_long_for_the_path_goes_in_pieces() {
-    let tunnel = Gre { local: ip("2001:db8:18::1"), remote: ip("2001:db8:51::9"), ..ends(FRONT, None) };
+    let tunnel = Tunnel { local: ip("2001:db8:18::1"), remote: ip("2001:db8:51::9"), ..ends(FRONT, None) };
     let mut bed = tunnelled(tunnel);
     let short = Build::between(ip("10.1.0.7"), ip("10.8.0.9")).long(1456);
     bed.send(CORE, &under(&[RED_LABEL], 64, &short));
@@ -447,7 +448,7 @@ fn packets_for_the_box_itself_and_its_own_pass_the_tunnel_by_the_kernel_s_door()
 
 #[test]
 fn a_tunnel_that_leads_into_itself_ends_with_few_packets() {
-    let mut bed = tunnelled(Gre { front: RED, ..ends(FRONT, None) });
+    let mut bed = tunnelled(Tunnel { front: RED, ..ends(FRONT, None) });
     bed.apply(vec![route(RED, "198.51.100.0/24", TUNNEL, "", &[])]);
     bed.send(CORE, &under(&[RED_LABEL], 64, &Build::between(ip("10.1.0.7"), ip("10.8.0.9")).long(1476)));
     let drops = bed.drops();
@@ -458,10 +459,10 @@ fn a_tunnel_that_leads_into_itself_ends_with_few_packets() {
 
 #[test]
 fn a_crypto_map_in_front_protects_the_tunnel_s_outer_packets() {
-    let tunnel = Gre { remote: ip("10.2.0.9"), local: ip("10.1.0.7"), ..ends(RED, None) };
+    let tunnel = Tunnel { remote: ip("10.2.0.9"), local: ip("10.1.0.7"), ..ends(RED, None) };
     let mut bed = Bed::with_tunnels();
     bed.apply(vec![
-        Object::Port(Port { link: Link::Gre(tunnel), ..port(TUNNEL, BLUE, &[("10.6.0.1", 30)]) }),
+        Object::Port(Port { link: Link::Tunnel(tunnel), ..port(TUNNEL, BLUE, &[("10.6.0.1", 30)]) }),
         route(BLUE, "10.8.0.0/16", TUNNEL, "", &[]),
     ]);
     let packet = Build::between(ip("10.1.0.7"), ip("10.8.0.9")).long(100);

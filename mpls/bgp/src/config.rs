@@ -22,6 +22,8 @@ pub struct Config {
     pub local_preference: u32,
     /// `bgp always-compare-med`: also between paths of different neighbouring ASes.
     pub always_compare_med: bool,
+    /// `bgp fast-external-fallover`: the session of a neighbour goes with the link that it is on.
+    pub fast_external_fallover: bool,
     /// `bgp graceful-restart`; `None`: off.
     pub graceful_restart: Option<GracefulRestart>,
     /// `false`: VPN routes that no VRF imports are kept too (`no bgp default route-target filter`). A speaker with
@@ -254,6 +256,7 @@ impl Config {
             cluster_id: None,
             local_preference: Self::LOCAL_PREFERENCE,
             always_compare_med: false,
+            fast_external_fallover: true,
             graceful_restart: None,
             target_filter: true,
             restarting: false,

@@ -153,6 +153,7 @@ impl Engine for Bgp {
             Input::Originate { vrf, prefix, route } => self.ribs.originate(vrf, prefix, route),
             Input::Bound(fec, label) => self.ribs.bound(fec, label),
             Input::PathDown(peer) => self.sessions.path_down(now, peer),
+            Input::LinkDown(peer) => self.sessions.link_down(now, peer),
             Input::Clear(clear) => self.clear(now, clear),
         }
         self.run(now);

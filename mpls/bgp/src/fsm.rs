@@ -40,6 +40,8 @@ pub(crate) enum Event {
     Collision,
     /// RFC 4724 section 5: the peer, which restarts gracefully, connected again.
     Superseded,
+    /// As 18, known before TCP knows.
+    LinkDown,
     /// 24, 25.
     Notification,
     /// 26.
@@ -102,6 +104,7 @@ const fn idle(event: Event) -> (State, &'static [Action]) {
         | Event::Malformed
         | Event::Collision
         | Event::Superseded
+        | Event::LinkDown
         | Event::Notification
         | Event::Keepalive
         | Event::Update => (State::Idle, &[]),
@@ -113,7 +116,7 @@ const fn connect(event: Event) -> (State, &'static [Action]) {
         Event::RetryExpired => (State::Connect, &[Action::Close, Action::Dial, Action::StartRetry]),
         Event::Connected => (State::OpenSent, OPEN),
         // Not Idle: the neighbour may still connect to us until the next attempt.
-        Event::Failed => (State::Active, &[Action::Close, Action::StartRetry]),
+        Event::Failed | Event::LinkDown => (State::Active, &[Action::Close, Action::StartRetry]),
         Event::Start | Event::StartPassive => (State::Connect, &[]),
         Event::Stop | Event::Collision | Event::Superseded => {
             (State::Idle, &[Action::StopRetry, Action::Close])
@@ -137,6 +140,7 @@ const fn active(event: Event) -> (State, &'static [Action]) {
             (State::Idle, &[Action::StopRetry, Action::Close])
         }
         Event::Failed
+        | Event::LinkDown
         | Event::HoldExpired
         | Event::KeepaliveExpired
         | Event::Open
@@ -152,7 +156,7 @@ const fn open_sent(event: Event) -> (State, &'static [Action]) {
         Event::Open => {
             (State::OpenConfirm, &[Action::SendKeepalive, Action::StartKeepalive, Action::StartHold])
         }
-        Event::Failed => (State::Active, &[Action::Close, Action::StartRetry]),
+        Event::Failed | Event::LinkDown => (State::Active, &[Action::Close, Action::StartRetry]),
         Event::Start | Event::StartPassive => (State::OpenSent, &[]),
         Event::Stop => (State::Idle, &[Action::Notify, Action::Close]),
         Event::Malformed => (State::Idle, &[Action::Notify, Action::Close, Action::Damp]),
@@ -179,7 +183,9 @@ const fn open_confirm(event: Event) -> (State, &'static [Action]) {
         Event::HoldExpired => (State::Idle, &[Action::NotifyHoldExpired, Action::Close, Action::Damp]),
         Event::Collision => (State::Idle, &[Action::NotifyCollision, Action::Close]),
         Event::Superseded => (State::Idle, &[Action::Close]),
-        Event::Notification | Event::Failed => (State::Idle, &[Action::Close, Action::Damp]),
+        Event::Notification | Event::Failed | Event::LinkDown => {
+            (State::Idle, &[Action::Close, Action::Damp])
+        }
         Event::RetryExpired | Event::Connected | Event::Open | Event::Update => (State::Idle, UNEXPECTED),
     }
 }
@@ -197,7 +203,9 @@ const fn established(event: Event) -> (State, &'static [Action]) {
         }
         Event::Collision => (State::Idle, &[Action::NotifyCollision, Action::Down, Action::Close]),
         Event::Superseded => (State::Idle, &[Action::Down, Action::Close]),
-        Event::Notification | Event::Failed => (State::Idle, &[Action::Down, Action::Close, Action::Damp]),
+        Event::Notification | Event::Failed | Event::LinkDown => {
+            (State::Idle, &[Action::Down, Action::Close, Action::Damp])
+        }
         Event::RetryExpired | Event::Connected | Event::Open => {
             (State::Idle, &[Action::NotifyUnexpected, Action::Down, Action::Close, Action::Damp])
         }

@@ -146,6 +146,7 @@ impl World {
             8 => self.sessions.path_down(self.now, PEER),
             9 => self.sessions.send(self.now, PEER, &Update::EndOfRib(AddressFamily::Vpnv4)),
             10 => self.sessions.refresh(self.now, PEER, AddressFamily::Vpnv4, Refresh::Request),
+            11 => self.sessions.link_down(self.now, PEER),
             _ => self.wait(Duration::from_millis(u64::from(value) * 10)),
         }
         self.drain();

@@ -64,6 +64,8 @@ pub enum Input {
     Bound(Fec, Option<Label>),
     /// BFD: the path to a neighbour with `fall-over bfd` failed.
     PathDown(PeerId),
+    /// The link that a neighbour is on went down.
+    LinkDown(PeerId),
     Clear(Clear),
 }
 

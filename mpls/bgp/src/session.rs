@@ -122,8 +122,10 @@ pub struct Status {
     /// How often a session was established, and how often one was lost.
     pub established: u32,
     pub dropped: u32,
-    /// Why the last one was lost.
-    pub last: Option<String>,
+    /// When the last one was lost; `None`: there is one, or never was.
+    pub lost: Option<Instant>,
+    /// When and why a session or an attempt ended last.
+    pub last: Option<(Instant, String)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,6 +202,11 @@ impl Sessions {
     /// BFD: what a neighbour with `fall-over bfd` has of a session ends.
     pub fn path_down(&mut self, now: Instant, peer: PeerId) {
         self.of(peer, |peer, out| peer.path_down(now, out));
+    }
+
+    /// The link of a neighbour: with `bgp fast-external-fallover`, what an eBGP neighbour on it has of a session ends.
+    pub fn link_down(&mut self, now: Instant, peer: PeerId) {
+        self.of(peer, |peer, out| peer.link_down(now, out));
     }
 
     pub fn tick(&mut self, now: Instant) {

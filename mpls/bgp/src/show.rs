@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Family, Instant, Label, Prefix, VrfId};
+use mpls::Fec;
 use vrf::{Rd, Source};
 
 use crate::attributes::Attributes;
@@ -64,6 +65,8 @@ pub struct PathView {
     pub label: Option<Label>,
     /// Ours, under which the route is announced.
     pub local_label: Option<Label>,
+    /// The VRF in which that label looks for a way: it stands for all its routes.
+    pub aggregate: Option<VrfId>,
     pub path: u32,
     pub weight: u16,
     pub tag: u32,
@@ -226,13 +229,15 @@ impl Ribs {
         let peer = self.peer(path.peer).filter(|_| path.peer != OURSELVES);
         let view = vrf.and_then(|vrf| self.views.get(&vrf));
         let local = view.is_none_or(|view| view.is_local(chosen.table, path));
+        let fec = self.fec(chosen.table, prefix, path);
         let usable = if view.is_some() { self.serves(path) } else { self.is_usable(path) };
         Some(PathView {
             peer: peer.map(|peer| peer.id),
             source: slot.shared.source,
             attributes,
             label: path.label(),
-            local_label: self.fec(chosen.table, prefix, path).and_then(|fec| self.labels.label(fec)),
+            local_label: fec.and_then(|fec| self.labels.label(fec)),
+            aggregate: fec.and_then(|fec| if let Fec::Vrf(vrf) = fec { Some(vrf) } else { None }),
             path: chosen.id,
             weight,
             tag,

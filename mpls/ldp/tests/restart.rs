@@ -91,6 +91,36 @@ fn what_is_not_told_again_goes_once_the_peer_has_told_everything() {
 }
 
 #[test]
+fn what_a_peer_that_says_no_end_does_not_tell_again_goes_when_its_time_to_recover_is_over() {
+    let mut world = World::row(3, |_, config| config.graceful_restart = restart());
+    world.plain.insert(0);
+    world.seconds(10);
+    let gone = prefix("203.0.113.0/24");
+    world.route(1, gone, Some(via(1, 2)));
+    world.route(0, gone, Some(via(0, 1)));
+    world.route(2, gone, Some(ldp::Route::Here));
+    world.seconds(1);
+    assert!(world.lsp(0, gone).is_some());
+    world.nodes[0].history.clear();
+    world.lose_sessions(1);
+    world.route(1, gone, None);
+    world.seconds(20);
+    assert!(world.is_up(0, 1));
+    // All but one were told again.
+    let neighbour = |world: &World| world.nodes[0].ldp.neighbours(world.now)[0].clone();
+    assert_eq!((neighbour(&world).bindings, neighbour(&world).stale), (4, 1));
+    let left = neighbour(&world).stale_for.unwrap();
+    assert!(left > Duration::from_secs(90) && left <= Duration::from_secs(120), "{left:?}");
+    world.run(left - Duration::from_millis(1));
+    assert!(world.lsp(0, gone).is_some());
+    assert_eq!(world.nodes[0].history, []);
+    world.run(Duration::from_millis(2));
+    assert_eq!(world.nodes[0].history, [(gone, None)], "nothing else moved");
+    assert_eq!((neighbour(&world).bindings, neighbour(&world).stale_for), (3, None));
+    assert!(world.is_up(0, 1));
+}
+
+#[test]
 fn an_operator_who_ends_a_session_means_it() {
     let mut world = row();
     world.input(1, Input::Clear(None));

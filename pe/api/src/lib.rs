@@ -4,8 +4,8 @@
 
 mod request;
 pub use request::{
-    BgpFamily, BgpScope, BgpTables, BgpWhat, ClearBgp, ClearSa, DebugTopic, Hidden, Ikev2Filter, Request,
-    SaFilter, Trace,
+    BgpFamily, BgpNeighbors, BgpScope, BgpTables, BgpWhat, ClearBgp, ClearSa, DebugTopic, Hidden,
+    Ikev2Filter, Request, SaFilter, Trace,
 };
 
 mod response;

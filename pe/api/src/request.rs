@@ -94,9 +94,11 @@ pub enum Request {
     ShowLog,
     Clear(ClearSa),
     ClearBgp {
-        /// `None`: neighbours of the global table, or, without an address too, those of all VRFs.
+        /// `None`: an address is one of the global table; all, and those of an AS, are meant in every VRF.
         vrf: Option<String>,
-        address: Option<IpAddr>,
+        /// Of all, and of an AS: those that `show bgp FAMILY summary` lists.
+        family: Option<BgpFamily>,
+        neighbors: BgpNeighbors,
         how: ClearBgp,
     },
     /// One session by router id, or all.
@@ -182,6 +184,14 @@ pub enum BgpWhat {
     To(IpAddr),
     /// What a neighbour sent, before any policy: that is not kept.
     Received(IpAddr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BgpNeighbors {
+    All,
+    Address(IpAddr),
+    As(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

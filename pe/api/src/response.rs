@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 mod bgp;
 pub use bgp::{
-    BgpFamilyState, BgpFamilySummary, BgpNeighbor, BgpPath, BgpRoute, BgpRoutes, BgpSummary, BgpSummaryLine,
-    BgpTable,
+    BgpFamilyState, BgpFamilySummary, BgpNeighbor, BgpPath, BgpReset, BgpRoute, BgpRoutes, BgpSummary,
+    BgpSummaryLine, BgpTable,
 };
 
 mod ike;

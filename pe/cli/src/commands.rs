@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use api::{
-    BgpFamily, BgpScope, BgpTables, BgpWhat, ClearBgp, ClearSa, DebugTopic, Hidden, Ikev2Filter, Request,
-    SaFilter, Trace,
+    BgpFamily, BgpNeighbors, BgpScope, BgpTables, BgpWhat, ClearBgp, ClearSa, DebugTopic, Hidden,
+    Ikev2Filter, Request, SaFilter, Trace,
 };
 
 use crate::grammar::{Matched, spi};
@@ -99,7 +99,8 @@ pub(crate) fn action(matched: &Matched<Id>) -> Action {
         Id::ClearCallAdmission => Request::Clear(ClearSa::CallAdmission),
         Id::ClearCrls => Request::Clear(ClearSa::Crls),
         Id::ClearBgp => {
-            Request::ClearBgp { vrf: vrf(matched), address: number(matched, "NEIGHBOR"), how: how(matched) }
+            let family = matched.has("unicast").then(|| scope(matched).family);
+            Request::ClearBgp { vrf: vrf(matched), family, neighbors: whom(matched), how: how(matched) }
         }
         Id::ClearLdp => Request::ClearLdp { peer: number(matched, "ROUTER") },
         Id::Debug => Request::Debug { topic: topic(matched), on: true },
@@ -196,6 +197,12 @@ fn what(matched: &Matched<Id>) -> BgpWhat {
     } else {
         text(matched, "PREFIX").map_or(BgpWhat::All, BgpWhat::Prefix)
     }
+}
+
+fn whom(matched: &Matched<Id>) -> BgpNeighbors {
+    let address = number(matched, "NEIGHBOR").map(BgpNeighbors::Address);
+    let or_as = || number(matched, "NEIGHBOR").map(BgpNeighbors::As);
+    address.or_else(or_as).unwrap_or(BgpNeighbors::All)
 }
 
 fn how(matched: &Matched<Id>) -> ClearBgp {

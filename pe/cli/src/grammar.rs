@@ -118,7 +118,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("size", "Length of the IP packet"),
     ("PREFIX", "A network, or an address in one"),
     ("RD", "Route distinguisher"),
-    ("NEIGHBOR", "Its IP address, or `*` (in quotes, for a shell): all of them"),
+    ("NEIGHBOR", "Its IP address or its AS, or `*` (in quotes, for a shell): all of them"),
     ("ROUTER", "Its router id, or `*` (in quotes, for a shell): all of them"),
     ("VRF", "Name of a VRF"),
     ("NAME", "A name"),
@@ -244,7 +244,7 @@ fn accept(value: &str, word: &str) -> Result<(), String> {
     let (fits, wanted) = match value {
         "PREFIX" => (is_prefix(word), "an IP address, or a network such as 10.0.0.0/8"),
         "RD" => (word.parse::<Rd>().is_ok(), "a route distinguisher such as 65000:1"),
-        "NEIGHBOR" => (word == "*" || word.parse::<IpAddr>().is_ok(), "`*` or the IP address of a neighbor"),
+        "NEIGHBOR" => (is_neighbor(word), "`*`, an AS number or the IP address of a neighbor"),
         "ROUTER" => (word == "*" || word.parse::<Ipv4Addr>().is_ok(), "`*` or the router id of a neighbor"),
         "ADDRESS" | "SOURCE" | "DESTINATION" => (word.parse::<IpAddr>().is_ok(), "an IP address"),
         "SPI" => (spi(word).is_some(), "an SPI such as 0x1A2B3C4D"),
@@ -255,6 +255,10 @@ fn accept(value: &str, word: &str) -> Result<(), String> {
         _ => (!word.is_empty(), "a name"),
     };
     if fits { Ok(()) } else { Err(format!("{wanted} is expected here")) }
+}
+
+fn is_neighbor(word: &str) -> bool {
+    word == "*" || word.parse::<IpAddr>().is_ok() || word.parse::<u32>().is_ok()
 }
 
 fn is_prefix(word: &str) -> bool {

@@ -133,7 +133,7 @@ fn a_tunnel_interface_has_tunnel_lines_and_nothing_of_a_device() {
     let bound = tunnel(&format!("{ipsec} tunnel protection ipsec profile P\n"));
     assert_eq!(fault(&format!("{inside}{bound}")).1, "the profile names an inside VRF");
     assert!(warnings(&tunnel(ipsec))[0].contains("`tunnel destination`, `tunnel protection ipsec profile`"));
-    assert!(fault(&tunnel(" tunnel mode mpls\n")).1.ends_with("is not supported"));
+    assert!(fault(&tunnel(" tunnel mode mpls traffic-eng\n")).1.ends_with("is not supported"));
 }
 
 #[test]

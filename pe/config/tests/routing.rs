@@ -88,6 +88,7 @@ fn no_forms_undo_what_was_said() {
     for (said, undone) in [
         (" bgp cluster-id 7\n", " no bgp cluster-id\n"),
         (" no bgp log-neighbor-changes\n", " bgp log-neighbor-changes\n"),
+        (" no bgp fast-external-fallover\n", " bgp fast-external-fallover\n"),
         (" no bgp default ipv4-unicast\n", " bgp default ipv4-unicast\n"),
         (" no bgp default route-target filter\n", " bgp default route-target filter\n"),
         (" bgp graceful-restart restart-time 90\n", " no bgp graceful-restart\n"),
@@ -440,6 +441,52 @@ fn interfaces_without_a_device_have_nothing_of_one() {
     }
     good("interface eth1.5\n device eth1.5\n");
     good(&format!("dataplane linux\n{vlan}"));
+}
+
+#[test]
+fn a_tunnel_of_labels_in_udp_has_no_key_and_needs_labels() {
+    let ends = " tunnel source 192.0.2.1\n tunnel destination 192.0.2.2\n";
+    let udp = format!("{ends} tunnel mode mpls udp ip\n");
+    let six =
+        " tunnel source 2001:db8::1\n tunnel destination 2001:db8::2\n tunnel mode mpls udp ipv6\n mpls ip\n";
+    let text = format!(
+        "interface Tunnel1\n{udp} mpls ip\ninterface Tunnel2\n{six}interface Tunnel3\n{ends} tunnel mode gre ip\n"
+    );
+    let config = good(&text);
+    let mode = |name: &str| config.interfaces[name].tunnel.as_ref().expect("a tunnel").mode;
+    assert_eq!(mode("Tunnel1"), TunnelMode::MplsUdp(base::Family::V4));
+    assert_eq!(mode("Tunnel2"), TunnelMode::MplsUdp(base::Family::V6));
+    let printed = print(&config);
+    assert!(
+        printed.contains(" tunnel mode mpls udp ip\n") && printed.contains(" tunnel mode mpls udp ipv6\n")
+    );
+    let warned = warnings(&format!("interface Tunnel1\n{udp}"));
+    assert!(matches!(&warned[..], [warning] if warning.contains("it needs `mpls ip`")), "{warned:?}");
+    let cases = [
+        (format!("interface Tunnel1\n{udp} mpls ip\n tunnel key 7\n"), "tunnel key 7"),
+        (
+            format!("interface Tunnel1\n{udp} mpls ip\ninterface Tunnel2\n{udp} mpls ip\n"),
+            "interface Tunnel2",
+        ),
+        (
+            "interface Tunnel1\n tunnel mode mpls udp ip\n tunnel destination a.example\n".to_owned(),
+            "tunnel destination a.example",
+        ),
+        (
+            "interface Tunnel1\n tunnel mode mpls udp ip\n tunnel source 2001:db8::1\n".to_owned(),
+            "tunnel source 2001:db8::1",
+        ),
+        (
+            format!(
+                "crypto ipsec profile P\ninterface Tunnel1\n{udp} mpls ip\n tunnel protection ipsec profile P\n"
+            ),
+            "tunnel protection ipsec profile P",
+        ),
+        (format!("dataplane linux\ninterface Tunnel1\n{udp} mpls ip\n"), "interface Tunnel1"),
+    ];
+    for (text, words) in cases {
+        assert_eq!(fault(&text).0, words, "{text}");
+    }
 }
 
 #[test]

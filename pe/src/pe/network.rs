@@ -26,6 +26,8 @@ pub(crate) struct Spoken {
     pub(super) classes: BTreeMap<Prefix, ldp::Route>,
     pub(super) interfaces: BTreeMap<PortId, ldp::Interface>,
     pub(super) addresses: Vec<IpAddr>,
+    /// Neighbours of BGP on a network of a port that is up.
+    pub(super) linked: BTreeSet<PeerId>,
     /// Next hops that BGP wants to hear of.
     pub(super) watched: BTreeSet<(VrfId, IpAddr)>,
     /// Neighbours of BGP that BFD is to watch.
@@ -281,7 +283,7 @@ impl Pe {
     }
 
     /// A peer that switched BFD off has not failed (RFC 5882 section 3.2).
-    fn path(&mut self, now: Instant, key: SessionKey, stands: bool) {
+    pub(super) fn path(&mut self, now: Instant, key: SessionKey, stands: bool) {
         let peer = PeerId { vrf: key.vrf, address: key.remote };
         if !stands && self.spoken.guarded.contains(&peer) {
             self.bgp.handle(now, bgp::Input::PathDown(peer));

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base::{Engine as _, Instant, PortId, VrfId};
+use base::{Engine as _, Instant, PortId, Prefix, VrfId};
+use bfd::SessionKey;
+use bgp::PeerId;
 
 use super::Pe;
 use crate::stream::HostFlow;
@@ -14,6 +16,7 @@ impl Pe {
     /// The configuration or the wires changed: protocols hear of what that changes for them.
     pub(super) fn speak(&mut self, now: Instant) {
         self.speak_bgp(now);
+        self.watch_links(now);
         self.speak_ldp(now);
         self.resay_routes(now);
         self.watch_paths(now);
@@ -24,6 +27,25 @@ impl Pe {
         if self.spoken.bgp.as_deref() != config.as_ref() {
             self.spoken.bgp = config.map(Arc::new);
             self.bgp.handle(now, bgp::Input::Configure(self.spoken.bgp.clone()));
+        }
+    }
+
+    /// Which neighbours' links are gone.
+    fn watch_links(&mut self, now: Instant) {
+        let up = self.tables.ports.values().filter(|port| self.tables.up.contains(&port.id));
+        let mut links: BTreeMap<VrfId, Vec<Prefix>> = BTreeMap::new();
+        for port in up {
+            let networks = port.addresses.iter().filter_map(|on| Prefix::new(on.address, on.length).ok());
+            links.entry(port.vrf).or_default().extend(networks);
+        }
+        let is_on = |peer: &PeerId| {
+            links.get(&peer.vrf).is_some_and(|all| all.iter().any(|network| network.contains(peer.address)))
+        };
+        let neighbors = self.spoken.bgp.iter().flat_map(|config| config.neighbors.keys());
+        let linked = neighbors.filter(|peer| is_on(peer)).copied().collect();
+        let before = std::mem::replace(&mut self.spoken.linked, linked);
+        for peer in before.difference(&self.spoken.linked) {
+            self.bgp.handle(now, bgp::Input::LinkDown(*peer));
         }
     }
 
@@ -78,12 +100,32 @@ impl Pe {
     pub(super) fn watch_paths(&mut self, now: Instant) {
         let neighbors = self.spoken.bgp.iter().flat_map(|config| &config.neighbors);
         let sources = neighbors.filter_map(|(peer, of)| Some((*peer, of.local?))).collect();
-        let Self { config, ids, routing, spoken, .. } = self;
-        let paths = config_to_bfd::sessions(config, ids, routing, &spoken.guarded, &sources);
-        if self.spoken.paths != paths {
-            self.spoken.paths.clone_from(&paths);
-            self.bfd.handle(now, bfd::Input::Configure(paths));
-            self.refresh_host();
+        let Self { config, ids, routing, spoken, tables, .. } = self;
+        let mut paths = config_to_bfd::sessions(config, ids, routing, &spoken.guarded, &sources);
+        paths.retain(|path, _| path.port.is_none_or(|port| tables.up.contains(&port)));
+        if self.spoken.paths == paths {
+            return;
+        }
+        let before = std::mem::replace(&mut self.spoken.paths, paths.clone());
+        self.bfd.handle(now, bfd::Input::Configure(paths));
+        self.refresh_host();
+        let gone: Vec<_> = before.into_keys().filter(|path| !self.spoken.paths.contains_key(path)).collect();
+        gone.into_iter().for_each(|path| self.path_gone(now, path));
+    }
+
+    /// It failed with the port or the route that it took; one that is only not to be watched any more did not.
+    fn path_gone(&mut self, now: Instant, path: SessionKey) {
+        let leads = match path.port {
+            Some(port) => self.tables.up.contains(&port),
+            None => self.routing.reach(path.vrf, path.remote).is_some_and(|reach| reach.plain.is_ok()),
+        };
+        if leads {
+            self.spoken.stands.remove(&path);
+        } else if self.spoken.stands.contains(&path) {
+            let vrf = self.ids.vrf_name(path.vrf).map(str::to_owned);
+            let failed = Network::Bfd { vrf, remote: path.remote, up: false, diagnostic: "path down" };
+            self.notice(now, Notice::Network(failed));
+            self.path(now, path, false);
         }
     }
 

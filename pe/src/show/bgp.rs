@@ -10,6 +10,7 @@ use bgp::attributes::{Attributes, LOCAL_AS, NO_ADVERTISE, NO_EXPORT, Origin};
 use bgp::{AddressFamily, PathView, PeerId};
 use vrf::{Rd, RouteTarget, Source};
 
+use super::routes::entry;
 use super::{PAGE, bad_page, failed, vrf_name, vrf_of};
 use crate::Pe;
 
@@ -193,7 +194,7 @@ impl Book<'_> {
         }
         let route = |prefix: &Prefix| {
             let paths = self.paths(place, *prefix).into_iter().filter(is_wanted);
-            let paths: Vec<_> = paths.map(|path| self.path(path)).collect();
+            let paths: Vec<_> = paths.map(|path| self.own_or_learned(place, *prefix, path)).collect();
             (!paths.is_empty()).then(|| BgpRoute { prefix: prefix.to_string(), paths })
         };
         prefixes.iter().filter_map(route).collect()
@@ -255,6 +256,16 @@ impl Book<'_> {
         seen
     }
 
+    /// A route of the box itself is shown with the gateway that it leads to there.
+    fn own_or_learned(&self, place: Place, prefix: Prefix, view: PathView) -> BgpPath {
+        let vrf = view.leaked.or(place.vrf).filter(|_| view.peer.is_none());
+        let vrf = vrf.filter(|_| view.attributes.next_hop.address.is_unspecified());
+        let chosen = vrf.and_then(|vrf| Some((vrf, self.pe.routing.chosen(vrf, prefix)?)));
+        let gateway = chosen.and_then(|(vrf, chosen)| entry(self.pe, vrf, prefix, chosen).next_hop);
+        let path = self.path(view);
+        BgpPath { next_hop: gateway.unwrap_or(path.next_hop), ..path }
+    }
+
     fn path(&self, view: PathView) -> BgpPath {
         let of = &view.attributes;
         BgpPath {
@@ -278,6 +289,7 @@ impl Book<'_> {
             clusters: of.clusters.clone(),
             label: view.label.map(base::Label::value),
             local_label: view.local_label.map(base::Label::value),
+            aggregate: view.aggregate.and_then(|vrf| vrf_name(self.pe, vrf)),
             path_id: view.path,
             tag: view.tag,
             imported_from: view.rd.map(|rd| rd.to_string()),

@@ -62,6 +62,6 @@ fn state(pe: &Pe, name: &str, interface: &Interface) -> InterfaceState {
 fn mac(port: &Port) -> Option<String> {
     match port.link {
         Link::Ethernet { mac } | Link::Vlan { mac, .. } => Some(mac_text(mac)),
-        Link::Gre(_) | Link::Host => None,
+        Link::Tunnel(_) | Link::Host => None,
     }
 }

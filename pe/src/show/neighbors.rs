@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use api::{
-    BgpFamily, BgpFamilyState, BgpFamilySummary, BgpNeighbor, BgpScope, BgpSummary, BgpSummaryLine,
-    BgpTables, ClearBgp, Response,
+    BgpFamily, BgpFamilyState, BgpFamilySummary, BgpNeighbor, BgpNeighbors, BgpReset, BgpScope, BgpSummary,
+    BgpSummaryLine, BgpTables, ClearBgp, Response,
 };
 use base::{Family, Instant, VrfId};
 use bgp::config::{FamilyConfig, Neighbor};
@@ -73,20 +73,16 @@ pub(super) fn neighbors(
 pub(super) fn clear(
     pe: &mut Pe,
     now: Instant,
-    vrf: Option<String>,
-    address: Option<IpAddr>,
+    (vrf, family): (Option<String>, Option<BgpFamily>),
+    neighbors: BgpNeighbors,
     how: ClearBgp,
 ) -> Result<Response, Response> {
-    let peers: Vec<PeerId> = match (vrf, address) {
-        (None, None) => running(pe)?.neighbors.keys().copied().collect(),
-        (Some(name), None) => {
-            let vrf = vrf_of(pe, Some(&name))?;
-            running(pe)?.neighbors.keys().copied().filter(|peer| peer.vrf == vrf).collect()
-        }
-        (vrf, Some(address)) => {
-            let tables = vrf.map_or(BgpTables::All, BgpTables::Vrf);
-            vec![neighbor(pe, &BgpScope { family: BgpFamily::Ipv4, tables }, address)?]
-        }
+    let tables = vrf.map_or(BgpTables::All, BgpTables::Vrf);
+    let scope = BgpScope { family: family.unwrap_or(BgpFamily::Ipv4), tables };
+    let peers: Vec<PeerId> = match neighbors {
+        BgpNeighbors::Address(address) => vec![neighbor(pe, &scope, address)?],
+        BgpNeighbors::All => meant(pe, &scope, family.is_some(), |_| true)?,
+        BgpNeighbors::As(asn) => meant(pe, &scope, family.is_some(), |of| of.remote_as == asn)?,
     };
     let hows = match how {
         ClearBgp::Hard => [ClearHow::Hard].as_slice(),
@@ -98,6 +94,21 @@ pub(super) fn clear(
         hows.iter().for_each(|how| pe.clear_bgp(now, Clear { peer: Some(*peer), how: *how }));
     }
     Ok(Response::Done { count: peers.len() })
+}
+
+fn meant(
+    pe: &Pe,
+    scope: &BgpScope,
+    speaking: bool,
+    is_one: impl Fn(&Neighbor) -> bool,
+) -> Result<Vec<PeerId>, Response> {
+    let (config, wanted) = (running(pe)?, wanted(pe, Some(scope))?);
+    let is_meant = |peer: PeerId, of: &Neighbor| {
+        let speaks = || of.families.keys().any(|family| wanted.has(peer, *family));
+        is_one(of) && wanted.vrf.is_none_or(|vrf| vrf == peer.vrf) && (!speaking || speaks())
+    };
+    let meant = config.neighbors.iter().filter(|(peer, of)| is_meant(**peer, of));
+    Ok(meant.map(|(peer, _)| *peer).collect())
 }
 
 /// Which families of which neighbours a scope means.
@@ -170,6 +181,7 @@ fn line(
         sent: status.sent.messages,
         state: state(view, of),
         uptime: uptime(view, now),
+        downtime: downtime(view, now),
         prefixes_accepted: counted.accepted,
         prefixes_sent: counted.sent,
         description: description(pe, status.peer, names),
@@ -197,6 +209,14 @@ fn uptime(view: &NeighborView, now: Instant) -> Option<u64> {
     view.status.negotiated.as_ref().map(|agreed| now.since(agreed.since).as_secs())
 }
 
+fn downtime(view: &NeighborView, now: Instant) -> Option<u64> {
+    view.status.lost.map(|lost| now.since(lost).as_secs())
+}
+
+fn reset(now: Instant, at: Instant, reason: &str) -> BgpReset {
+    BgpReset { since: now.since(at).as_secs(), reason: reason.to_owned() }
+}
+
 fn whole(pe: &Pe, now: Instant, view: &NeighborView, of: &Neighbor, asn: u32, names: &Names) -> BgpNeighbor {
     let (status, agreed) = (&view.status, view.status.negotiated.as_deref());
     let timer = |agreed: Option<Duration>, own: Duration| agreed.unwrap_or(own).as_secs();
@@ -211,6 +231,7 @@ fn whole(pe: &Pe, now: Instant, view: &NeighborView, of: &Neighbor, asn: u32, na
         local_address: agreed.map(|agreed| agreed.local),
         remote_router_id: agreed.map(|agreed| agreed.router_id),
         uptime: uptime(view, now),
+        downtime: downtime(view, now),
         hold: timer(agreed.map(|agreed| agreed.hold), of.timers.hold),
         keepalive: timer(agreed.map(|agreed| agreed.keepalive), of.timers.keepalive),
         four_octet_as: agreed.is_some_and(|agreed| agreed.four_octet),
@@ -229,7 +250,7 @@ fn whole(pe: &Pe, now: Instant, view: &NeighborView, of: &Neighbor, asn: u32, na
         notifications_received: status.received.notifications,
         established: status.established,
         dropped: status.dropped,
-        last_reset: status.last.clone(),
+        last_reset: status.last.as_ref().map(|(at, reason)| reset(now, *at, reason)),
         families: of.families.iter().map(|(family, of)| family_state(*family, of, view)).collect(),
     }
 }

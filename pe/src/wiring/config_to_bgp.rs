@@ -21,6 +21,7 @@ pub(crate) fn bgp_config(config: &Config, ids: &Ids) -> Option<bgp::Config> {
     Some(bgp::Config {
         cluster_id: written.cluster_id,
         local_preference: written.local_preference.unwrap_or(defaults.local_preference),
+        fast_external_fallover: written.fast_external_fallover,
         always_compare_med: written.always_compare_med,
         graceful_restart: written.graceful_restart,
         target_filter: written.target_filter,

@@ -38,9 +38,10 @@ pub(crate) fn ldp_config(config: &Config, ports: &BTreeMap<PortId, Port>) -> Opt
     })
 }
 
-/// LDP lives in the global table. A GRE tunnel has no device that hellos, which go to a group, could leave by.
+/// LDP lives in the global table. A tunnel has no device that hellos, which go to a group, could leave by.
 pub(crate) fn labelled(ports: &BTreeMap<PortId, Port>) -> impl Iterator<Item = &Port> {
-    let speaks = |port: &&Port| port.mpls && port.vrf == VrfId::GLOBAL && !matches!(port.link, Link::Gre(_));
+    let speaks =
+        |port: &&Port| port.mpls && port.vrf == VrfId::GLOBAL && !matches!(port.link, Link::Tunnel(_));
     ports.values().filter(speaks)
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Family, PortId, VrfId};
 use config::Config;
-use config::model::{Binding, Interface, Tunnel};
-use dataplane::{Address, Gre, Link, Port};
+use config::model::{Binding, Interface, TunnelMode};
+use dataplane::{Address, Encapsulation, Link, Port, Tunnel};
 use ike::config::Peer;
 
 use super::config_to_ipsec;
@@ -106,13 +106,13 @@ fn devices(config: &Config) -> impl Iterator<Item = (&String, &Interface)> {
     config.interfaces.iter().filter(|(_, interface)| interface.is_device())
 }
 
-/// The interfaces whose devices the dataplane makes, if it needs any: VLANs and GRE tunnels.
+/// The interfaces whose devices the dataplane makes, if it needs any: VLANs and tunnels without protection.
 fn made(config: &Config) -> impl Iterator<Item = (&String, &Interface)> {
-    config.interfaces.iter().filter(|(_, of)| of.vlan.is_some() || is_gre(of))
+    config.interfaces.iter().filter(|(_, of)| of.vlan.is_some() || is_bare(of))
 }
 
-pub(crate) fn is_gre(interface: &Interface) -> bool {
-    interface.tunnel.as_ref().is_some_and(|tunnel| tunnel.gre().is_some())
+pub(crate) fn is_bare(interface: &Interface) -> bool {
+    interface.tunnel.as_ref().is_some_and(|tunnel| tunnel.bare().is_some())
 }
 
 /// The device of a VLAN: its parent's and the tag, where the kernel allows that as a name.
@@ -121,32 +121,36 @@ fn vlan_device(parent: &str, vlan: u16, carrier: PortId) -> String {
     if device.len() <= LONGEST { device } else { format!("onr{}.{vlan}", carrier.0) }
 }
 
-fn of_gre(
+fn of_tunnel(
     config: &Config,
     (name, interface): (&str, &Interface),
-    tunnel: &Tunnel,
+    tunnel: &config::model::Tunnel,
     ids: &mut Ids,
 ) -> Result<Port, String> {
-    let family = tunnel.gre().unwrap_or(Family::V4);
+    let (family, encapsulation) = match tunnel.mode {
+        TunnelMode::Gre(family) => (family, Encapsulation::Gre(tunnel.key)),
+        TunnelMode::MplsUdp(family) if interface.mpls => (family, Encapsulation::MplsUdp),
+        TunnelMode::MplsUdp(_) => return Err("it carries labels alone, and has no `mpls ip`".to_owned()),
+        TunnelMode::Ipsec(_) => return Err("it is no port, but a policy".to_owned()),
+    };
     let local = config_to_ipsec::source(config, tunnel, family).ok_or("it has no tunnel source address")?;
     let Some(Peer::Address(remote)) = tunnel.destination else {
         return Err("it has no tunnel destination".to_owned());
     };
     let front = ids.vrf(tunnel.vrf.as_deref());
     let id = ids.port(PortName::Interface(name.to_owned()));
-    let overhead = gre_overhead(family, tunnel.key.is_some());
-    let known = Device { name: name.to_owned(), mac: [0; 6], mtu: HOST_MTU - overhead, up: true };
-    let link = Link::Gre(Gre { front, local, remote, key: tunnel.key });
+    let mtu = HOST_MTU - ip_header(family) - encapsulation.length();
+    let known = Device { name: name.to_owned(), mac: [0; 6], mtu, up: true };
+    let link = Link::Tunnel(Tunnel { front, local, remote, encapsulation });
     Ok(Port { link, ..port(id, name, interface, &known, ids) })
 }
 
-/// Bytes of the outer header and of GRE's.
-const fn gre_overhead(family: Family, key: bool) -> u16 {
-    let outer = match family {
+/// Bytes of the outer header.
+const fn ip_header(family: Family) -> u16 {
+    match family {
         Family::V4 => 20,
         Family::V6 => 40,
-    };
-    outer + if key { 8 } else { 4 }
+    }
 }
 
 /// The host port's number for a VRF.
@@ -179,7 +183,7 @@ impl Ports {
         Ok(excess.map(|wanted| Notice::MtuTooLarge { interface: name.to_owned(), wanted, device: mtu }))
     }
 
-    /// A VLAN's wire is its parent's; a GRE tunnel has none, and is up.
+    /// A VLAN's wire is its parent's; a tunnel has none, and is up.
     fn make(
         &mut self,
         config: &Config,
@@ -192,7 +196,7 @@ impl Ports {
         }
         match (interface.vlan, &interface.tunnel) {
             (Some(vlan), _) => self.make_vlan(config, (name, interface), vlan, ids, links)?,
-            (None, Some(tunnel)) => self.add(of_gre(config, (name, interface), tunnel, ids)?, true),
+            (None, Some(tunnel)) => self.add(of_tunnel(config, (name, interface), tunnel, ids)?, true),
             (None, None) => {}
         }
         Ok(())

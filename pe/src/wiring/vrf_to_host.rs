@@ -86,7 +86,7 @@ fn port(tables: &Tables, port: &Port, wire: Option<&Wire>) -> HostPort {
 const fn is_device(link: Link) -> bool {
     match link {
         Link::Ethernet { .. } | Link::Vlan { .. } | Link::Host => true,
-        Link::Gre(_) => false,
+        Link::Tunnel(_) => false,
     }
 }
 

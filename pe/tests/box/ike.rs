@@ -8,6 +8,7 @@ use dataplane::{Event, Hop, Key, Object, Op};
 use ipsec::Direction;
 use pe::Input;
 
+use crate::network::routes;
 use crate::world::{Station, Wire, World};
 
 const HUB: &str = "192.0.2.1";
@@ -298,13 +299,14 @@ ip route 0.0.0.0 0.0.0.0 GATEWAY
 ip route vrf sites NETWORK 255.255.0.0 Tunnel0
 ";
 
+fn tunnel(near: &str, far: &str, inner: &str, gateway: &str, network: &str) -> String {
+    let text = TUNNEL.replace("NEAR", near).replace("FAR", far).replace("INNER", inner);
+    text.replace("GATEWAY", gateway).replace("NETWORK", network)
+}
+
 fn tunnels() -> World {
-    let text = |near: &str, far: &str, inner, gateway, network| {
-        let text = TUNNEL.replace("NEAR", near).replace("FAR", far).replace("INNER", inner);
-        text.replace("GATEWAY", gateway).replace("NETWORK", network)
-    };
-    let hub = text(HUB, ONE, "10.255.0.1", "192.0.2.254", "10.2.0.0");
-    let one = text(ONE, HUB, "10.255.0.2", "198.51.100.254", "10.1.0.0");
+    let hub = tunnel(HUB, ONE, "10.255.0.1", "192.0.2.254", "10.2.0.0");
+    let one = tunnel(ONE, HUB, "10.255.0.2", "198.51.100.254", "10.1.0.0");
     let mut world = world(&hub, &one, &site(TWO, "10.3.0.0", "x"));
     let soon = world.now + Duration::from_secs(5);
     world.run_to(soon);
@@ -350,4 +352,29 @@ fn a_tunnel_interface_that_went_down_comes_back_without_traffic_and_leaves_no_cl
     let later = world.now + Duration::from_secs(60);
     world.run_to(later);
     assert!(world.station(HUB).sas().iter().any(|sa| sa.direction == Direction::Out));
+}
+
+#[test]
+fn a_tunnel_interface_has_reverse_routes_for_what_its_peer_narrows_it_to_and_none_for_everything() {
+    let hub = tunnel(HUB, ONE, "10.255.0.1", "192.0.2.254", "10.2.0.0");
+    let (line, own) = (" set ikev2-profile far\n", "ip route vrf sites 10.2.0.0 255.255.0.0 Tunnel0\n");
+    assert!(hub.contains(line) && hub.contains(own), "{hub}");
+    let hub = hub.replace(line, &format!("{line} reverse-route\n")).replace(own, "");
+    let open = tunnel(ONE, HUB, "10.255.0.2", "198.51.100.254", "10.1.0.0");
+    let narrow = site(ONE, "10.2.0.0", "of-the-tunnel");
+    for (one, expected) in [(open, vec![]), (narrow, vec![("10.2.0.0/16", "Tunnel0")])] {
+        let mut world = world(&hub, &one, &site(TWO, "10.3.0.0", "x"));
+        let after = |world: &mut World, seconds| {
+            let later = world.now + Duration::from_secs(seconds);
+            world.run_to(later);
+            let all = routes(world, HUB, Some("sites")).into_iter().filter(|route| route.source == "reverse");
+            all.map(|route| (route.prefix, route.interface.unwrap())).collect::<Vec<_>>()
+        };
+        let expected: Vec<_> = expected.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+        assert_eq!(after(&mut world, 5), expected);
+        assert!(!world.station(HUB).sas().is_empty(), "{:#?}", world.station(HUB).log());
+        world.ask(HUB, Request::Clear(ClearSa::Session { remote: None, front: None }));
+        assert_eq!(after(&mut world, 0), []);
+        assert_eq!(after(&mut world, 60), expected);
+    }
 }

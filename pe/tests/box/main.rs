@@ -6,6 +6,7 @@ mod configs;
 mod forwarding;
 mod front;
 mod ike;
+mod links;
 mod network;
 mod operator;
 mod protocols;

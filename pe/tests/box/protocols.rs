@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use api::{
-    BgpFamily, BgpRoutes, BgpScope, BgpTable, BgpTables, BgpWhat, ClearBgp, DebugTopic, LabelTable, Request,
-    Response, Trace,
+    BgpFamily, BgpNeighbors, BgpRoutes, BgpScope, BgpTable, BgpTables, BgpWhat, ClearBgp, DebugTopic,
+    LabelTable, Request, Response, Trace,
 };
 use base::Instant;
 
@@ -45,6 +45,11 @@ fn outline(of: &BgpRoutes) -> Vec<(&str, Option<&str>, Vec<&str>)> {
     rows
 }
 
+fn clear_all() -> Request {
+    let neighbors = BgpNeighbors::All;
+    Request::ClearBgp { vrf: None, family: None, neighbors, how: ClearBgp::Hard }
+}
+
 fn labels(world: &mut World, at: &str, vrf: Option<&str>) -> LabelTable {
     let response = world.ask(at, Request::ShowMplsForwarding { vrf: vrf.map(str::to_owned) });
     let Response::MplsForwarding(table) = response else { panic!("{response:?}") };
@@ -70,6 +75,7 @@ fn vpn_routes_stand_by_distinguisher_and_imported_ones_in_their_vrf_too() {
     assert_eq!(outline(&near), [("100:1", Some("vpn1"), vec!["10.2.0.0/16"])]);
     let own = &near.tables[0].routes[0].paths[0];
     assert_eq!((own.source.as_deref(), own.weight, own.from), (Some("reverse"), 32768, None));
+    assert_eq!(own.aggregate.as_deref(), Some("vpn1"));
     assert_eq!(own.extended_communities, ["RT:100:1"], "as it is exported");
     assert_eq!(own.local_label, learned.label);
     let rd = bgp(&mut world, FAR, BgpTables::Rd("100:1".into()), BgpWhat::All).unwrap();
@@ -121,20 +127,31 @@ fn neighbors_are_counted_and_come_back_after_they_were_cleared() {
     assert_eq!((summary.local_as, family.family.as_str()), (65000, "VPNv4 Unicast"));
     assert_eq!((line.state.as_str(), line.prefixes_accepted, line.prefixes_sent), ("Established", 1, 0));
     assert!(line.uptime.is_some() && line.received > 0);
-    let clear = |vrf: Option<&str>| Request::ClearBgp {
+    let clear = |vrf: Option<&str>, family, neighbors| Request::ClearBgp {
         vrf: vrf.map(str::to_owned),
-        address: None,
+        family,
+        neighbors,
         how: ClearBgp::Hard,
     };
-    assert_eq!(world.ask(FAR, clear(Some("vpn1"))), Response::Done { count: 0 });
-    assert_eq!(world.ask(FAR, clear(None)), Response::Done { count: 1 });
+    for (count, vrf, family, neighbors) in [
+        (0, Some("vpn1"), None, BgpNeighbors::All),
+        (0, None, Some(BgpFamily::Vpnv6), BgpNeighbors::All),
+        (0, None, None, BgpNeighbors::As(65001)),
+        (1, None, Some(BgpFamily::Vpnv4), BgpNeighbors::As(65000)),
+    ] {
+        assert_eq!(world.ask(FAR, clear(vrf, family, neighbors)), Response::Done { count });
+    }
     world.run_to(world.now + Duration::from_secs(60));
     let request = Request::ShowBgpNeighbors { scope: None, address: Some(NEAR_ID.parse().unwrap()) };
     let Response::BgpNeighbors(neighbors) = world.ask(FAR, request) else { panic!("no neighbors") };
     let [neighbor] = &neighbors[..] else { panic!("{neighbors:?}") };
     assert_eq!((neighbor.established, neighbor.dropped, neighbor.state.as_str()), (2, 1, "Established"));
-    assert!(neighbor.last_reset.is_some() && neighbor.families[0].told);
-    let soft = Request::ClearBgp { vrf: None, address: Some(NEAR_ID.parse().unwrap()), how: ClearBgp::Soft };
+    let reset = neighbor.last_reset.as_ref().unwrap();
+    assert_eq!((reset.reason.as_str(), reset.since), ("Administrative Reset", 60));
+    assert!(neighbor.families[0].told && neighbor.downtime.is_none());
+    let one = clear(None, None, BgpNeighbors::Address(NEAR_ID.parse().unwrap()));
+    let Request::ClearBgp { vrf, family, neighbors, .. } = one else { panic!("{one:?}") };
+    let soft = Request::ClearBgp { vrf, family, neighbors, how: ClearBgp::Soft };
     assert_eq!(world.ask(FAR, soft), Response::Done { count: 1 });
     let stranger = Request::ShowBgpNeighbors { scope: None, address: Some([192, 0, 2, 9].into()) };
     assert!(matches!(world.ask(FAR, stranger), Response::Failed { .. }));
@@ -251,7 +268,7 @@ fn debugging_tells_of_sessions_and_routes_until_it_is_switched_off() {
     assert_eq!(lines(&mut world), [""; 0]);
     world.ask(FAR, debug(DebugTopic::Bgp, true));
     world.ask(FAR, debug(DebugTopic::Ldp, true));
-    world.ask(FAR, Request::ClearBgp { vrf: None, address: None, how: ClearBgp::Hard });
+    world.ask(FAR, clear_all());
     world.ask(FAR, Request::ClearLdp { peer: None });
     world.run_to(world.now + Duration::from_secs(60));
     let told = lines(&mut world);
@@ -369,7 +386,7 @@ fn what_does_not_run_says_what_it_lacks() {
     for request in [
         Request::ShowBgpSummary { scope: None },
         Request::ShowBgp { scope: vpnv4(BgpTables::All), what: BgpWhat::All },
-        Request::ClearBgp { vrf: None, address: None, how: ClearBgp::Hard },
+        clear_all(),
         Request::ShowLdpBindings,
         Request::ShowLdpNeighbors { peer: None },
         Request::ClearLdp { peer: None },

@@ -1,6 +1,6 @@
 //! Reverse routes, row by row of the reference: RRI-01 to RRI-10, HA-1 to HA-3.
 
-use api::{ClearSa, Request};
+use api::{ClearSa, Request, Response};
 use base::Instant;
 
 use crate::configs::{CPE_A, CPE_B, PE};
@@ -151,4 +151,51 @@ fn a_route_that_the_operator_wrote_is_preferred_and_stays() {
     assert_eq!(reverse(&mut world, Some("vpn1")), own);
     clear(&mut world);
     assert_eq!(reverse(&mut world, Some("vpn1")), own);
+}
+
+/// One end of a tunnel between IPv6 networks, `here` and `there`.
+fn six(own: &str, peer: &str, (here, there): (&str, &str), line: &str) -> String {
+    format!(
+        "vrf definition sites\n rd 1:1\n address-family ipv6\n exit-address-family\n\
+         crypto ikev2 keyring ring\n peer far\n  address {peer}/128\n  pre-shared-key of-six\n\
+         crypto ikev2 profile far\n match identity remote address {peer}/128\n ivrf sites\n \
+         authentication local pre-share\n authentication remote pre-share\n keyring local ring\n\
+         crypto ipsec transform-set gcm esp-gcm 256\n\
+         crypto map ipv6 M 10 ipsec-isakmp\n set peer {peer}\n set transform-set gcm\n \
+         set ikev2-profile far\n match address SIX\n{line}\
+         interface Ethernet0\n device wan0\n ipv6 address {own}/64\n ipv6 crypto map M\n\
+         ipv6 access-list SIX\n permit ipv6 {here} {there}\n"
+    )
+}
+
+#[test]
+fn networks_of_ipv6_become_reverse_routes_too() {
+    let (near, far) = ("2001:db8:1::/48", "2001:db8:2::/48");
+    let (own, peer, other) = ("2001:db8:9::1", "2001:db8:9::2", "2001:db8:9::7");
+    let hop = format!(" reverse-route remote-peer {other}\n");
+    for (line, hop, stays) in
+        [(" reverse-route\n", peer, false), (&hop, other, false), (" reverse-route static\n", peer, true)]
+    {
+        let stations = vec![
+            (own, Station::new(1, &["wan0"], &six(own, peer, (near, far), line))),
+            (peer, Station::new(2, &["wan0"], &six(peer, own, (far, near), ""))),
+        ];
+        let mut world = World::new(stations, vec![wire(0, own, own), wire(0, peer, peer)]);
+        let shown = |world: &mut World| {
+            let request = Request::ShowRoutes { vrf: Some("sites".to_owned()), ipv6: true };
+            let Response::Routes(mut tables) = world.ask(own, request) else { panic!("no routes") };
+            let all = tables.remove(0).routes.into_iter();
+            all.map(|route| (route.prefix, route.source, route.next_hop, route.interface)).collect::<Vec<_>>()
+        };
+        let interface = Some("Ethernet0".to_owned());
+        let route = [(far.to_owned(), "reverse".to_owned(), hop.parse().ok(), interface)];
+        for _ in 0..2 {
+            assert_eq!(shown(&mut world) == route, stays, "{line}");
+            world.traffic(peer, "2001:db8:2::9", "2001:db8:1::9");
+            assert_eq!(world.station(own).sas().len(), 2, "{:#?}", world.station(own).log());
+            assert_eq!(shown(&mut world), route);
+            world.ask(own, Request::Clear(ClearSa::Session { remote: None, front: None }));
+        }
+        assert_eq!(shown(&mut world).len(), usize::from(stays));
+    }
 }

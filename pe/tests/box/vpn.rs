@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::{ClearSa, Request};
-use base::Instant;
+use api::{ClearSa, Request, Response, Trace};
+use base::{Instant, VrfId};
+use dataplane::{Encapsulation, Hop, Link, Object, Tunnel};
 use pe::Input;
 
 use crate::network::{A, FAR, FAR_PE, PUBLIC, beside, bgp, edge, routes, world};
@@ -256,4 +257,84 @@ fn a_static_route_that_bfd_watches_stands_while_its_gateway_answers() {
         seconds(&mut world, 20);
         assert_eq!(stands(&mut world), !cut);
     }
+}
+
+/// To the other provider edge only plain IP leads, and a tunnel of labels in UDP, which no session goes through.
+const IN_UDP: &str = "\
+interface Tunnel9
+ tunnel mode mpls udp ip
+ tunnel source Ethernet0
+ tunnel destination 172.17.1.1
+ mpls ip
+ip route 10.255.9.1 255.255.255.255 Tunnel9
+route-map UDP permit 10
+ set ip next-hop 10.255.9.1
+";
+
+/// What stands at the far side with `IN_UDP`.
+fn in_udp(lines: &str) -> World {
+    let activate = "  neighbor 172.17.1.1 activate\n";
+    let text = far(lines)
+        .replace(" tag-switching ip\n", "")
+        .replace(activate, &format!("{activate}  neighbor 172.17.1.1 route-map UDP in\n"));
+    joined(&near(" reverse-route static\n", ""), &text)
+}
+
+/// Stage, text and drop of each step at the far side.
+fn traced(
+    world: &mut World,
+    vrf: Option<&str>,
+    destination: [u8; 4],
+) -> Vec<(String, String, Option<String>)> {
+    let request = Trace {
+        vrf: vrf.map(str::to_owned),
+        source: [10, 1, 0, 9].into(),
+        destination: destination.into(),
+        protocol: 1,
+        source_port: 0,
+        destination_port: 0,
+        size: 100,
+    };
+    let Response::Trace(steps) = world.ask(FAR, Request::Trace(request)) else { panic!("no trace") };
+    steps.into_iter().map(|step| (step.stage, step.text, step.drop)).collect()
+}
+
+#[test]
+fn over_plain_ip_a_vpn_route_goes_into_udp_under_its_vpn_label_alone() {
+    let mut world = in_udp(IN_UDP);
+    let learnt = routes(&mut world, FAR, Some("vpn1"));
+    let [route] = &learnt[..] else { panic!("{learnt:?}\n{:#?}", world.station(FAR).log()) };
+    assert_eq!((route.prefix.as_str(), route.labels.len()), (SITE, 1));
+    let station = world.station(FAR);
+    let ports = station.memory.values().filter_map(|object| {
+        let Object::Port(port) = object else { return None };
+        (port.name == "Tunnel9").then_some(port)
+    });
+    let [port] = ports.collect::<Vec<_>>()[..] else { panic!("no port") };
+    let (local, remote) = ([172, 17, 1, 2].into(), [172, 17, 1, 1].into());
+    let tunnel = Tunnel { front: VrfId::GLOBAL, local, remote, encapsulation: Encapsulation::MplsUdp };
+    assert_eq!((port.mtu, port.link), (1472, Link::Tunnel(tunnel)));
+    let leads = station.memory.values().any(|object| {
+        let Object::Route(dataplane::Route { hop: Hop::Out { port: by, push, .. }, .. }) = object else {
+            return false;
+        };
+        *by == port.id && push.iter().map(|label| label.value()).eq([route.labels[0]])
+    });
+    assert!(leads, "the VPN label alone");
+    let steps = traced(&mut world, Some("vpn1"), [10, 2, 0, 9]);
+    let said = |stage: &str, text: &str| steps.iter().any(|step| step.0 == stage && step.1.contains(text));
+    assert!(said("labels", &format!("push {} (outermost first)", route.labels[0])), "{steps:#?}");
+    assert!(said("udp", "from 172.17.1.2 to 172.17.1.1 port 6635 in vrf global"), "{steps:#?}");
+    assert!(said("mtu", "100 bytes of the packet, 1468 fit on Tunnel9 (mtu 1472)"), "{steps:#?}");
+    assert!(said("mtu", "132 bytes of the packet, 1500 fit on Ethernet0"), "{steps:#?}");
+    let unlabelled = traced(&mut world, None, [10, 255, 9, 1]);
+    assert_eq!(unlabelled.last().unwrap().2.as_deref(), Some("unlabelled"));
+}
+
+#[test]
+fn without_mpls_ip_a_tunnel_of_labels_is_no_port() {
+    let mut world = in_udp(&IN_UDP.replace(" mpls ip\n", ""));
+    assert_eq!(routes(&mut world, FAR, Some("vpn1")), []);
+    let log = world.station(FAR).log();
+    assert!(log.iter().any(|line| line.contains("it carries labels alone, and has no `mpls ip`")), "{log:?}");
 }

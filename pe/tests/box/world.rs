@@ -211,7 +211,7 @@ impl Station {
     }
 
     /// The port with this address.
-    fn port_of(&self, address: &str) -> Option<PortId> {
+    pub(crate) fn port_of(&self, address: &str) -> Option<PortId> {
         let address: IpAddr = address.parse().unwrap();
         self.memory.values().find_map(|object| {
             let Object::Port(port) = object else { return None };
@@ -371,7 +371,8 @@ impl World {
                 let (name, port) = (into.station, self.stations[into.station].port_of(into.address));
                 let vrf = self.stations[name].vrf(into.front);
                 let (local, remote, multihop) = (key.remote, key.local, key.port.is_none());
-                let port = port.expect("a path ends at a port");
+                let port =
+                    port.or_else(|| multihop.then_some(PortId(0))).expect("a path of one hop ends at a port");
                 let packet = BfdInput::Packet { vrf, port, local, remote, multihop, ttl: 255, bytes };
                 self.station(name).tell(now, Input::Bfd(packet));
             }

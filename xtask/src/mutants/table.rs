@@ -41,16 +41,16 @@ mutants! {
     PACKETS "second lookup, after encapsulation: front VRF"
         "dataplane/user/src/stage/esp_encap.rs":
         "walk.tables.way(sa.front, sa.remote)" => "walk.tables.way(frame.vrf, sa.remote)";
-    LINKS "GRE tunnel: front VRF"
+    LINKS "GRE and MPLS-in-UDP tunnels: front VRF"
         "dataplane/user/src/tables.rs":
         "self.port(*self.tunnels.get(tunnel)?)" =>
-        "self.port(*self.tunnels.iter().find(|(of, _)| Gre { front: tunnel.front, ..**of } == *tunnel)?.1)";
-    LINKS "lookup of the outer packet, after GRE: front VRF"
-        "dataplane/user/src/stage/gre_encap.rs":
+        "self.port(*self.tunnels.iter().find(|(of, _)| Tunnel { front: tunnel.front, ..**of } == *tunnel)?.1)";
+    LINKS "lookup of the outer packet, after GRE or UDP: front VRF"
+        "dataplane/user/src/stage/tunnel_encap.rs":
         "(frame.vrf, frame.origin, frame.labelled) = (tunnel.front, Origin::Wrapped, false)" =>
         "(frame.origin, frame.labelled) = (Origin::Wrapped, false)";
-    LINKS "lookup of what was in GRE: the tunnel's VRF"
-        "dataplane/user/src/stage/gre_decap.rs":
+    LINKS "lookup of what was in GRE or UDP: the tunnel's VRF"
+        "dataplane/user/src/stage/tunnel_decap.rs":
         "(frame.port, frame.vrf, frame.origin) = (port.id, port.vrf, Origin::Opened)" =>
         "(frame.port, frame.origin) = (port.id, Origin::Opened)";
     LINKS "VLAN: its tag"

@@ -63,7 +63,7 @@ pub(super) fn needs(object: &Object) -> Vec<Need> {
 fn parent_of(port: &Port) -> Option<Need> {
     match port.link {
         Link::Vlan { parent, .. } => Some(Need::Port(parent)),
-        Link::Ethernet { .. } | Link::Gre(_) | Link::Host => None,
+        Link::Ethernet { .. } | Link::Tunnel(_) | Link::Host => None,
     }
 }
 

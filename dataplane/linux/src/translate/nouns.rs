@@ -83,7 +83,9 @@ fn of_port(port: &Port, ground: &Ground) -> Result<Vec<(Key, Thing)>, Unable> {
             let device = (Key::Device(own.clone()), Thing::Device(device));
             (own.clone(), vec![device, mark(port, place)])
         }
-        Link::Gre(_) => return Err(Unable::Never("the kernel lets GRE pass between VRFs".to_owned())),
+        Link::Tunnel(_) => {
+            return Err(Unable::Never("the kernel lets GRE and MPLS in UDP pass between VRFs".to_owned()));
+        }
     };
     things.extend(port.addresses.iter().map(|address| {
         let host = if address.address.is_ipv4() { 32 } else { 128 };

@@ -29,7 +29,7 @@ pub fn open(port: &Port) -> io::Result<Box<dyn Nic>> {
         }
         Link::Host => Ok(Box::new(Tap::open(&port.device)?)),
         Link::Vlan { mac, .. } => Ok(Box::new(Tap::wire(&port.device, mac)?)),
-        Link::Gre(_) => Err(io::Error::other("a GRE tunnel has no device")),
+        Link::Tunnel(_) => Err(io::Error::other("a tunnel has no device")),
     }
 }
 

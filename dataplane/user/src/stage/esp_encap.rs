@@ -134,13 +134,7 @@ fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
 #[inline]
 pub(super) fn encapsulate(frame: &mut Frame, outer: &Outer) -> Option<u8> {
     let Encap::Udp { local, remote } = outer.encap else { return Some(esp::PROTOCOL) };
-    let length = frame.len();
-    frame.prepend(&[0; udp::HEADER]).then_some(())?;
-    udp::emit(frame.bytes_mut(), local, remote, length).ok()?;
-    // Over IPv6 a datagram without checksum is only for tunnels that say so: ours is computed.
-    if outer.remote.is_ipv6() {
-        udp::fill_checksum(frame.bytes_mut(), outer.local, outer.remote).ok()?;
-    }
+    header::put_udp(frame, (outer.local, local).into(), (outer.remote, remote).into())?;
     Some(udp::PROTOCOL)
 }
 

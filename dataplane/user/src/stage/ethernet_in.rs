@@ -20,7 +20,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
             ethernet(walk, frame, port, mac)
         }
         Link::Vlan { parent, id, .. } => vlan::from_kernel(walk, frame, port, parent, id),
-        Link::Gre(_) => Drop::UnknownPort.into(),
+        Link::Tunnel(_) => Drop::UnknownPort.into(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{Drop, Frame};
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &'t Port, dst: Mac) -> Next<'t> {
     let src = match port.link {
         Link::Ethernet { mac } | Link::Vlan { mac, .. } => mac,
-        Link::Gre(_) | Link::Host => return Next::Send(port),
+        Link::Tunnel(_) | Link::Host => return Next::Send(port),
     };
     let header = vlan::header(frame, dst, src).to_bytes();
     if !frame.prepend(&header) {
@@ -18,6 +18,6 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &'t Port
     }
     match port.link {
         Link::Vlan { parent, id, .. } => vlan::to_wire(walk, frame, port, parent, id),
-        Link::Ethernet { .. } | Link::Gre(_) | Link::Host => Next::Send(port),
+        Link::Ethernet { .. } | Link::Tunnel(_) | Link::Host => Next::Send(port),
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use base::{Family, Spi};
+use dataplane::Encapsulation;
 use ipsec::Flow;
 use wire::ip::Packet;
 use wire::{checksum, esp, gre, ipv4, udp};
@@ -87,12 +88,14 @@ fn is_link_scoped(address: IpAddr) -> bool {
     }
 }
 
-/// ESP is opened here, also out of UDP, and GRE; the rest is the box's own. Fragments of either are joined first.
+/// ESP is opened here, also out of UDP, and so are GRE and MPLS in UDP; the rest is the box's own. Fragments of either
+/// are joined first.
 fn for_us<'t>(packet: &Packet<'_>, origin: Origin) -> Next<'t> {
     match packet.protocol {
         esp::PROTOCOL | udp::PROTOCOL | gre::PROTOCOL if origin == Origin::Own => Next::Local,
         esp::PROTOCOL | udp::PROTOCOL | gre::PROTOCOL if packet.fragment.is_some() => Next::Reassemble,
-        gre::PROTOCOL => Next::GreDecap,
+        gre::PROTOCOL => Next::TunnelDecap,
+        udp::PROTOCOL if carries_labels(packet) => Next::TunnelDecap,
         esp::PROTOCOL => spi(packet.payload()).map_or(Next::Drop(Drop::EspMalformed), Next::EspDecap),
         udp::PROTOCOL => carried_esp(packet).and_then(spi).map_or(Next::Local, Next::EspDecap),
         _ => Next::Local,
@@ -101,6 +104,11 @@ fn for_us<'t>(packet: &Packet<'_>, origin: Origin) -> Next<'t> {
 
 fn spi(sealed: &[u8]) -> Option<Spi> {
     sealed.first_chunk().map(|spi| Spi(u32::from_be_bytes(*spi)))
+}
+
+/// Whether it is MPLS in UDP, should there be such a tunnel.
+fn carries_labels(packet: &Packet<'_>) -> bool {
+    packet.payload().get(2..4) == Some(&Encapsulation::UDP_PORT.to_be_bytes())
 }
 
 fn carried_esp<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {

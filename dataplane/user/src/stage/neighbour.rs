@@ -14,7 +14,7 @@ use crate::{Drop, Frame};
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) -> Next<'t> {
     match &via.port.link {
         Link::Host => return Next::Send(via.port),
-        Link::Gre(tunnel) => return Next::GreEncap(via.port, tunnel),
+        Link::Tunnel(tunnel) => return Next::TunnelEncap(via.port, tunnel),
         Link::Ethernet { .. } | Link::Vlan { .. } => {}
     }
     let port = via.port.id;

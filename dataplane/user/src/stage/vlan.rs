@@ -30,7 +30,7 @@ pub(super) fn tagged<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &'t P
     frame.port = port.id;
     match port.link {
         Link::Vlan { mac, .. } => ethernet_in::ethernet(walk, frame, port, mac),
-        Link::Ethernet { .. } | Link::Gre(_) | Link::Host => Drop::UnknownVlan.into(),
+        Link::Ethernet { .. } | Link::Tunnel(_) | Link::Host => Drop::UnknownVlan.into(),
     }
 }
 
@@ -44,7 +44,7 @@ fn is_tagged(frame: &Frame) -> bool {
 pub(super) const fn to_kernel(port: &Port) -> Next<'_> {
     match port.link {
         Link::Vlan { .. } => Next::Send(port),
-        Link::Ethernet { .. } | Link::Gre(_) | Link::Host => Next::Kernel,
+        Link::Ethernet { .. } | Link::Tunnel(_) | Link::Host => Next::Kernel,
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 const STATES: [State; 6] =
     [State::Idle, State::Connect, State::Active, State::OpenSent, State::OpenConfirm, State::Established];
 
-const EVENTS: [Event; 15] = [
+const EVENTS: [Event; 16] = [
     Event::Start,
     Event::StartPassive,
     Event::Stop,
@@ -18,6 +18,7 @@ const EVENTS: [Event; 15] = [
     Event::Malformed,
     Event::Collision,
     Event::Superseded,
+    Event::LinkDown,
     Event::Notification,
     Event::Keepalive,
     Event::Update,
@@ -38,6 +39,7 @@ const TABLE: &str = "
     Malformed        . . . . . .
     Collision        . . . . . .
     Superseded       . . . . . .
+    LinkDown         . A . A . .
     Notification     . . . . . .
     Keepalive        . . . . E E
     Update           . . . . . E";
@@ -99,7 +101,8 @@ fn only_a_peer_that_was_connected_gets_a_notification_and_never_for_its_own() {
         [Action::Notify, Action::NotifyHoldExpired, Action::NotifyUnexpected, Action::NotifyCollision];
     each(|state, event, _, actions| {
         let count = actions.iter().filter(|action| kinds.contains(action)).count();
-        let silent = matches!(event, Event::Notification | Event::Failed | Event::Superseded);
+        let silent =
+            matches!(event, Event::Notification | Event::Failed | Event::LinkDown | Event::Superseded);
         let connected = state >= State::OpenSent;
         assert!(count <= usize::from(connected && !silent), "{state:?} {event:?}");
     });

@@ -10,7 +10,7 @@ use base::Instant;
 use super::link::Link;
 use super::outbox::Outbox;
 use super::{Count, Event, Negotiated, Status, Why};
-use crate::config::{Config, Neighbor};
+use crate::config::{Config, Neighbor, Ttl};
 use crate::fsm::{self, State};
 use crate::io::{ConnectionId, Dial, Listener, PeerId, TtlRule};
 use crate::wire::Notification;
@@ -36,7 +36,8 @@ pub(super) struct Peer {
     sent: Count,
     established: u32,
     dropped: u32,
-    last: Option<String>,
+    lost: Option<Instant>,
+    last: Option<(Instant, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,7 @@ impl Peer {
             sent: Count::default(),
             established: 0,
             dropped: 0,
+            lost: None,
             last: None,
         }
     }
@@ -149,6 +151,16 @@ impl Peer {
         if self.neighbor.bfd && self.main.state == State::Established {
             self.stop(now, Notification::bfd_down(), Pause::None, out);
             self.pause_after_failure(now, out);
+            self.settle(now, out);
+        }
+    }
+
+    /// There is no way to say anything to it.
+    pub(super) fn link_down(&mut self, now: Instant, out: &mut Outbox) {
+        let direct = matches!(self.neighbor.ttl, Ttl::Default | Ttl::Multihop(1) | Ttl::Security(1));
+        let falls = self.config.fast_external_fallover && direct && is_external(&self.config, &self.neighbor);
+        if falls && self.main.state == State::Established {
+            self.run(Which::Main, now, &fsm::Event::LinkDown.into(), out);
             self.settle(now, out);
         }
     }
@@ -335,6 +347,7 @@ impl Peer {
             sent: self.sent,
             established: self.established,
             dropped: self.dropped,
+            lost: self.lost.filter(|_| self.established().is_none()),
             last: self.last.clone(),
         }
     }
@@ -353,7 +366,11 @@ pub(super) fn listeners(config: &Config) -> Vec<Listener> {
 }
 
 fn ttl(config: &Config, neighbor: &Neighbor) -> TtlRule {
-    TtlRule::of(neighbor.ttl, neighbor.remote_as != neighbor.local_as.unwrap_or(config.asn))
+    TtlRule::of(neighbor.ttl, is_external(config, neighbor))
+}
+
+fn is_external(config: &Config, neighbor: &Neighbor) -> bool {
+    neighbor.remote_as != neighbor.local_as.unwrap_or(config.asn)
 }
 
 /// What a timer of a link has run out of, and not again.

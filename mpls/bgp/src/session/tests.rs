@@ -239,7 +239,7 @@ fn a_wrong_as_is_named_and_tried_ever_more_seldom() {
     assert!(told.len() < 70, "{} attempts in ten minutes", told.len());
     assert_eq!((world.ups(0), world.ups(1)), (0, 0));
     let status = world.sides[1].status().next().unwrap();
-    assert!(status.last.unwrap().contains("Bad Peer AS"));
+    assert!(status.last.unwrap().1.contains("Bad Peer AS"));
 }
 
 #[test]
@@ -372,6 +372,41 @@ fn bfd_guards_what_is_established_and_its_loss_ends_it() {
     assert_eq!(world.guards[0], [true, false]);
     world.run(60);
     assert_eq!(world.ups(0), 2);
+}
+
+#[test]
+fn the_link_takes_the_session_of_an_ebgp_neighbour_on_it_along() {
+    let cases = [
+        (true, true, true, Ttl::Default),
+        (true, true, true, Ttl::Security(1)),
+        (false, true, true, Ttl::Multihop(2)),
+        (false, true, true, Ttl::Security(2)),
+        (false, true, false, Ttl::Default),
+        (false, false, true, Ttl::Default),
+    ];
+    for (falls, fast, external, ttl) in cases {
+        let mut world = World::with_config(|side, config| {
+            config.fast_external_fallover = fast;
+            config.graceful_restart = Some(GracefulRestart::default());
+            let neighbor = config.neighbors.values_mut().next().unwrap();
+            neighbor.ttl = ttl;
+            match (external, side) {
+                (true, 0) => neighbor.remote_as = 65009,
+                (true, _) => config.asn = 65009,
+                (false, _) => {}
+            }
+        });
+        world.run(30);
+        let now = world.now;
+        world.sides[0].link_down(now, id(0));
+        let downs: &[&str] = if falls { &["Interface flap, graceful false"] } else { &[] };
+        world.settle();
+        assert_eq!(world.downs(0), downs, "{fast} {external} {ttl:?}");
+        assert_eq!(world.notices(0, "Interface flap").len(), downs.len());
+        assert_eq!(world.notices(0, "sent to"), [""; 0], "there is no way to say anything");
+        world.run(60);
+        assert_eq!(world.ups(0), 1 + downs.len());
+    }
 }
 
 #[test]

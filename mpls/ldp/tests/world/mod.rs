@@ -21,6 +21,8 @@ pub(crate) struct World {
     links: Vec<[(usize, PortId); 2]>,
     /// Nothing passes between these two.
     pub(crate) cut: BTreeSet<(usize, usize)>,
+    /// Their Initialization messages leave without capabilities (RFC 5561): nobody tells them End-of-LIB.
+    pub(crate) plain: BTreeSet<usize>,
     queue: BTreeMap<(Instant, u64), (usize, Event)>,
     sequence: u64,
     /// The other end of each connection.
@@ -96,6 +98,7 @@ impl World {
             nodes: (0..count).map(Node::new).collect(),
             links: Vec::new(),
             cut: BTreeSet::new(),
+            plain: BTreeSet::new(),
             queue: BTreeMap::new(),
             sequence: 0,
             pairs: BTreeMap::new(),
@@ -239,6 +242,7 @@ impl World {
                     }
                 }
                 Output::Send(connection, bytes) => {
+                    let bytes = if self.plain.contains(&node) { without_capabilities(bytes) } else { bytes };
                     self.nodes[node].sent.push((connection, bytes.clone()));
                     self.pass_on(node, connection, |other| Input::Bytes(other, bytes));
                 }
@@ -392,6 +396,19 @@ pub(crate) fn via(node: usize, next: usize) -> Route {
 
 pub(crate) fn restart() -> Option<GracefulRestart> {
     Some(GracefulRestart::default())
+}
+
+/// Those that End-of-LIB needs become TLVs of a kind that nobody knows.
+fn without_capabilities(mut bytes: Vec<u8>) -> Vec<u8> {
+    const INITIALIZATION: [u8; 2] = [2, 0];
+    if bytes.get(10..12) == Some(&INITIALIZATION) {
+        for at in 12..bytes.len() - 1 {
+            if matches!(bytes[at..at + 2], [0x85, 0x0B] | [0x86, 0x03]) {
+                bytes[at..at + 2].copy_from_slice(&[0xBE, 0xEF]);
+            }
+        }
+    }
+    bytes
 }
 
 fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {

@@ -60,6 +60,8 @@ pub struct BgpPath {
     pub label: Option<u32>,
     /// Ours, under which the route is announced.
     pub local_label: Option<u32>,
+    /// The VRF in which that label looks for a way: it stands for all its routes.
+    pub aggregate: Option<String>,
     /// RFC 7911.
     pub path_id: u32,
     pub tag: u32,
@@ -101,6 +103,8 @@ pub struct BgpSummaryLine {
     pub state: String,
     /// Seconds since the session is up; `None`: it is not.
     pub uptime: Option<u64>,
+    /// Seconds since it was lost; `None`: it is up, or never was.
+    pub downtime: Option<u64>,
     pub prefixes_accepted: u32,
     pub prefixes_sent: u32,
     pub description: Option<String>,
@@ -120,6 +124,7 @@ pub struct BgpNeighbor {
     pub remote_router_id: Option<Ipv4Addr>,
     /// Seconds.
     pub uptime: Option<u64>,
+    pub downtime: Option<u64>,
     /// Agreed on; what is configured while there is no session.
     pub hold: u64,
     pub keepalive: u64,
@@ -142,8 +147,16 @@ pub struct BgpNeighbor {
     pub notifications_received: u64,
     pub established: u32,
     pub dropped: u32,
-    pub last_reset: Option<String>,
+    pub last_reset: Option<BgpReset>,
     pub families: Vec<BgpFamilyState>,
+}
+
+/// How a session or an attempt ended last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpReset {
+    /// Seconds ago.
+    pub since: u64,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

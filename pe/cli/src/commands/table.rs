@@ -177,6 +177,10 @@ pub(crate) const ALL: &[Row<Id>] = &[
     Row { pattern: "clear crypto call admission statistics", id: Id::ClearCallAdmission },
     Row { pattern: "clear bgp NEIGHBOR [vrf VRF] [soft] [in/out]", id: Id::ClearBgp },
     Row { pattern: "clear bgp vrf VRF NEIGHBOR [soft] [in/out]", id: Id::ClearBgp },
+    Row {
+        pattern: "clear bgp ipv4/ipv6/vpnv4/vpnv6 unicast [vrf VRF] NEIGHBOR [soft] [in/out]",
+        id: Id::ClearBgp,
+    },
     Row { pattern: "clear ip bgp NEIGHBOR [vrf VRF] [soft] [in/out]", id: Id::ClearBgp },
     Row { pattern: "clear ip bgp vrf VRF NEIGHBOR [soft] [in/out]", id: Id::ClearBgp },
     Row { pattern: "clear mpls ldp neighbor ROUTER", id: Id::ClearLdp },

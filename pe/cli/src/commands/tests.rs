@@ -113,7 +113,8 @@ fn what_a_neighbor_is_told_and_tells_is_asked_for_in_its_table() {
 fn sessions_of_bgp_and_ldp_are_cleared_hard_or_softly_one_or_all() {
     let clear = |vrf: Option<&str>, last: Option<u8>, how| Request::ClearBgp {
         vrf: vrf.map(str::to_owned),
-        address: last.map(|last| [10, 0, 0, last].into()),
+        family: None,
+        neighbors: last.map_or(BgpNeighbors::All, |last| BgpNeighbors::Address([10, 0, 0, last].into())),
         how,
     };
     assert_eq!(ask("clear bgp *"), clear(None, None, ClearBgp::Hard));
@@ -122,6 +123,19 @@ fn sessions_of_bgp_and_ldp_are_cleared_hard_or_softly_one_or_all() {
     assert_eq!(ask("clear bgp 10.0.0.1 vrf red soft"), clear(Some("red"), Some(1), ClearBgp::Soft));
     assert_eq!(ask("clear ip bgp 10.0.0.1 soft in"), clear(None, Some(1), ClearBgp::SoftIn));
     assert_eq!(ask("clear bgp 10.0.0.1 out"), clear(None, Some(1), ClearBgp::SoftOut));
+    let of_as = |vrf: Option<&str>, family, how| Request::ClearBgp {
+        vrf: vrf.map(str::to_owned),
+        family,
+        neighbors: BgpNeighbors::As(65001),
+        how,
+    };
+    assert_eq!(ask("clear ip bgp 65001"), of_as(None, None, ClearBgp::Hard));
+    let vpnv6 = Some(BgpFamily::Vpnv6);
+    assert_eq!(ask("clear bgp vpnv6 unicast 65001 soft"), of_as(None, vpnv6, ClearBgp::Soft));
+    assert_eq!(
+        ask("clear bgp vpnv6 unicast vrf red 65001 out"),
+        of_as(Some("red"), vpnv6, ClearBgp::SoftOut)
+    );
     assert_eq!(ask("clear mpls ldp neighbor *"), Request::ClearLdp { peer: None });
     let one = Request::ClearLdp { peer: Some([10, 0, 0, 1].into()) };
     assert_eq!(ask("clear mpls ldp neighbor 10.0.0.1"), one);

@@ -31,8 +31,8 @@ pub(super) fn labels(of: &BgpRoutes) -> String {
             let mut network = route.prefix.as_str();
             for path in &route.paths {
                 let place = column(&mut text, "   ", network, 17);
-                let next_hop = column(&mut text, &place, &path.next_hop.to_string(), 16);
-                let _ = writeln!(text, "{next_hop}{}/{}", label(path.local_label), label(path.label));
+                let next_hop = column(&mut text, &place, &next_hop(&route.prefix, path), 16);
+                let _ = writeln!(text, "{next_hop}{}", labels_of(path));
                 network = "";
             }
         }
@@ -67,7 +67,7 @@ fn lines(text: &mut String, route: &BgpRoute) {
     let mut network = route.prefix.as_str();
     for path in &route.paths {
         let place = column(text, &status(path), network, 17);
-        let place = column(text, &place, &path.next_hop.to_string(), 20);
+        let place = column(text, &place, &next_hop(&route.prefix, path), 20);
         let number = |value: Option<u32>| value.map_or_else(String::new, |value| value.to_string());
         let metric = number(path.med);
         let preference = number(path.local_preference);
@@ -114,6 +114,23 @@ fn code(path: &BgpPath) -> &'static str {
     }
 }
 
+/// An IPv4 address of an IPv6 route as it stands in messages, RFC 4659 section 3.2.1.2.
+fn next_hop(prefix: &str, path: &BgpPath) -> String {
+    match path.next_hop {
+        IpAddr::V4(address) if prefix.contains(':') => format!("::FFFF:{address}"),
+        address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address.to_string(),
+    }
+}
+
+/// Ours, and the one to send with.
+fn labels_of(path: &BgpPath) -> String {
+    let theirs = match (&path.aggregate, path.label) {
+        (Some(vrf), None) => format!("aggregate({vrf})"),
+        (_, theirs) => label(theirs),
+    };
+    format!("{}/{theirs}", label(path.local_label))
+}
+
 fn label(label: Option<u32>) -> String {
     match label {
         None => "nolabel".to_owned(),
@@ -149,7 +166,7 @@ fn path(text: &mut String, prefix: &str, path: &BgpPath) {
     let router = path.from_router_id.map(|id| format!(" ({id})")).unwrap_or_default();
     let nowhere = if path.next_hop.is_ipv4() { NOWHERE4 } else { NOWHERE6 };
     let from = path.from.unwrap_or(nowhere);
-    let _ = writeln!(text, "    {}{metric} from {from}{router}", path.next_hop);
+    let _ = writeln!(text, "    {}{metric} from {from}{router}", next_hop(prefix, path));
     let _ = writeln!(text, "      {}", words(path).join(", "));
     for (name, values) in [
         ("Community", &path.communities),
@@ -165,8 +182,7 @@ fn path(text: &mut String, prefix: &str, path: &BgpPath) {
         let _ = writeln!(text, "      Originator: {originator}, Cluster list: {}", clusters.join(", "));
     }
     if path.local_label.or(path.label).is_some() {
-        let (ours, theirs) = (label(path.local_label), label(path.label));
-        let _ = writeln!(text, "      mpls labels in/out {ours}/{theirs}");
+        let _ = writeln!(text, "      mpls labels in/out {}", labels_of(path));
     }
     if path.path_id != 0 {
         let _ = writeln!(text, "      rx pathid: {}", path.path_id);

@@ -25,7 +25,7 @@ fn line(text: &mut String, of: &BgpSummaryLine) {
     } else {
         let _ = write!(text, "{address}\n{:15}", "");
     }
-    let since = of.uptime.map_or_else(|| "never".to_owned(), uptime);
+    let since = of.uptime.or(of.downtime).map_or_else(|| "never".to_owned(), uptime);
     let (state, sent) = match of.uptime {
         Some(_) => (of.prefixes_accepted.to_string(), of.prefixes_sent.to_string()),
         None => (of.state.clone(), "-".to_owned()),
@@ -49,8 +49,9 @@ fn neighbor(of: &BgpNeighbor) -> String {
     }
     let id = of.remote_router_id.map_or_else(|| "0.0.0.0".to_owned(), |id| id.to_string());
     let _ = writeln!(text, "  BGP version 4, remote router ID {id}, local AS {}", of.local_as);
-    let up = of.uptime.map(|up| format!(", up for {}", uptime(up))).unwrap_or_default();
-    let _ = writeln!(text, "  BGP state = {}{up}", of.state);
+    let up = of.uptime.map(|up| format!(", up for {}", uptime(up)));
+    let down = of.downtime.map(|down| format!(", down for {}", uptime(down)));
+    let _ = writeln!(text, "  BGP state = {}{}", of.state, up.or(down).unwrap_or_default());
     let _ = writeln!(text, "  Hold time is {}, keepalive interval is {} seconds", of.hold, of.keepalive);
     if of.bfd {
         text.push_str("  Fall over configured: BFD\n");
@@ -67,7 +68,8 @@ fn neighbor(of: &BgpNeighbor) -> String {
     messages(&mut text, of);
     of.families.iter().for_each(|it| family(&mut text, it));
     let _ = writeln!(text, "\n  Connections established {}; dropped {}", of.established, of.dropped);
-    let _ = writeln!(text, "  Last reset: {}", of.last_reset.as_deref().unwrap_or("never"));
+    let reset = of.last_reset.as_ref().map(|it| format!("{}, due to {}", uptime(it.since), it.reason));
+    let _ = writeln!(text, "  Last reset {}", reset.as_deref().unwrap_or("never"));
     if let Some(local) = of.local_address {
         let _ = writeln!(text, "  Local host: {local}, Foreign host: {}", of.address);
     }

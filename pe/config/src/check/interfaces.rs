@@ -15,19 +15,20 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         let place = Place::at(Level::Interface, name);
         deviceless(&place, interface, report);
         if let Some(tunnel) = &interface.tunnel {
-            incomplete(&place, tunnel, report);
+            incomplete(&place, interface.mpls, tunnel, report);
             ends(config, &place, tunnel, report);
         }
         sub_interface(config, &place, interface, report);
     }
     vlans(config, report);
-    gre(config, report);
+    distinct(config, report);
 }
 
-/// What has no device of its own has nothing of a device. Labels may leave by VLANs and GRE tunnels.
+/// What has no device of its own has nothing of a device. Labels may leave by VLANs and tunnels without
+/// protection.
 fn deviceless(place: &Place, interface: &Interface, report: &mut Report<'_>) {
     let (kind, labels) = match (&interface.tunnel, interface.loopback, interface.vlan) {
-        (Some(tunnel), ..) => ("a tunnel interface", tunnel.gre().is_some()),
+        (Some(tunnel), ..) => ("a tunnel interface", tunnel.bare().is_some()),
         (None, true, _) => ("a loopback", false),
         (None, false, Some(_)) => ("an 802.1Q sub-interface", true),
         (None, false, None) => return,
@@ -47,11 +48,12 @@ fn deviceless(place: &Place, interface: &Interface, report: &mut Report<'_>) {
     }
 }
 
-fn incomplete(place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
+fn incomplete(place: &Place, mpls: bool, tunnel: &Tunnel, report: &mut Report<'_>) {
     let missing: Vec<_> = [
         (tunnel.source.is_none(), "`tunnel source`"),
         (tunnel.destination.is_none(), "`tunnel destination`"),
         (tunnel.ipsec().is_some() && tunnel.profile.is_none(), "`tunnel protection ipsec profile`"),
+        (matches!(tunnel.mode, TunnelMode::MplsUdp(_)) && !mpls, "`mpls ip`"),
     ]
     .into_iter()
     .filter_map(|(absent, command)| absent.then_some(command))
@@ -63,9 +65,9 @@ fn incomplete(place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
 }
 
 /// Both ends are of the family that the mode says. With IPsec the ISAKMP profile leaves the inside VRF to the
-/// interface (VTI-04); with GRE there is none.
+/// interface (VTI-04); without IPsec there is none.
 fn ends(config: &Config, place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
-    let (TunnelMode::Gre(family) | TunnelMode::Ipsec(family)) = tunnel.mode;
+    let (TunnelMode::Gre(family) | TunnelMode::MplsUdp(family) | TunnelMode::Ipsec(family)) = tunnel.mode;
     let help = "`tunnel mode` says of which family both ends are";
     let wrong = |address: &IpAddr| family != Family::of(*address);
     if matches!(&tunnel.source, Some(TunnelSource::Address(address)) if wrong(address)) {
@@ -76,7 +78,8 @@ fn ends(config: &Config, place: &Place, tunnel: &Tunnel, report: &mut Report<'_>
     }
     match tunnel.mode {
         TunnelMode::Ipsec(_) => protected(config, place, tunnel, report),
-        TunnelMode::Gre(_) => bare(place, tunnel, report),
+        TunnelMode::Gre(_) => bare("GRE", place, tunnel, report),
+        TunnelMode::MplsUdp(_) => labelled(place, tunnel, report),
     }
 }
 
@@ -98,15 +101,23 @@ fn protected(config: &Config, place: &Place, tunnel: &Tunnel, report: &mut Repor
     }
 }
 
-fn bare(place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
+fn labelled(place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
+    if tunnel.key.is_some() {
+        let help = "leave the line out: the labels say whose a packet is";
+        report.error(place, "tunnel key", "MPLS in UDP has no key", help);
+    }
+    bare("MPLS in UDP", place, tunnel, report);
+}
+
+fn bare(kind: &str, place: &Place, tunnel: &Tunnel, report: &mut Report<'_>) {
     if tunnel.profile.is_some() {
-        let message = "GRE inside IPsec is not supported";
-        let help = "write `tunnel mode ipsec ipv4` or `ipv6`: GRE is what a tunnel is without it";
+        let message = format!("{kind} inside IPsec is not supported");
+        let help = "write `tunnel mode ipsec ipv4` or `ipv6`: GRE is what a tunnel is without a mode";
         report.error(place, "tunnel protection ipsec profile", message, help);
     }
     if matches!(tunnel.destination, Some(Peer::Host(_))) {
         let help = "names of peers are for IPsec";
-        report.error(place, "tunnel destination", "a GRE tunnel goes to an address", help);
+        report.error(place, "tunnel destination", "without IPsec a tunnel goes to an address", help);
     }
 }
 
@@ -140,22 +151,21 @@ fn vlans(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// A GRE packet that comes in belongs to one tunnel.
-fn gre(config: &Config, report: &mut Report<'_>) {
+/// A packet that comes in by GRE or UDP belongs to one tunnel.
+fn distinct(config: &Config, report: &mut Report<'_>) {
     let mut seen = Vec::new();
     for (name, interface) in &config.interfaces {
-        let Some(tunnel) = interface.tunnel.as_ref().filter(|it| it.gre().is_some()) else { continue };
+        let Some(tunnel) = interface.tunnel.as_ref().filter(|it| it.bare().is_some()) else { continue };
         let (Some(source), Some(destination)) = (&tunnel.source, &tunnel.destination) else { continue };
-        let ends = (source, destination, tunnel.key, &tunnel.vrf);
+        let ends = (tunnel.mode, source, destination, tunnel.key, &tunnel.vrf);
         match seen.iter().find(|(known, _)| *known == ends) {
             Some((_, first)) => {
                 let message = format!("{first} has the same ends");
-                report.error(
-                    &Place::at(Level::Interface, name),
-                    "",
-                    message,
-                    "give each its own `tunnel key`",
-                );
+                let help = match tunnel.mode {
+                    TunnelMode::Gre(_) => "give each its own `tunnel key`",
+                    TunnelMode::MplsUdp(_) | TunnelMode::Ipsec(_) => "give each its own `tunnel source`",
+                };
+                report.error(&Place::at(Level::Interface, name), "", message, help);
             }
             None => seen.push((ends, name)),
         }

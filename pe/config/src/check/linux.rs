@@ -27,7 +27,7 @@ fn linux(config: &Config, report: &mut Report<'_>) {
         outer_headers(Place::at(Level::Interface, name), interface.df, report);
         offload(name, interface, report);
         labels(name, interface, report);
-        gre(name, interface, report);
+        bare(name, interface, report);
         own_maps(config, interface, report);
     }
     for (name, _) in config.transform_sets.iter().filter(|(_, set)| set.mode == Mode::Transport) {
@@ -63,11 +63,12 @@ fn labels(name: &str, interface: &Interface, report: &mut Report<'_>) {
     }
 }
 
-/// Where no tunnel of a VRF fits, the kernel gives a packet to one of another VRF with the same addresses and key.
-fn gre(name: &str, interface: &Interface, report: &mut Report<'_>) {
-    if interface.tunnel.as_ref().is_some_and(|tunnel| tunnel.gre().is_some()) {
+/// Where no tunnel of a VRF fits, the kernel gives a packet to one of another VRF with the same addresses and key;
+/// its sockets for MPLS in UDP (`fou`) know no VRF either.
+fn bare(name: &str, interface: &Interface, report: &mut Report<'_>) {
+    if interface.tunnel.as_ref().is_some_and(|tunnel| tunnel.bare().is_some()) {
         let help = "make the device in Linux and name it with `device`, or write `dataplane user`";
-        let message = "the kernel's GRE does not keep VRFs apart";
+        let message = "the kernel's GRE and MPLS in UDP do not keep VRFs apart";
         report.error(&Place::at(Level::Interface, name), "", message, help);
     }
 }

@@ -21,6 +21,8 @@ pub struct Bgp {
     pub graceful_restart: Option<GracefulRestart>,
     /// `bgp log-neighbor-changes`: on unless `no` is written.
     pub log_changes: bool,
+    /// `bgp fast-external-fallover`.
+    pub fast_external_fallover: bool,
     /// `bgp default ipv4-unicast`: global neighbours are activated there without being told.
     pub default_ipv4: bool,
     /// `bgp default route-target filter`.
@@ -116,6 +118,7 @@ impl Bgp {
             cluster_id: None,
             graceful_restart: None,
             log_changes: true,
+            fast_external_fallover: true,
             default_ipv4: true,
             target_filter: true,
             local_preference: None,

@@ -29,7 +29,8 @@ pub struct Interface {
     /// `crypto ipsec offload`, of the tunnels that end here. Only with the Linux dataplane.
     pub offload: Option<Offload>,
     pub shutdown: bool,
-    /// `Some` exactly for `interface TunnelN`: a static virtual tunnel interface (VTI-01), or GRE.
+    /// `Some` exactly for `interface TunnelN`: a static virtual tunnel interface (VTI-01), or one
+    /// without protection.
     pub tunnel: Option<Tunnel>,
     /// `interface LoopbackN`: addresses without a device.
     pub loopback: bool,
@@ -45,7 +46,7 @@ pub struct Interface {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tunnel {
     pub source: Option<TunnelSource>,
-    /// With GRE always an address.
+    /// Without IPsec always an address.
     pub destination: Option<Peer>,
     pub mode: TunnelMode,
     /// `tunnel key`: only with GRE (RFC 2890).
@@ -61,6 +62,8 @@ pub struct Tunnel {
 pub enum TunnelMode {
     /// `gre ip|ipv6` (RFC 2784).
     Gre(Family),
+    /// `mpls udp ip|ipv6` (RFC 7510): labels alone. Without `mpls ip` it is incomplete, too.
+    MplsUdp(Family),
     /// `ipsec ipv4|ipv6`.
     Ipsec(Family),
 }
@@ -91,14 +94,14 @@ impl Tunnel {
     pub const fn ipsec(&self) -> Option<Family> {
         match self.mode {
             TunnelMode::Ipsec(family) => Some(family),
-            TunnelMode::Gre(_) => None,
+            TunnelMode::Gre(_) | TunnelMode::MplsUdp(_) => None,
         }
     }
 
-    /// Of GRE: the family of the outer packets.
-    pub const fn gre(&self) -> Option<Family> {
+    /// Without protection: the family of the outer packets.
+    pub const fn bare(&self) -> Option<Family> {
         match self.mode {
-            TunnelMode::Gre(family) => Some(family),
+            TunnelMode::Gre(family) | TunnelMode::MplsUdp(family) => Some(family),
             TunnelMode::Ipsec(_) => None,
         }
     }

@@ -30,6 +30,9 @@ pub(crate) fn part() -> impl Strategy<Value = Hidden<Config>> {
     })
 }
 
+const MODES: [TunnelMode; 3] =
+    [TunnelMode::Gre(Family::V4), TunnelMode::MplsUdp(Family::V4), TunnelMode::Ipsec(Family::V4)];
+
 fn tunnel() -> impl Strategy<Value = Interface> {
     let source = prop_oneof![
         any::<u32>().prop_map(|bits| TunnelSource::Address(Ipv4Addr::from(bits).into())),
@@ -40,14 +43,13 @@ fn tunnel() -> impl Strategy<Value = Interface> {
         "[a-z]{1,5}".prop_map(Peer::Host),
     ];
     let key = prop::option::of(any::<u32>());
-    let ends = (prop::option::of(source), prop::option::of(destination), any::<bool>(), key);
+    let ends = (prop::option::of(source), prop::option::of(destination), select(&MODES[..]), key);
     (text(), maybe(&VRFS), ends, maybe(&VRFS), maybe(&["vti"])).prop_map(
-        |(description, inside, (source, destination, ipsec, key), vrf, profile)| {
-            let mode = if ipsec { TunnelMode::Ipsec(Family::V4) } else { TunnelMode::Gre(Family::V4) };
+        |(description, inside, (source, destination, mode, key), vrf, profile)| {
+            let (gre, ipsec) = (matches!(mode, TunnelMode::Gre(_)), matches!(mode, TunnelMode::Ipsec(_)));
             let profile = profile.filter(|_| ipsec);
             let destination = destination.filter(|peer| ipsec || matches!(peer, Peer::Address(_)));
-            let tunnel =
-                Some(Tunnel { source, destination, mode, key: key.filter(|_| !ipsec), vrf, profile });
+            let tunnel = Some(Tunnel { source, destination, mode, key: key.filter(|_| gre), vrf, profile });
             Interface { description, vrf: inside, tunnel, ..Interface::default() }
         },
     )

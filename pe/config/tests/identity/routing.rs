@@ -302,7 +302,7 @@ fn bgp() -> impl Strategy<Value = Hidden<Bgp>> {
         any::<u32>(),
         prop::option::of(any::<u32>()),
         prop::option::of(restart),
-        any::<[bool; 4]>(),
+        any::<[bool; 5]>(),
     );
     let values = (prop::option::of(any::<u32>()), prop::option::of(clock()));
     let key = prop_oneof![
@@ -319,13 +319,14 @@ fn bgp() -> impl Strategy<Value = Hidden<Bgp>> {
                 router_id,
                 cluster,
                 graceful_restart,
-                [log_changes, default_ipv4, target_filter, always],
+                [log_changes, fast_external_fallover, default_ipv4, target_filter, always],
             ) = own;
             let mut bgp = Bgp {
                 router_id: Some(router_id.into()),
                 cluster_id: cluster.map(Into::into),
                 graceful_restart,
                 log_changes,
+                fast_external_fallover,
                 default_ipv4,
                 target_filter,
                 local_preference: values.0,

@@ -125,7 +125,7 @@ impl Peer {
             && (before == State::Established || cause.event != fsm::Event::Stop)
         {
             self.tell(true, &notification, out);
-            self.last = Some(format!("BGP Notification sent: {}", notification.text()));
+            self.last = Some((now, format!("BGP Notification sent: {}", notification.text())));
         }
     }
 
@@ -185,7 +185,7 @@ impl Peer {
         }
         self.dropped += 1;
         let reason = reason(cause);
-        self.last = Some(reason.clone());
+        (self.lost, self.last) = (Some(now), Some((now, reason.clone())));
         out.tell(Notice::Down(self.id, reason.clone()));
         if self.neighbor.bfd {
             out.put(Output::Guard(self.id, false));
@@ -256,7 +256,8 @@ fn is_graceful(terms: &Negotiated, cause: &Cause) -> bool {
     let hard = cause.notification.as_ref().is_some_and(Notification::is_hard);
     match cause.event {
         fsm::Event::Failed | fsm::Event::Superseded => true,
-        fsm::Event::Stop => false,
+        // Nobody says that the peer forwards on.
+        fsm::Event::Stop | fsm::Event::LinkDown => false,
         fsm::Event::Notification
         | fsm::Event::HoldExpired
         | fsm::Event::Malformed
@@ -277,6 +278,7 @@ fn reason(cause: &Cause) -> String {
     match cause.event {
         fsm::Event::Failed => "Peer closed the session".into(),
         fsm::Event::Superseded => "Peer restarted".into(),
+        fsm::Event::LinkDown => "Interface flap".into(),
         fsm::Event::HoldExpired => "Hold time expired".into(),
         fsm::Event::Notification => format!("BGP Notification received: {text}"),
         fsm::Event::Malformed => format!("BGP Notification sent: {text}"),

@@ -142,7 +142,7 @@ impl Peer {
         self.received.notifications += 1;
         if notification != Notification::collision() {
             self.tell(false, &notification, out);
-            self.last = Some(format!("BGP Notification received: {}", notification.text()));
+            self.last = Some((now, format!("BGP Notification received: {}", notification.text())));
         }
         let cause = Cause { event: fsm::Event::Notification, notification: Some(notification) };
         self.run(which, now, &cause, out);

@@ -24,6 +24,7 @@ fn path(next_hop: &str, from: Option<&str>) -> BgpPath {
         clusters: Vec::new(),
         label: None,
         local_label: None,
+        aggregate: None,
         path_id: 0,
         tag: 0,
         imported_from: None,
@@ -52,7 +53,7 @@ fn routes(tables: Vec<BgpTable>) -> BgpRoutes {
 }
 
 fn vpn() -> BgpRoutes {
-    let own = BgpPath { local_label: Some(16), ..path("0.0.0.0", None) };
+    let own = BgpPath { local_label: Some(16), aggregate: Some("vpn1".into()), ..path("0.0.0.0", None) };
     let learnt = BgpPath {
         label: Some(203),
         igp_metric: Some(20),
@@ -84,9 +85,10 @@ fn vpn() -> BgpRoutes {
         vec![route("10.1.0.0/16", vec![own]), route("10.2.0.0/16", vec![learnt.clone(), customer, lost])];
     let far = BgpPath { imported_from: None, ..learnt };
     let long = route("2001:db8:1:2::/64", vec![path("2001:db8:ffff:ffff::1", Some("10.255.0.9"))]);
+    let mapped = route("2001:db8:3::/48", vec![path("10.255.0.3", Some("10.255.0.9"))]);
     routes(vec![
         table("100:1", Some("vpn1"), vpn1),
-        table("100:2", None, vec![route("10.2.0.0/16", vec![far]), long]),
+        table("100:2", None, vec![route("10.2.0.0/16", vec![far]), long, mapped]),
     ])
 }
 
@@ -126,6 +128,7 @@ fn line(address: &str, vrf: Option<&str>, uptime: Option<u64>) -> BgpSummaryLine
         sent: 36,
         state: if uptime.is_some() { "Established" } else { "Idle (Admin)" }.into(),
         uptime,
+        downtime: None,
         prefixes_accepted: 2,
         prefixes_sent: 1,
         description: None,
@@ -138,6 +141,7 @@ fn a_summary_has_a_line_for_each_neighbor() {
     let vpn = vec![
         line("10.255.0.9", None, Some(1801)),
         line("10.255.0.10", None, None),
+        BgpSummaryLine { state: "Active".into(), downtime: Some(12), ..line("10.255.0.11", None, None) },
         BgpSummaryLine { remote_as: 4_200_000_000, ..line("10.1.0.2", Some("vpn1"), Some(93_784)) },
     ];
     let summary = BgpSummary {
@@ -181,6 +185,7 @@ fn neighbor() -> BgpNeighbor {
         local_address: Some(ip("10.255.0.1")),
         remote_router_id: Some([10, 255, 0, 9].into()),
         uptime: Some(1801),
+        downtime: None,
         hold: 180,
         keepalive: 60,
         four_octet_as: true,
@@ -216,11 +221,12 @@ fn neighbors_say_what_both_sides_can_and_what_was_exchanged() {
         local_address: None,
         remote_router_id: None,
         uptime: None,
+        downtime: Some(13),
         stale_left: Some(77),
         bfd: false,
         password: false,
         dropped: 1,
-        last_reset: Some("Hold time expired".into()),
+        last_reset: Some(BgpReset { since: 13, reason: "Hold time expired".into() }),
         families: Vec::new(),
         ..neighbor()
     };
@@ -423,7 +429,8 @@ fn policies_read_as_they_are_written() {
 #[test]
 fn orders_say_how_many_sessions_they_concerned() {
     let done = |request: &Request| render(request, &Response::Done { count: 2 }, Look::Plain);
-    let clear = Request::ClearBgp { vrf: None, address: None, how: ClearBgp::Hard };
+    let clear =
+        Request::ClearBgp { vrf: None, family: None, neighbors: BgpNeighbors::All, how: ClearBgp::Hard };
     assert_eq!(done(&clear), "Cleared: 2\n");
     assert_eq!(done(&Request::ClearLdp { peer: None }), "Cleared: 2\n");
     let debug = Request::Debug { topic: DebugTopic::Bgp, on: true };

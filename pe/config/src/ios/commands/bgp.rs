@@ -99,9 +99,10 @@ macro_rules! unless {
     };
 }
 
-fn switches() -> [Command; 4] {
+fn switches() -> [Command; 5] {
     [
         unless!("bgp log-neighbor-changes", log_changes),
+        unless!("bgp fast-external-fallover", fast_external_fallover),
         unless!("bgp default ipv4-unicast", default_ipv4),
         unless!("bgp default route-target filter", target_filter),
         switch!(Bgp, "bgp always-compare-med", bgp.always_compare_med),

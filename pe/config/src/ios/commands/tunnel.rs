@@ -1,4 +1,5 @@
-//! The `tunnel` lines of `interface TunnelN`: a static virtual tunnel interface (VTI-01, VTI-04), or GRE.
+//! The `tunnel` lines of `interface TunnelN`: a static virtual tunnel interface (VTI-01, VTI-04), GRE,
+//! or MPLS in UDP.
 
 use base::Family;
 use ike::config::Peer;
@@ -68,11 +69,14 @@ fn protection() -> [Command; 4] {
     [
         Command::set(
             Interface,
-            "tunnel mode {gre {ip | ipv6} | ipsec {ipv4 | ipv6}}",
+            "tunnel mode {gre {ip | ipv6} | mpls udp {ip | ipv6} | ipsec {ipv4 | ipv6}}",
             |s, a| {
                 let family = if a.has("ipv6") { Family::V6 } else { Family::V4 };
-                let mode = if a.has("gre") { TunnelMode::Gre } else { TunnelMode::Ipsec };
-                tunnel(s)?.mode = mode(family);
+                tunnel(s)?.mode = match (a.has("gre"), a.has("mpls")) {
+                    (true, _) => TunnelMode::Gre(family),
+                    (false, true) => TunnelMode::MplsUdp(family),
+                    (false, false) => TunnelMode::Ipsec(family),
+                };
                 Ok(())
             },
             |s, _| {
@@ -130,6 +134,8 @@ fn mode_printed(mode: TunnelMode) -> Args {
     match mode {
         TunnelMode::Gre(Family::V4) => Args::new().flag("gre").flag("ip"),
         TunnelMode::Gre(Family::V6) => Args::new().flag("gre").flag("ipv6"),
+        TunnelMode::MplsUdp(Family::V4) => Args::new().flag("mpls").flag("ip"),
+        TunnelMode::MplsUdp(Family::V6) => Args::new().flag("mpls").flag("ipv6"),
         TunnelMode::Ipsec(Family::V4) => Args::new().flag("ipsec").flag("ipv4"),
         TunnelMode::Ipsec(Family::V6) => Args::new().flag("ipsec").flag("ipv6"),
     }
@@ -137,10 +143,11 @@ fn mode_printed(mode: TunnelMode) -> Args {
 
 fn refused() -> Vec<Command> {
     const BARE: &str = "a GRE header has a key at most: leave the line out";
-    const MODE: &str = "write `tunnel mode gre ip` or `ipv6`, or `tunnel mode ipsec ipv4` or `ipv6`";
+    const MODE: &str = "write `tunnel mode gre ip`, `tunnel mode mpls udp ip` or `tunnel mode ipsec ipv4`";
     [
         ("tunnel mode gre {multipoint}", MODE),
-        ("tunnel mode {ipip | ipv6ip | mpls | dvmrp} [<REST:line>]", MODE),
+        ("tunnel mode {ipip | ipv6ip | dvmrp} [<REST:line>]", MODE),
+        ("tunnel mode mpls {traffic-eng} [<REST:line>]", MODE),
         (
             "tunnel protection ipsec profile <P:word> {shared} [<REST:line>]",
             "each tunnel has SAs of its own: leave the word out",
