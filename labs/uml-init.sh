@@ -1,6 +1,6 @@
 #!/bin/sh
 # Process 1 of a node in user-mode Linux: the host's files, its own /run, modules for IPsec, a shell on tty1.
-# The kernel's command line names PROGRAMS, the directory of our own, and MODULES where a PE needs more than Debian packs.
+# The kernel's command line names PROGRAMS, the directory of our own, and MODULES where a node needs more than Debian packs.
 export PATH="$PROGRAMS:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 mount -t proc proc /proc
 mount -t sysfs sys /sys

@@ -8,6 +8,8 @@ pub struct Facts {
     pub features: Vec<Feature>,
     /// What was asked for and is done otherwise, in words: an offload that a network card refused.
     pub problems: Vec<String>,
+    /// At its start it found what an earlier run left, and forwarded by it meanwhile.
+    pub resumed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -58,6 +58,8 @@ pub enum Input {
     Bfd(bfd::Input),
     /// What `Output::Keep` said last before a restart; before the first `Configure`.
     Kept(String),
+    /// Packets were forwarded while no daemon ran, as an earlier one had said; before the first `Configure`.
+    Resumed,
     Request(RequestId, api::Request),
     /// The end: what is forwarded by is taken away, but for policies and the routes into tunnels, which block then.
     Close,
@@ -71,7 +73,7 @@ pub enum Output {
     Read(u64, Vec<SaId>),
     Apply(Vec<Op>),
     /// The kernel's part of what should be; always after the `Apply` that opened its ports.
-    Host(Host),
+    Host(Arc<Host>),
     Stream(Service, Stream),
     Hello(Hello),
     /// A BFD packet, from a port of the ephemeral range that belongs to the session, with TTL 255.

@@ -66,7 +66,7 @@ pub struct Pe {
     problems: Problems,
     /// When tunnel interfaces are next asked whether they are up.
     upkeep: Option<Instant>,
-    host: Host,
+    host: Arc<Host>,
     pub(crate) debug: show::Debug,
     outputs: VecDeque<Output>,
 }
@@ -100,7 +100,7 @@ impl Pe {
             refusals: BTreeMap::new(),
             problems: Problems::default(),
             upkeep: None,
-            host: Host::default(),
+            host: Arc::default(),
             debug: show::Debug::default(),
             outputs: VecDeque::new(),
         }
@@ -158,6 +158,7 @@ impl Engine for Pe {
             Input::Hello(hello) => self.hello(now, hello),
             Input::Bfd(packet) => self.path_packet(now, packet),
             Input::Kept(text) => self.restore(&text),
+            Input::Resumed => self.spoken.resumed = true,
             Input::Request(id, api::Request::Reload) => self.outputs.push_back(Output::Reload(id)),
             Input::Request(id, request) => {
                 let response = show::answer(self, now, request);
@@ -265,9 +266,9 @@ impl Pe {
         host.bfd = self.spoken.paths.keys().copied().collect();
         let number = |name: &String| Some((name.clone(), self.ids.known_vrf(Some(name))?));
         host.vrfs = self.config.vrfs.keys().filter_map(number).collect();
-        if host != self.host {
-            self.host = host.clone();
-            self.outputs.push_back(Output::Host(host));
+        if host != *self.host {
+            self.host = Arc::new(host);
+            self.outputs.push_back(Output::Host(Arc::clone(&self.host)));
         }
     }
 

@@ -234,32 +234,16 @@ impl Header {
         let head = out.first_chunk_mut::<HEADER>().ok_or(Malformed::Truncated)?;
         let total = self.length.checked_add(HEADER).and_then(|n| u16::try_from(n).ok());
         let [l0, l1] = total.ok_or(Malformed::Length)?.to_be_bytes();
-        let ([i0, i1], [s0, s1, s2, s3], [d0, d1, d2, d3]) =
-            (self.ident.to_be_bytes(), self.src.octets(), self.dst.octets());
-        let df = if self.df { 0x40 } else { 0 };
-        *head = [
-            0x45,
-            self.tos,
-            l0,
-            l1,
-            i0,
-            i1,
-            df,
-            0,
-            self.ttl,
-            self.protocol,
-            0,
-            0,
-            s0,
-            s1,
-            s2,
-            s3,
-            d0,
-            d1,
-            d2,
-            d3,
-        ];
-        [head[10], head[11]] = checksum::internet(head).to_be_bytes();
+        let ([i0, i1], df) = (self.ident.to_be_bytes(), if self.df { 0x40 } else { 0 });
+        let (length, fragment) = ([0x45, self.tos, l0, l1], [i0, i1, df, 0]);
+        let (src, dst) = (self.src.octets(), self.dst.octets());
+        let words = [length, fragment, [self.ttl, self.protocol, 0, 0], src, dst];
+        // Summed before they are written: to read again what was just written in smaller pieces is slow.
+        let sum =
+            words.into_iter().fold(checksum::Sum::ZERO, |sum, word| sum.with_u32(u32::from_be_bytes(word)));
+        let [c0, c1] = sum.finish().to_be_bytes();
+        let words = [length, fragment, [self.ttl, self.protocol, c0, c1], src, dst];
+        head.copy_from_slice(words.as_flattened());
         Ok(())
     }
 }

@@ -34,8 +34,8 @@ pub(crate) fn linux() -> Result<bool> {
     lab::in_kernel(lab::Program { package: "dp-linux", kind: "--bench", name: "scale" }, "3G", &[])
 }
 
-/// Our daemon, FRR's bgpd, GoBGP and BIRD take the same million VPN routes. `--rounds N`, three if not said; `--only WORD`:
-/// receivers whose name holds it.
+/// Our daemon, FRR's bgpd, GoBGP and BIRD take the same million VPN routes; then tunnels become routes at a reflector's peer.
+/// `--rounds N`, three if not said; `--only WORD`: receivers whose name holds it, or `reverse`.
 pub(crate) fn bgp(arguments: &[&str]) -> Result<bool> {
     let after = |word| arguments.iter().skip_while(move |one| **one != word).nth(1).copied();
     let rounds = after("--rounds").map_or(Ok(3), str::parse)?;

@@ -36,7 +36,8 @@ const USAGE: &str = "\
 ./x bench ike [--json FILE] [--full] [--only WORD] what a tunnel costs a responder, ours and strongSwan's; --full: 10,000
                                    of each kind; WORD: only kinds whose name holds it
 ./x bench linux                    what the kernel takes to install, to take over and to remove much state
-./x bench bgp [--rounds N] [--only WORD] what a million VPN routes cost us, FRR, GoBGP and BIRD; WORD: only these
+./x bench bgp [--rounds N] [--only WORD] what a million VPN routes cost us, FRR, GoBGP and BIRD, and how long a tunnel's
+                                   route takes to a reflector's peers; WORD: only these, `reverse` the last
 ./x fuzz [TARGET…] [--seconds N]   fuzz the parsers
 ./x mutants [WORD]                 take the VRF out of one key at a time: the tests must notice
 ./x tidy                           sizes, first sentences, names of files in the docs";

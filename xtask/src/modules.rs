@@ -1,5 +1,5 @@
-//! The modules of the labs' kernel: those of Debian's user-mode Linux, and XFRM interfaces, which it lacks, built once from
-//! the source of the same release.
+//! The modules of the labs' kernel: those of Debian's user-mode Linux, and what it lacks, XFRM interfaces and tunnels in
+//! UDP, built once from the source of the same release.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,15 +11,18 @@ use crate::build::{self, step};
 /// Where Debian's package keeps its modules, a directory a release; `modprobe` looks elsewhere.
 const PACKAGED: &str = "/usr/lib/uml/modules";
 
+/// What we build, in the kernel's source.
+const OURS: [&str; 3] = ["net/xfrm/xfrm_interface.ko", "net/ipv4/fou.ko", "net/ipv6/fou6.ko"];
+
 /// A directory for `modprobe -d`; builds what is missing first, which takes about a minute.
 pub(crate) fn home() -> Result<PathBuf> {
     let release = release()?;
-    let place = build::target().join("lab").join(format!("kernel-{release}"));
+    let place = build::target().join("lab").join(format!("modules-{release}"));
     if !place.exists() {
-        let work = build::target().join("lab").join(format!("kernel-{release}-build"));
+        let work = build::target().join("lab").join(format!("modules-{release}-build"));
         let _ = std::fs::remove_dir_all(&work);
         let built = build_in(&work, &release).with_context(|| {
-            format!("user-mode Linux {release} comes without XFRM interfaces, and they cannot be built")
+            format!("user-mode Linux {release} comes without XFRM interfaces and fou, which cannot be built")
         });
         // Renamed at the end, so that what is there is whole; the source goes, however it ended.
         let done = built.and_then(|tree| Ok(std::fs::rename(tree, &place)?));
@@ -40,16 +43,16 @@ fn release() -> Result<String> {
 fn build_in(work: &Path, release: &str) -> Result<PathBuf> {
     println!("fetching the source of Linux {release}");
     let source = source(work, release)?;
-    println!("building XFRM interfaces for user-mode Linux");
+    println!("building modules for user-mode Linux");
     let configs = format!("{PACKAGED}/{release}/kernel/kernel/configs.ko");
     step(&source, "sh", &["-c", &format!("scripts/extract-ikconfig {configs} >.config")])
         .context("the packaged kernel does not tell its configuration")?;
-    step(&source, "scripts/config", &["--module", "XFRM_INTERFACE"])?;
+    step(&source, "scripts/config", &["--module", "XFRM_INTERFACE", "--enable", "NET_FOU_IP_TUNNELS"])?;
     make(&source, &["olddefconfig"])?;
     make(&source, &["modules_prepare"])?;
     // Of the kernel only its headers are ready: who has which symbol is seen when it is loaded.
-    make(&source, &["M=net/xfrm", "KBUILD_MODPOST_WARN=1", "modules"])?;
-    tree(work, &source.join("net/xfrm/xfrm_interface.ko"), release)
+    make(&source, &[&["KBUILD_MODPOST_WARN=1"], &OURS[..]].concat())?;
+    tree(work, &source, release)
 }
 
 /// Debian's source of that release, unpacked.
@@ -89,10 +92,12 @@ fn make(source: &Path, targets: &[&str]) -> Result<()> {
 }
 
 /// Debian's modules and ours as `modprobe` wants them.
-fn tree(work: &Path, module: &Path, release: &str) -> Result<PathBuf> {
+fn tree(work: &Path, source: &Path, release: &str) -> Result<PathBuf> {
     let root = work.join("tree");
     let modules = root.join("lib/modules").join(release);
-    std::fs::create_dir_all(&modules)?;
+    // What lies there comes before the kernel's own of the same name.
+    let updates = modules.join("updates");
+    std::fs::create_dir_all(&updates)?;
     let packaged = Path::new(PACKAGED).join(release);
     std::os::unix::fs::symlink(packaged.join("kernel"), modules.join("kernel"))?;
     for list in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
@@ -100,14 +105,18 @@ fn tree(work: &Path, module: &Path, release: &str) -> Result<PathBuf> {
             std::fs::copy(packaged.join(list), modules.join(list))?;
         }
     }
-    std::fs::copy(module, modules.join("xfrm_interface.ko")).context("make built no xfrm_interface.ko")?;
+    for module in OURS.map(|path| source.join(path)) {
+        let name = module.file_name().unwrap_or_default();
+        std::fs::copy(&module, updates.join(name))
+            .with_context(|| format!("make built no {}", module.display()))?;
+    }
     step(work, "depmod", &["--basedir", &root.to_string_lossy(), release])?;
     let index = std::fs::read_to_string(modules.join("modules.dep"))?;
     let known = |name: &str| {
         index.lines().any(|line| line.split(':').next().is_some_and(|path| path.ends_with(name)))
     };
     ensure!(
-        known("xfrm_interface.ko") && known("/vrf.ko"),
+        ["updates/xfrm_interface.ko", "updates/fou.ko", "updates/fou6.ko", "/vrf.ko"].into_iter().all(known),
         "depmod does not find the modules in {}",
         modules.display()
     );

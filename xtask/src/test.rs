@@ -33,12 +33,13 @@ const SLOW: [Step; 10] = [
 ];
 
 /// What takes too long for every change.
-const LONG: [Step; 9] = [
+const LONG: [Step; 10] = [
     ("lab front-vrf on Linux", || on("front-vrf", "linux")),
     ("lab one-box, pe1 on Linux", || on("one-box", "pe1=linux,pe2=user")),
     ("lab one-box, pe2 on Linux", || on("one-box", "pe1=user,pe2=linux")),
     ("lab l3vpn-frr", || lab::run("l3vpn-frr", Wanted::default())),
     ("lab interop-bgp", || lab::run("interop-bgp", Wanted::default())),
+    ("lab interop-bgp, pe1 on Linux", || on("interop-bgp", "pe1=linux")),
     ("lab two-box", || lab::run("two-box", Wanted::default())),
     ("lab two-box, agg2 on Linux", || on("two-box", "agg2=linux")),
     ("lab linux-sync", || lab::run("linux-sync", Wanted::default())),

@@ -53,6 +53,8 @@ pub struct Linux {
     unknown: Unknown,
     started: Instant,
     orphans: Orphans,
+    /// Labels of an earlier run stood when it started: an orderly stop takes them away.
+    resumed: bool,
 }
 
 /// Things in one batch: so many notifications of our own doing wait in a listening socket.
@@ -104,8 +106,10 @@ impl Linux {
             unknown: Unknown::since(Instant::now()),
             started: Instant::now(),
             orphans: Orphans::default(),
+            resumed: false,
         };
         linux.resync().map_err(say("the kernel's state cannot be read"))?;
+        linux.resumed = linux.state.holdings().any(|(key, _)| matches!(key, Key::Label(_)));
         linux.drops = counters::Drops::since_now(&devices, &linux.ground);
         Ok(linux)
     }
@@ -340,6 +344,6 @@ impl Dataplane for Linux {
         let problems = self.problems.iter().filter(|(key, _)| self.state.lacks(key));
         let problems = problems.map(|(key, reason)| format!("{key}: {reason}"));
         let problems = problems.chain(waiting).chain(software).collect();
-        Facts { backend: "linux", features: self.features.clone(), problems }
+        Facts { backend: "linux", features: self.features.clone(), problems, resumed: self.resumed }
     }
 }

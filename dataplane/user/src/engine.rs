@@ -18,7 +18,8 @@ pub struct Engine {
 }
 
 /// It needs nothing that not every kernel has.
-pub(crate) const FACTS: Facts = Facts { backend: "user", features: Vec::new(), problems: Vec::new() };
+pub(crate) const FACTS: Facts =
+    Facts { backend: "user", features: Vec::new(), problems: Vec::new(), resumed: false };
 
 impl Engine {
     pub fn new(open: Opener) -> Self {

@@ -1,7 +1,6 @@
 //! The packet's way: what may come next, and the one `match` that leads from stage to stage.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use base::{Instant, PolicyId, SaId, Spi};
 use dataplane::{Port, Tunnel};
@@ -9,12 +8,14 @@ use ipsec::Policy;
 use wire::ethernet::Mac;
 use wire::icmp::Problem;
 
+use crate::spd::Lines;
 use crate::stage;
 use crate::state::State;
 use crate::tables::{Out, Tables};
 use crate::{Drop, Frame};
 
-/// Where a packet goes next. A stage returns one and calls no other stage.
+/// Where a packet goes next. A stage returns one and calls no other stage. What it holds is three words at
+/// most, which go from stage to stage in registers.
 #[derive(Clone, Copy)]
 pub(crate) enum Next<'t> {
     EthernetIn,
@@ -31,6 +32,8 @@ pub(crate) enum Next<'t> {
     TunnelDecap,
     /// Out of a port that carries a crypto map.
     Policy(Out<'t>),
+    /// By these lines of its map, which are in the cache by now.
+    Judge(Out<'t>, Option<&'t Lines>),
     /// Into a tunnel interface.
     Tunnel(PolicyId),
     EspEncap(Seal<'t>),
@@ -38,10 +41,12 @@ pub(crate) enum Next<'t> {
     EspSeal(Seal<'t>),
     /// Out of a port, if it fits.
     Fit(Out<'t>),
-    /// In pieces of at most so many bytes.
-    Fragment(usize, After<'t>),
+    /// The same, in pieces of at most so many bytes.
+    Fragment(u16, Out<'t>),
+    /// To be sealed in such pieces.
+    FragmentFirst(u16, Seal<'t>),
     MplsPush(Out<'t>),
-    Neighbour(Via<'t>),
+    Neighbour(Out<'t>),
     EthernetOut(&'t Port, Mac),
     /// Into a tunnel without protection.
     TunnelEncap(&'t Port, &'t Tunnel),
@@ -62,20 +67,6 @@ pub(crate) enum Next<'t> {
 pub(crate) struct Seal<'t> {
     pub policy: &'t Policy,
     pub sa: SaId,
-}
-
-/// Where the pieces of a packet go.
-#[derive(Clone, Copy)]
-pub(crate) enum After<'t> {
-    Out(Out<'t>),
-    Seal(Seal<'t>),
-}
-
-/// The next station on a link.
-#[derive(Clone, Copy)]
-pub(crate) struct Via<'t> {
-    pub port: &'t Port,
-    pub address: IpAddr,
 }
 
 /// What its sender is told of a packet that dies.
@@ -117,14 +108,20 @@ pub(crate) struct Walk<'t, 's> {
     pub state: &'s mut State,
     pub now: Instant,
     children: VecDeque<(Frame, Next<'t>)>,
-    /// Packets whose SAs are on their way from memory, while others walk.
-    ahead: [Option<(Frame, Next<'t>)>; AHEAD],
-    /// Which of them waits longest.
-    oldest: usize,
+    /// Packets whose policies are on their way from memory.
+    policies: Ahead<(Out<'t>, Option<&'t Lines>)>,
+    /// Packets whose SAs are, to be sealed or, without a policy, opened.
+    sas: Ahead<Option<Seal<'t>>>,
 }
 
-/// Enough for memory to answer, few enough that the nearest cache holds what came. Who waits leaves in
-/// the order in which it came.
+/// Packets that wait for memory while others walk. Who waits leaves in the order in which it came.
+struct Ahead<T> {
+    places: [Option<(Frame, T)>; AHEAD],
+    oldest: usize,
+    count: usize,
+}
+
+/// Enough for memory to answer, few enough that the nearest cache holds what came.
 const AHEAD: usize = 8;
 
 /// More stages than any packet passes.
@@ -132,10 +129,11 @@ const STEPS: u8 = 60;
 
 impl<'t, 's> Walk<'t, 's> {
     pub(crate) fn new(tables: &'t Tables, state: &'s mut State, now: Instant) -> Self {
-        Self { tables, state, now, children: VecDeque::new(), ahead: [const { None }; AHEAD], oldest: 0 }
+        let (policies, sas) = (Ahead::new(), Ahead::new());
+        Self { tables, state, now, children: VecDeque::new(), policies, sas }
     }
 
-    /// Leads `frame`, and every packet that comes of it, to its end, or to where it waits for its SA.
+    /// Leads `frame`, and every packet that comes of it, to its end, or to where it waits for memory.
     pub(crate) fn run(&mut self, frame: Frame, next: Next<'t>) {
         self.lead(frame, next);
         while let Some((frame, next)) = self.children.pop_front() {
@@ -145,20 +143,16 @@ impl<'t, 's> Walk<'t, 's> {
 
     /// Leads those that wait to their ends; due before a walk is dropped.
     pub(crate) fn finish(&mut self) {
-        while let Some((frame, next)) = (0..AHEAD).find_map(|_| self.turn()?.take()) {
-            self.run(frame, next);
+        loop {
+            if let Some((frame, (out, lines))) = self.policies.take() {
+                self.run(frame, Next::Judge(out, lines));
+            } else if let Some(waited) = self.sas.take() {
+                let (frame, next) = fetched(waited);
+                self.run(frame, next);
+            } else {
+                return;
+            }
         }
-    }
-
-    /// Lets a packet wait; gives the one that waits longest, if all places were taken.
-    fn swap(&mut self, frame: Frame, next: Next<'t>) -> Option<(Frame, Next<'t>)> {
-        self.turn()?.replace((frame, next))
-    }
-
-    fn turn(&mut self) -> Option<&mut Option<(Frame, Next<'t>)>> {
-        let at = self.oldest;
-        self.oldest = at.wrapping_add(1) % AHEAD;
-        self.ahead.get_mut(at)
     }
 
     /// A new packet that goes on from here in the place of, or because of, `parent`.
@@ -188,25 +182,37 @@ impl<'t, 's> Walk<'t, 's> {
                 Next::MplsInput => stage::mpls_input::run(self, &mut frame),
                 Next::EspDecap(spi) => {
                     self.state.sas.fetch_inbound(spi);
-                    let Some(waited) = self.swap(frame, Next::EspOpen) else { return };
-                    (frame, next) = waited;
+                    let Some(waited) = self.sas.swap(frame, None) else { return };
+                    (frame, next) = fetched(waited);
                     continue;
                 }
                 Next::EspOpen => stage::esp_decap::run(self, &mut frame),
-                Next::Policy(out) => stage::policy::run(self, &mut frame, out),
+                Next::Policy(out) => {
+                    let lines = stage::policy::lines(self, &frame, out);
+                    lines.into_iter().for_each(sys::prefetch);
+                    let Some((waited, (out, lines))) = self.policies.swap(frame, (out, lines)) else {
+                        return;
+                    };
+                    (frame, next) = (waited, Next::Judge(out, lines));
+                    continue;
+                }
+                Next::Judge(out, lines) => stage::policy::run(self, &mut frame, out, lines),
                 Next::Tunnel(policy) => stage::policy::tunnel(self, &mut frame, policy),
                 Next::EspEncap(seal) => {
                     sys::prefetch(seal.policy);
                     self.state.sas.fetch_outbound(seal.sa);
-                    let Some(waited) = self.swap(frame, Next::EspSeal(seal)) else { return };
-                    (frame, next) = waited;
+                    let Some(waited) = self.sas.swap(frame, Some(seal)) else { return };
+                    (frame, next) = fetched(waited);
                     continue;
                 }
                 Next::EspSeal(seal) => stage::esp_encap::run(self, &mut frame, seal),
                 Next::Fit(out) => stage::fragment::fit(&frame, out),
-                Next::Fragment(limit, after) => stage::fragment::run(self, &mut frame, limit, after),
+                Next::Fragment(limit, out) => stage::fragment::run(self, &mut frame, limit, Next::Fit(out)),
+                Next::FragmentFirst(limit, seal) => {
+                    stage::fragment::run(self, &mut frame, limit, Next::EspSeal(seal))
+                }
                 Next::MplsPush(out) => stage::mpls_push::run(self, &mut frame, out),
-                Next::Neighbour(via) => stage::neighbour::run(self, &mut frame, via),
+                Next::Neighbour(out) => stage::neighbour::run(self, &mut frame, out),
                 Next::EthernetOut(port, mac) => stage::ethernet_out::run(self, &mut frame, port, mac),
                 Next::TunnelDecap => stage::tunnel_decap::run(self, &mut frame),
                 Next::TunnelEncap(port, tunnel) => stage::tunnel_encap::run(self, &mut frame, port, tunnel),
@@ -218,5 +224,35 @@ impl<'t, 's> Walk<'t, 's> {
                 Next::Drop(drop) => return self.state.bury(frame, drop),
             }
         }
+    }
+}
+
+/// What comes of a packet whose SA is there.
+fn fetched<'t>((frame, seal): (Frame, Option<Seal<'t>>)) -> (Frame, Next<'t>) {
+    (frame, seal.map_or(Next::EspOpen, Next::EspSeal))
+}
+
+impl<T> Ahead<T> {
+    const fn new() -> Self {
+        Self { places: [const { None }; AHEAD], oldest: 0, count: 0 }
+    }
+
+    /// Lets a packet wait; gives the one that waits longest, if all places were taken.
+    fn swap(&mut self, frame: Frame, with: T) -> Option<(Frame, T)> {
+        let waited = self.turn()?.replace((frame, with));
+        self.count = self.count.saturating_add(usize::from(waited.is_none()));
+        waited
+    }
+
+    /// The one that waits longest.
+    fn take(&mut self) -> Option<(Frame, T)> {
+        self.count = self.count.checked_sub(1)?;
+        (0..AHEAD).find_map(|_| self.turn()?.take())
+    }
+
+    fn turn(&mut self) -> Option<&mut Option<(Frame, T)>> {
+        let at = self.oldest;
+        self.oldest = at.wrapping_add(1) % AHEAD;
+        self.places.get_mut(at)
     }
 }

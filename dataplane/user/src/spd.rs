@@ -1,6 +1,8 @@
 //! The policies of one port and inside VRF as packets see them: which entry's permit line a flow hits
 //! first (RFC 4301 section 4.4.1), found by longest match on the remote address.
 
+use std::net::IpAddr;
+
 use base::{PolicyId, Prefix};
 use ipsec::{Flow, Policy, Selector};
 use vrf::Fib;
@@ -8,11 +10,11 @@ use vrf::Fib;
 /// For each remote prefix that a line names, the lines whose remote prefix covers it, in the order they are tried. One
 /// more peer costs what its own lines cost; a clone shares what does not change.
 #[derive(Clone, Default)]
-pub(crate) struct Spd(Fib<Candidates>);
+pub(crate) struct Spd(Fib<Lines>);
 
-/// Mostly there is one: it is at hand with the lookup.
+/// Those that speak of a remote address. Mostly there is one: it is at hand with the lookup.
 #[derive(Clone, PartialEq)]
-struct Candidates {
+pub(crate) struct Lines {
     first: Line,
     rest: Box<[Line]>,
 }
@@ -34,7 +36,7 @@ impl Spd {
                 within.push(remote);
             }
             for prefix in within {
-                let mut lines = self.candidates(prefix);
+                let mut lines = self.around(prefix);
                 lines.insert(lines.partition_point(|other| other.place < line.place), line);
                 self.put(prefix, &lines);
             }
@@ -44,7 +46,7 @@ impl Spd {
     pub(crate) fn remove(&mut self, policy: &Policy) {
         for remote in policy.rules.iter().map(|line| line.selector.remote) {
             for prefix in self.0.within(remote) {
-                let mut lines = self.candidates(prefix);
+                let mut lines = self.around(prefix);
                 lines.retain(|line| line.place.1 != policy.id || line.selector.remote != remote);
                 let is_named = lines.iter().any(|line| line.selector.remote == prefix);
                 self.put(prefix, if is_named { &lines } else { &[] });
@@ -56,11 +58,29 @@ impl Spd {
         self.0.is_empty()
     }
 
+    #[inline]
+    pub(crate) fn toward(&self, remote: IpAddr) -> Option<&Lines> {
+        self.0.lookup(remote)
+    }
+
+    /// The lines of `prefix` and of every shorter prefix around it.
+    fn around(&self, prefix: Prefix) -> Vec<Line> {
+        self.0.covering(prefix).into_iter().flat_map(Lines::all).copied().collect()
+    }
+
+    fn put(&mut self, prefix: Prefix, lines: &[Line]) {
+        match lines.split_first() {
+            Some((first, rest)) => self.0.insert(prefix, Lines { first: *first, rest: rest.into() }),
+            None => self.0.remove(prefix),
+        };
+    }
+}
+
+impl Lines {
     /// The first entry whose first matching line permits `flow`, and that line's index in it.
     pub(crate) fn permitting(&self, flow: &Flow) -> Option<(PolicyId, usize)> {
         let mut denied = None;
-        let Candidates { first, rest } = self.0.lookup(flow.remote)?;
-        for line in core::iter::once(first).chain(rest) {
+        for line in self.all() {
             let (_, policy, rule) = line.place;
             if denied == Some(policy) || !line.selector.matches(flow) {
                 continue;
@@ -73,17 +93,8 @@ impl Spd {
         None
     }
 
-    /// The lines of `prefix` and of every shorter prefix around it.
-    fn candidates(&self, prefix: Prefix) -> Vec<Line> {
-        let around = self.0.covering(prefix).into_iter();
-        around.flat_map(|Candidates { first, rest }| core::iter::once(first).chain(rest)).copied().collect()
-    }
-
-    fn put(&mut self, prefix: Prefix, lines: &[Line]) {
-        match lines.split_first() {
-            Some((first, rest)) => self.0.insert(prefix, Candidates { first: *first, rest: rest.into() }),
-            None => self.0.remove(prefix),
-        };
+    fn all(&self) -> impl Iterator<Item = &Line> {
+        core::iter::once(&self.first).chain(&self.rest)
     }
 }
 
@@ -167,7 +178,7 @@ mod tests {
             let left = || policies.iter().filter(|(stays, _)| *stays).map(|(_, policy)| policy);
             for flow in flows {
                 let slow = left().find_map(|entry| Some((entry.id, entry.permitting(&flow)?)));
-                prop_assert_eq!(spd.permitting(&flow), slow);
+                prop_assert_eq!(spd.toward(flow.remote).and_then(|lines| lines.permitting(&flow)), slow);
             }
             prop_assert_eq!(spd.is_empty(), left().all(|policy| policy.rules.is_empty()));
         }

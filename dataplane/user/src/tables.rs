@@ -16,7 +16,7 @@ use vrf::Fib;
 use wire::ethernet::Mac;
 
 use crate::by_id::Shared;
-use crate::spd::Spd;
+use crate::spd::{Lines, Spd};
 
 #[derive(Clone, Default)]
 pub(crate) struct Tables {
@@ -66,10 +66,8 @@ pub(crate) enum Way<'t> {
 #[derive(Clone, Copy)]
 pub(crate) struct Out<'t> {
     pub port: &'t Port,
-    /// `None`: the destination itself.
-    pub gateway: &'t Option<IpAddr>,
-    /// What goes on the wire, outermost first.
-    pub push: &'t [Label],
+    /// A [`Hop::Out`].
+    hop: &'t Hop,
 }
 
 /// What a port's policies say of a flow.
@@ -79,10 +77,24 @@ pub(crate) struct Ruling<'t> {
     pub verdict: Verdict,
 }
 
-impl Out<'_> {
+impl<'t> Out<'t> {
+    /// `None`: the destination itself.
+    #[inline]
+    pub(crate) fn gateway(self) -> Option<IpAddr> {
+        let Hop::Out { gateway, .. } = self.hop else { return None };
+        *gateway
+    }
+
+    /// What goes on the wire, outermost first.
+    #[inline]
+    pub(crate) fn push(self) -> &'t [Label] {
+        let Hop::Out { push, .. } = self.hop else { return &[] };
+        push
+    }
+
     /// The longest IP packet that fits the port under the labels.
-    pub(crate) fn mtu(&self) -> usize {
-        usize::from(self.port.mtu).saturating_sub(self.push.len().saturating_mul(4))
+    pub(crate) fn mtu(self) -> usize {
+        usize::from(self.port.mtu).saturating_sub(self.push().len().saturating_mul(4))
     }
 }
 
@@ -151,10 +163,14 @@ impl Tables {
         self.policies.get(id.0).map(|entry| entry.policy.as_ref())
     }
 
-    /// What the policies of `port` say of a flow of the VRF `inside`, as judged on its way out;
-    /// `None`: no entry speaks of it.
-    pub(crate) fn judge(&self, port: PortId, inside: VrfId, flow: &Flow) -> Option<Ruling<'_>> {
-        let (id, rule) = self.spds.get(inside.0)?.get(&port)?.permitting(flow)?;
+    /// What the policies of `port` say of packets of the VRF `inside` to `remote`.
+    pub(crate) fn lines(&self, port: PortId, inside: VrfId, remote: IpAddr) -> Option<&Lines> {
+        self.spds.get(inside.0)?.get(&port)?.toward(remote)
+    }
+
+    /// What these lines say of a flow, as judged on its way out; `None`: no entry speaks of it.
+    pub(crate) fn judge(&self, lines: &Lines, flow: &Flow) -> Option<Ruling<'_>> {
+        let (id, rule) = lines.permitting(flow)?;
         let Entry { newest, policy } = self.policies.get(id.0)?;
         let carries = |bundle: &&Bundle| bundle.selector.matches(flow);
         let bundle = newest.as_ref().filter(carries).or_else(|| policy.bundles.iter().find(carries));
@@ -189,9 +205,7 @@ impl Tables {
             Hop::Drop => Way::Drop,
             Hop::Protect(policy) => Way::Protect(*policy),
             Hop::Lookup(_) => Way::None,
-            Hop::Out { port, gateway, push } => {
-                self.port(*port).map_or(Way::NoPort, |port| Way::Out(Out { port, gateway, push }))
-            }
+            Hop::Out { port, .. } => self.port(*port).map_or(Way::NoPort, |port| Way::Out(Out { port, hop })),
         }
     }
 

@@ -12,7 +12,7 @@ use dataplane::{Counters, Event, Link};
 use sys::Epoll;
 
 use crate::control::Command;
-use crate::graph::{Next, Via, Walk};
+use crate::graph::{Next, Walk};
 use crate::state::State;
 use crate::tables::Tables;
 use crate::{Drop, Frame, Nic};
@@ -130,18 +130,19 @@ impl Worker {
         let mut packets = ports;
         let all = self.rounds.is_multiple_of(Self::ALL);
         self.rounds = self.rounds.wrapping_add(1);
+        let mut walk = Walk::new(&tables, &mut self.state, now);
         for (port, line) in self.nics.iter_mut().filter(|(_, line)| line.ready || all || !line.is_told) {
-            line.nic.receive(&mut self.state.batch);
-            line.ready = !self.state.batch.is_empty();
-            self.state.drops.add(Drop::Unfit, self.state.batch.take_lost());
-            packets = packets.saturating_add(self.state.batch.len());
-            let mut walk = Walk::new(&tables, &mut self.state, now);
+            line.nic.receive(&mut walk.state.batch);
+            line.ready = !walk.state.batch.is_empty();
+            let lost = walk.state.batch.take_lost();
+            walk.state.drops.add(Drop::Unfit, lost);
+            packets = packets.saturating_add(walk.state.batch.len());
             while let Some(mut frame) = walk.state.batch.pop() {
                 frame.port = *port;
                 walk.run(frame, Next::EthernetIn);
             }
-            walk.finish();
         }
+        walk.finish();
         self.flush(&tables);
         if now >= self.next_tick {
             self.state.tick(now);
@@ -165,10 +166,10 @@ impl Worker {
         let known = core::mem::take(&mut self.known);
         let mut walk = Walk::new(tables, &mut self.state, now);
         for (id, address) in known {
-            let Some(port) = tables.port(id) else { continue };
+            let (Some(port), Some(mac)) = (tables.port(id), tables.neighbour(id, address)) else { continue };
             for frame in walk.state.waiting.release(port, address) {
                 released = released.saturating_add(1);
-                walk.run(frame, Next::Neighbour(Via { port, address }));
+                walk.run(frame, Next::EthernetOut(port, mac));
             }
         }
         walk.finish();

@@ -270,6 +270,32 @@ fn packets_wait_for_their_neighbour_and_leave_in_order() {
 }
 
 #[test]
+fn packets_that_wait_for_memory_leave_in_order() {
+    let mut bed = Bed::with_tunnels();
+    let mut peer = Receiver::of(&ours(1, Direction::Out));
+    for count in [1, 3, 9, 20, 60] {
+        for length in 100..100 + count {
+            bed.put(CORE, &framed(OUR_MAC, &under(&[RED_LABEL], 64, &to_site().long(length))));
+        }
+        bed.run();
+        let lengths: Vec<usize> = bed.packets(WAN).iter().map(|packet| peer.open(packet).len()).collect();
+        assert_eq!(lengths, (100..100 + count).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_labelled_packet_to_a_station_on_the_link_needs_no_gateway() {
+    let mut bed = Bed::new();
+    bed.apply(vec![route(RED, "10.7.0.0/24", CORE, "", &[2001]), neighbour(CORE, "10.7.0.9")]);
+    let packet = Build::between(ip("10.9.9.1"), ip("10.7.0.9")).long(100);
+    bed.send(HOST, &packet);
+    let frames = bed.frames(CORE);
+    assert_eq!(frames[0][..6], PEER_MAC);
+    let (labels, inner) = stack(&frames[0][14..]);
+    assert_eq!((labels[0].label, inner), (label(2001), &packet[..]));
+}
+
+#[test]
 fn packets_do_not_wait_for_ever() {
     let mut bed = Bed::with_tunnels();
     bed.engine.apply(&[Op::Unset(dataplane::Key::Neighbour(CORE, ip("192.168.0.2")))]).unwrap();

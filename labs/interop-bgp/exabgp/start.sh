@@ -1,2 +1,3 @@
+rm -f /run/words
 mkfifo /run/words
 exec exabgp /mnt/exabgp.conf

@@ -3,7 +3,7 @@
 use base::Prefix;
 use vrf::Source;
 
-use crate::attributes::{Attributes, NextHop};
+use crate::attributes::Attributes;
 use crate::policy::{
     Community, CommunityList, Entry, Extended, ExtendedList, Match, Policies, PrefixList, PrefixRule, Set,
 };
@@ -52,7 +52,7 @@ impl Policies {
         match rule {
             Match::Prefix(lists) => lists.iter().any(|list| self.permits(list, subject.prefix)),
             Match::NextHop(lists) => {
-                let host = Prefix::host(route.next_hop.address);
+                let host = Prefix::host(route.next_hop);
                 lists.iter().any(|list| self.permits(list, host))
             }
             Match::Community { lists, exact } => {
@@ -133,9 +133,7 @@ impl Set {
             Self::LocalPreference(preference) => route.local_preference = Some(*preference),
             Self::Metric(metric) => route.med = Some(*metric),
             Self::Weight(weight) => subject.weight = *weight,
-            Self::NextHop(address) => {
-                route.next_hop = NextHop { address: *address, link_local: None };
-            }
+            Self::NextHop(address) => route.next_hop = *address,
             Self::Community { communities, additive } => {
                 if !additive {
                     route.communities.clear();

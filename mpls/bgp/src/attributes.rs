@@ -1,6 +1,6 @@
 //! Path attributes in our own types, RFC 4271 section 5 and its extensions.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 
 use vrf::{Rd, RouteTarget};
 
@@ -11,14 +11,6 @@ pub enum Origin {
     Egp,
     #[default]
     Incomplete,
-}
-
-/// Where packets go. Of a VPN route the route distinguisher in front of the address is zero and not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NextHop {
-    pub address: IpAddr,
-    /// The second address of RFC 2545 section 3.
-    pub link_local: Option<Ipv6Addr>,
 }
 
 /// An optional transitive attribute that we do not know and pass on as partial, RFC 4271 section 5.
@@ -34,7 +26,9 @@ pub struct Attributes {
     pub origin: Origin,
     /// Nearest first. Sets and confederations do not occur: RFC 9774 takes their routes as withdrawn.
     pub as_path: Vec<u32>,
-    pub next_hop: NextHop,
+    /// Where packets go. Of a VPN route the route distinguisher in front of the address is zero and not kept, and neither
+    /// is the link-local address beside a global one (RFC 2545 section 3): the global one is on the link, too.
+    pub next_hop: IpAddr,
     pub med: Option<u32>,
     pub local_preference: Option<u32>,
     pub atomic_aggregate: bool,
@@ -63,7 +57,7 @@ impl Attributes {
         Self {
             origin,
             as_path: Vec::new(),
-            next_hop: NextHop { address: next_hop, link_local: None },
+            next_hop,
             med: None,
             local_preference: None,
             atomic_aggregate: false,

@@ -49,8 +49,8 @@ pub struct GracefulRestart {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Neighbor {
     pub remote_as: u32,
-    /// `local-as`: shown to this neighbour instead of ours.
-    pub local_as: Option<u32>,
+    /// `local-as`: who we are to this neighbour of another AS.
+    pub local_as: Option<LocalAs>,
     /// `update-source`, resolved to its address; `None`: the address of the way out.
     pub local: Option<IpAddr>,
     pub shutdown: bool,
@@ -66,6 +66,16 @@ pub struct Neighbor {
     pub families: BTreeMap<AddressFamily, FamilyConfig>,
     /// `send-label` is the activation of the labelled families; `allowas-in` and others are per family.
     pub capability: Capabilities,
+}
+
+/// `local-as ASN [no-prepend [replace-as]]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalAs {
+    pub asn: u32,
+    /// It also stands in front of what the neighbour tells us.
+    pub prepend: bool,
+    /// In what we tell it, our own AS does not stand behind it.
+    pub replace: bool,
 }
 
 /// How far away the neighbour may be.
@@ -103,7 +113,7 @@ pub struct Capabilities {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FamilyConfig {
     pub route_reflector_client: bool,
-    pub next_hop_self: bool,
+    pub next_hop_self: NextHopSelf,
     pub send_community: SendCommunity,
     /// Replaces the neighbour's own AS in paths sent to it, as PE towards sites that share an AS.
     pub as_override: bool,
@@ -123,6 +133,17 @@ pub struct FamilyConfig {
     pub default_originate: bool,
     /// `additional-paths receive`.
     pub add_path_receive: bool,
+}
+
+/// Whether we put ourselves as the next hop of what we tell a neighbour of our AS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NextHopSelf {
+    #[default]
+    No,
+    /// Of routes that came from other ASes. A reflector leaves the others as they are, RFC 4456 section 10.
+    External,
+    /// Of reflected ones, too.
+    All,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,6 +191,9 @@ pub struct VrfFamily {
     /// Route maps: what they deny is not taken in, or not given out.
     pub import_map: Option<String>,
     pub export_map: Option<String>,
+    /// Routes of the global table that the VRF gets, and those of its own that the global table gets.
+    pub global_import: Option<Leak>,
+    pub global_export: Option<Leak>,
     pub distance: Distance,
     /// By source: each at most once.
     pub redistribute: Vec<Redistribute>,
@@ -177,6 +201,15 @@ pub struct VrfFamily {
     pub networks: BTreeMap<Prefix, Option<String>>,
     /// Which label is announced for its routes.
     pub labels: LabelMode,
+}
+
+/// `import | export ipv4 | ipv6 unicast [LIMIT] map MAP`: routes between a VRF and the global table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// A route map; what it denies is not leaked.
+    pub map: String,
+    /// How many prefixes may be leaked at a time.
+    pub limit: u32,
 }
 
 /// `redistribute connected | static … [metric N] [route-map NAME]`.
@@ -204,6 +237,11 @@ pub struct Distance {
     pub external: u8,
     pub internal: u8,
     pub local: u8,
+}
+
+impl Leak {
+    /// As in IOS, where none is written.
+    pub const LIMIT: u32 = 1000;
 }
 
 impl Default for Distance {
@@ -268,6 +306,11 @@ impl Config {
 }
 
 impl Neighbor {
+    /// Our AS as the neighbour knows it.
+    pub fn shown_as(&self, asn: u32) -> u32 {
+        self.local_as.map_or(asn, |shown| shown.asn)
+    }
+
     pub fn new(remote_as: u32) -> Self {
         Self {
             remote_as,

@@ -88,8 +88,9 @@ impl Ribs {
         } else {
             self.importers.keys().map(|(_, target)| Some(*target)).collect()
         };
-        let wanted: BTreeSet<Membership> =
-            targets.into_iter().map(|target| Membership { asn, target }).collect();
+        // Everything is the default of length zero, RFC 4684 section 4: who filters may know no other without a target.
+        let membership = |target: Option<RouteTarget>| Membership { asn: target.map_or(0, |_| asn), target };
+        let wanted: BTreeSet<Membership> = targets.into_iter().map(membership).collect();
         let ours = self.members.iter().filter(|(_, who)| who.contains_key(&OURSELVES));
         let gone: Vec<Membership> = ours.map(|(its, _)| *its).filter(|its| !wanted.contains(its)).collect();
         self.member(OURSELVES, None, &gone);
@@ -163,7 +164,7 @@ impl Ribs {
             attributes.originator.get_or_insert_with(|| from.router_id());
             attributes.clusters.insert(0, self.config.cluster_id.unwrap_or(self.config.router_id));
         }
-        attributes.next_hop.address = terms.local;
+        attributes.next_hop = terms.local;
         self.address(&terms, &mut attributes);
         Some(attributes)
     }

@@ -1,4 +1,5 @@
-//! Which path is best, and why: RFC 4271 section 9.1.2.2 in the order of IOS.
+//! Which path is best, and why: RFC 4271 section 9.1.2.2 in the order of IOS, behind
+//! a rule of ours for what is leaked.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -11,6 +12,8 @@ use crate::attributes::Origin;
 /// What of a path takes part in the decision. Paths that cannot be used do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contender {
+    /// From another table: it serves where its own table has nothing else.
+    pub leaked: bool,
     pub weight: u16,
     pub local_preference: u32,
     /// A route of ours.
@@ -39,6 +42,7 @@ pub struct Contender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     OnlyPath,
+    Leaked,
     Weight,
     LocalPreference,
     LocallyOriginated,
@@ -89,6 +93,7 @@ impl Contender {
     /// `Less`: `self` is better; and which rule says so.
     fn compare(&self, other: &Self, med: bool) -> (Ordering, Rule) {
         let rules = [
+            (self.leaked.cmp(&other.leaked), Rule::Leaked),
             (other.weight.cmp(&self.weight), Rule::Weight),
             (other.local_preference.cmp(&self.local_preference), Rule::LocalPreference),
             (other.own.cmp(&self.own), Rule::LocallyOriginated),
@@ -112,6 +117,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OnlyPath => "only path",
+            Self::Leaked => "not leaked",
             Self::Weight => "weight",
             Self::LocalPreference => "local preference",
             Self::LocallyOriginated => "locally originated",
@@ -140,6 +146,7 @@ mod tests {
 
     fn path() -> Contender {
         Contender {
+            leaked: true,
             weight: 10,
             local_preference: 100,
             own: false,
@@ -161,7 +168,7 @@ mod tests {
     /// What makes a path better by each rule alone; every later rule speaks for the other path.
     #[test]
     fn each_rule_decides_once_and_overrules_all_behind_it() {
-        let better: [(Rule, Better); 14] = [
+        let better: [(Rule, Better); 15] = [
             (Rule::Distinguisher, |p| p.rd = Some(Rd::As2(65000, 1))),
             (Rule::PathId, |p| p.path = 1),
             (Rule::Label, |p| p.labelled = true),
@@ -176,6 +183,7 @@ mod tests {
             (Rule::LocallyOriginated, |p| p.own = true),
             (Rule::LocalPreference, |p| p.local_preference = 200),
             (Rule::Weight, |p| p.weight = 32768),
+            (Rule::Leaked, |p| p.leaked = false),
         ];
         let mut rival = path();
         for (rule, make) in better {

@@ -170,7 +170,8 @@ impl Engine for Bgp {
 
     fn deadline(&self) -> Option<Instant> {
         let stale = self.ribs.stale.first().map(|(at, _)| *at);
-        self.sessions.deadline().into_iter().chain(stale).chain(self.ribs.announce_at()).min()
+        let leaving = self.ribs.leaving.values().next().copied();
+        self.sessions.deadline().into_iter().chain(stale).chain(leaving).chain(self.ribs.announce_at()).min()
     }
 }
 

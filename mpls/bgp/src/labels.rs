@@ -54,12 +54,12 @@ impl Ribs {
         let vrf = its.vrf?;
         let shared = &self.store.slot(path.slot)?.shared;
         match path.kind() {
-            Kind::Vpn => None,
+            Kind::Vpn | Kind::Leaked => None,
             Kind::Labeled => self.swaps.then_some(Fec::Prefix(vrf, prefix)),
             Kind::Unicast if its.rd.is_none() || shared.exported.is_none() => None,
             Kind::Unicast => {
                 let ours = path.peer == OURSELVES;
-                let gateway = if ours { shared.gateway } else { Some(shared.attributes.next_hop.address) };
+                let gateway = if ours { shared.gateway } else { Some(shared.attributes.next_hop) };
                 let mode = self.views.get(&vrf)?.config.family(prefix.family())?.labels;
                 Some(match (mode, gateway) {
                     (LabelMode::PerPrefix, _) => Fec::Prefix(vrf, prefix),

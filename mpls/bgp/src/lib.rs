@@ -26,6 +26,7 @@ pub use io::{
 };
 
 mod labels;
+mod leak;
 mod net;
 
 mod notice;
@@ -41,7 +42,7 @@ mod ribs;
 pub mod session;
 
 mod show;
-pub use show::{FamilyView, NeighborView, PathView, TableView, Totals};
+pub use show::{FamilyView, LeakView, NeighborView, PathView, TableView, Totals};
 
 mod store;
 mod table;

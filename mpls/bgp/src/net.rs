@@ -53,11 +53,22 @@ impl Net6 {
 
 impl<V> Default for PrefixMap<V> {
     fn default() -> Self {
-        Self { v4: BTreeMap::new(), v6: BTreeMap::new() }
+        Self::new()
     }
 }
 
 impl<V> PrefixMap<V> {
+    pub(crate) const fn new() -> Self {
+        Self { v4: BTreeMap::new(), v6: BTreeMap::new() }
+    }
+
+    pub(crate) fn set(&mut self, prefix: Prefix, value: V) {
+        match Net::of(prefix) {
+            Net::V4(net) => drop(self.v4.insert(net, value)),
+            Net::V6(net) => drop(self.v6.insert(net, value)),
+        }
+    }
+
     pub(crate) fn get(&self, prefix: Prefix) -> Option<&V> {
         match Net::of(prefix) {
             Net::V4(net) => self.v4.get(&net),

@@ -21,6 +21,8 @@ pub enum Notice {
     Refused(PeerId, String),
     /// No label is left for what a VRF exports.
     NoLabel(String),
+    /// More prefixes are permitted between two tables than may be; `None`: the global table.
+    LeakLimit { from: Option<String>, to: Option<String>, limit: u32 },
 }
 
 impl fmt::Display for Notice {
@@ -41,6 +43,12 @@ impl fmt::Display for Notice {
                 peer.address
             ),
             Self::Refused(peer, why) => write!(f, "neighbor {} refused: {why}", peer.address),
+            Self::LeakLimit { from, to, limit } => {
+                let name = |vrf: &Option<String>| {
+                    vrf.as_ref().map_or_else(|| "the global table".to_owned(), |name| format!("vrf {name}"))
+                };
+                write!(f, "{} takes no more than {limit} prefixes of {}", name(to), name(from))
+            }
             Self::NoLabel(what) => write!(f, "no label is left for {what}: widen `mpls label range`"),
         }
     }

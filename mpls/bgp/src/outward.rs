@@ -9,7 +9,8 @@ use mpls::Fec;
 use vrf::Source;
 
 use crate::apply::Subject;
-use crate::attributes::{Attributes, LOCAL_AS, NO_ADVERTISE, NO_EXPORT, NextHop, Origin};
+use crate::attributes::{Attributes, LOCAL_AS, NO_ADVERTISE, NO_EXPORT, Origin};
+use crate::config::{Neighbor, NextHopSelf};
 use crate::io::AddressFamily;
 use crate::rib_out::{Key, Outward};
 use crate::ribs::{Peer, Ribs};
@@ -57,8 +58,8 @@ impl Ribs {
         if list.is_some_and(|list| !self.config.policies.permits(list, key.prefix)) {
             return None;
         }
-        let ourselves = self.is_next_hop(terms, chosen);
-        let next_hop = if ourselves { terms.local } else { attributes.next_hop.address };
+        let ourselves = self.is_next_hop(terms, chosen, reflected);
+        let next_hop = if ourselves { terms.local } else { attributes.next_hop };
         let v4 = terms.family.family() == Some(Family::V4);
         if v4 && next_hop.is_ipv6() && !terms.extended_next_hop {
             return None;
@@ -71,6 +72,9 @@ impl Ribs {
     /// reflected then.
     fn reflected(&self, terms: &Outward, chosen: Chosen) -> Option<bool> {
         let vpn = chosen.path.kind() == Kind::Vpn;
+        if chosen.path.kind() == Kind::Leaked {
+            return Some(false);
+        }
         if terms.external || chosen.path.peer == OURSELVES || vpn != terms.family.is_vpn() {
             return Some(false);
         }
@@ -84,14 +88,19 @@ impl Ribs {
     }
 
     /// VPN routes of others keep their next hop: what is behind it knows their label, we do not.
-    fn is_next_hop(&self, terms: &Outward, chosen: Chosen) -> bool {
+    fn is_next_hop(&self, terms: &Outward, chosen: Chosen, reflected: bool) -> bool {
         let vpn = chosen.path.kind() == Kind::Vpn;
         if terms.family.is_vpn() {
             return !vpn;
         }
         let own_table =
             self.views.get(&terms.vrf).is_some_and(|view| view.is_local(chosen.table, chosen.path));
-        terms.external || terms.config.next_hop_self || chosen.path.peer == OURSELVES || !own_table
+        let puts = match terms.config.next_hop_self {
+            NextHopSelf::No => false,
+            NextHopSelf::External => !reflected,
+            NextHopSelf::All => true,
+        };
+        terms.external || puts || chosen.path.peer == OURSELVES || !own_table
     }
 
     /// `None`: a label is needed and there is none (yet).
@@ -105,7 +114,7 @@ impl Ribs {
         if terms.family.is_vpn() {
             return match chosen.path.kind() {
                 Kind::Vpn => chosen.path.label().map(Some),
-                Kind::Unicast | Kind::Labeled => self
+                Kind::Unicast | Kind::Labeled | Kind::Leaked => self
                     .fec(chosen.table, prefix, chosen.path)
                     .and_then(|fec| self.labels.label(fec))
                     .map(Some),
@@ -118,7 +127,7 @@ impl Ribs {
             }
             (true, Kind::Labeled) => chosen.path.label().map(Some),
             (true, Kind::Unicast) if chosen.path.peer == OURSELVES => Some(Some(Label::IMPLICIT_NULL)),
-            (true, Kind::Unicast | Kind::Vpn) => None,
+            (true, Kind::Unicast | Kind::Vpn | Kind::Leaked) => None,
         }
     }
 
@@ -132,10 +141,8 @@ impl Ribs {
     ) -> Option<Attributes> {
         let mut attributes = admitted.attributes.as_ref().clone();
         if admitted.ourselves {
-            attributes.next_hop = NextHop { address: terms.local, link_local: None };
+            attributes.next_hop = terms.local;
         }
-        // It means something on the link of who said it alone, RFC 2545 section 3.
-        attributes.next_hop.link_local = None;
         if admitted.reflected {
             let source = self.peer(chosen.path.peer).map_or(Ipv4Addr::UNSPECIFIED, Peer::router_id);
             attributes.originator.get_or_insert(source);
@@ -159,13 +166,15 @@ impl Ribs {
             (attributes.local_preference, attributes.originator) = (None, None);
             attributes.clusters.clear();
             if terms.config.remove_private_as {
-                attributes.as_path.retain(|asn| !is_private(*asn));
+                // Without its own AS the neighbour could not see a loop.
+                attributes.as_path.retain(|asn| !is_private(*asn) || *asn == terms.remote_as);
             }
+            attributes.extended.retain(is_transitive);
             if terms.config.as_override {
                 let theirs = attributes.as_path.iter_mut().filter(|asn| **asn == terms.remote_as);
                 theirs.for_each(|asn| *asn = terms.local_as);
             }
-            attributes.prepend(&[terms.local_as]);
+            attributes.prepend(&terms.ours);
         } else {
             attributes.local_preference.get_or_insert(self.config.local_preference);
         }
@@ -192,6 +201,7 @@ impl Ribs {
             vrf: peer.id.vrf,
             family,
             external: session.external,
+            ours: peer.neighbor.in_front(self.config.asn),
             local_as: session.local_as,
             remote_as: session.remote_as,
             local: unmapped(session.local),
@@ -214,7 +224,59 @@ fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
+impl Neighbor {
+    fn in_front(&self, asn: u32) -> Vec<u32> {
+        let behind = self.local_as.filter(|shown| !shown.replace).map(|_| asn);
+        [self.shown_as(asn)].into_iter().chain(behind).collect()
+    }
+}
+
+/// RFC 4360 section 2: others end with the AS.
+const fn is_transitive(community: &[u8; 8]) -> bool {
+    community[0] & 0x40 == 0
+}
+
 /// RFC 6996.
 const fn is_private(asn: u32) -> bool {
     matches!(asn, 64512..=65534 | 4_200_000_000..=4_294_967_294)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::config::{Config, FamilyConfig, SendCommunity};
+
+    fn told(external: bool, send_community: SendCommunity) -> Vec<[u8; 8]> {
+        let ribs = Ribs::new(1, Arc::new(Config::new(65000, [10, 0, 0, 1].into())));
+        let terms = Outward {
+            vrf: VrfId(1),
+            family: AddressFamily::Ipv4Unicast,
+            external,
+            ours: vec![65000],
+            local_as: 65000,
+            remote_as: 65101,
+            local: [10, 0, 0, 1].into(),
+            extended_next_hop: false,
+            interval: Duration::ZERO,
+            config: FamilyConfig { send_community, ..FamilyConfig::default() },
+        };
+        let mut attributes = Attributes::new(Origin::Igp, terms.local);
+        attributes.extended = vec![TRANSITIVE, NOT_TRANSITIVE];
+        ribs.address(&terms, &mut attributes);
+        attributes.extended
+    }
+
+    /// A site of origin, and a link bandwidth.
+    const TRANSITIVE: [u8; 8] = [0, 3, 0, 1, 0, 0, 0, 2];
+    const NOT_TRANSITIVE: [u8; 8] = [0x40, 4, 0, 1, 0, 0, 0, 2];
+
+    #[test]
+    fn extended_communities_go_to_whom_they_are_sent_and_the_transitive_ones_alone_to_another_as() {
+        let both = SendCommunity { standard: true, extended: true };
+        assert_eq!(told(false, both), [TRANSITIVE, NOT_TRANSITIVE]);
+        assert_eq!(told(true, both), [TRANSITIVE]);
+        assert_eq!(told(false, SendCommunity { extended: false, ..both }), [[0; 8]; 0]);
+    }
 }

@@ -7,7 +7,7 @@ use base::{Family, Instant, Prefix, VrfId};
 use mpls::Fec;
 
 use crate::apply::Subject;
-use crate::config::{Config, FamilyConfig, Neighbor, Vrf, VrfFamily};
+use crate::config::{Config, FamilyConfig, Neighbor, NextHopSelf, Vrf, VrfFamily};
 use crate::io::{AddressFamily, PeerId};
 use crate::rib_out::{Outward, Whole};
 use crate::ribs::{Peer, Ribs};
@@ -31,6 +31,7 @@ impl Ribs {
             self.numbers.keys().filter(|id| !new.neighbors.contains_key(id)).copied().collect();
         gone.into_iter().for_each(|id| self.remove(now, id));
         let (touched, old) = (self.touched(&new), self.config.clone());
+        self.end_leaks(&new, &touched);
         let fecs = self.fecs(&touched);
         fecs.iter().for_each(|fec| self.labels.hold(*fec, &mut self.out));
         let taken: Vec<Taken> = touched.iter().flat_map(|vrf| self.close(*vrf)).collect();
@@ -45,6 +46,7 @@ impl Ribs {
         self.index_importers();
         touched.iter().for_each(|vrf| self.open(*vrf));
         taken.into_iter().for_each(|taken| self.put_back(taken));
+        self.begin_leaks();
         fecs.iter().for_each(|fec| self.labels.release(*fec, &mut self.out));
         self.prune();
         self.want();
@@ -59,6 +61,7 @@ impl Ribs {
     fn remove(&mut self, now: Instant, id: PeerId) {
         self.down(now, id, false);
         let Some(number) = self.numbers.remove(&id) else { return };
+        self.disown(number, true);
         if let Some(place) = self.peers.get_mut(number as usize) {
             *place = None;
         }
@@ -351,9 +354,9 @@ fn keeps_all(config: &Config) -> bool {
 /// Whether labelled routes of others are announced with ourselves as next hop.
 fn swaps(config: &Config) -> bool {
     config.neighbors.values().any(|neighbor| {
-        let external = neighbor.remote_as != neighbor.local_as.unwrap_or(config.asn);
+        let external = neighbor.remote_as != neighbor.shown_as(config.asn);
         let mut labeled = neighbor.families.iter().filter(|(family, _)| family.is_labeled_unicast());
-        labeled.any(|(_, family)| external || family.next_hop_self)
+        labeled.any(|(_, family)| external || family.next_hop_self != NextHopSelf::No)
     })
 }
 
@@ -374,6 +377,8 @@ impl VrfFamily {
         let lines = self.redistribute.iter().any(|line| line.route_map.is_some());
         self.import_map.is_some()
             || self.export_map.is_some()
+            || self.global_import.is_some()
+            || self.global_export.is_some()
             || lines
             || self.networks.values().any(Option::is_some)
     }

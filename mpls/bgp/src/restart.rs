@@ -13,6 +13,9 @@ use crate::session::{Negotiated, Refresh};
 /// How long VPN routes wait for the peer to say which targets it wants, RFC 4684 section 6.
 const TARGETS: Duration = Duration::from_secs(60);
 
+/// How many routes of a session that ended go before everybody else has a turn.
+const AT_ONCE: usize = 8192;
+
 impl Ribs {
     pub(crate) fn up(&mut self, now: Instant, id: PeerId, terms: &Arc<Negotiated>) {
         let Some(number) = self.numbers.get(&id).copied() else { return };
@@ -21,8 +24,8 @@ impl Ribs {
         let old: Vec<AddressFamily> = peer.families.keys().copied().collect();
         for family in old {
             let kept = terms.families.get(&family).is_some_and(|family| family.preserved == Some(true));
-            if another || !kept {
-                self.sweep(number, family, false);
+            if self.leaving.remove(&(number, family)).is_some() || another || !kept {
+                self.sweep(number, family, false, usize::MAX);
                 self.peer_mut(number).into_iter().for_each(|peer| drop(peer.families.remove(&family)));
             }
         }
@@ -66,17 +69,43 @@ impl Ribs {
             let kept =
                 time.is_some() && terms.families.get(&family).is_some_and(|terms| terms.preserved.is_some());
             if kept && family != AddressFamily::RouteTarget {
+                if self.leaving.remove(&(number, family)).is_some() {
+                    self.sweep(number, family, true, usize::MAX);
+                }
                 self.age(number, family);
                 self.per_family(number, family).into_iter().for_each(|its| its.complete = false);
                 continue;
             }
-            self.sweep(number, family, false);
-            self.peer_mut(number).into_iter().for_each(|peer| drop(peer.families.remove(&family)));
+            self.age(number, family);
+            self.leaving.insert((number, family), now);
         }
-        let kept = self.peer(number).is_some_and(|peer| !peer.families.is_empty());
+        let stays = |family: &AddressFamily| !self.leaving.contains_key(&(number, *family));
+        let kept = self.peer(number).is_some_and(|peer| peer.families.keys().any(stays));
         self.stale_at(number, time.filter(|_| kept).map(|time| now + time));
-        if !kept {
-            self.peer_mut(number).into_iter().for_each(|peer| peer.terms = None);
+        self.take_leave();
+    }
+
+    /// Takes out some of the routes that are to go: a million at once would keep everybody else waiting.
+    fn take_leave(&mut self) {
+        let mut room = AT_ONCE;
+        while room > 0
+            && let Some((number, family)) = self.leaving.keys().next().copied()
+        {
+            let taken = self.sweep(number, family, true, room);
+            if taken < room {
+                self.leaving.remove(&(number, family));
+                self.gone(number, family);
+            }
+            room -= taken;
+        }
+    }
+
+    /// Nothing is kept of a family of a neighbour without session.
+    fn gone(&mut self, number: u32, family: AddressFamily) {
+        let Some(peer) = self.peer_mut(number).filter(|peer| !peer.up) else { return };
+        peer.families.remove(&family);
+        if peer.families.is_empty() {
+            peer.terms = None;
         }
     }
 
@@ -86,13 +115,11 @@ impl Ribs {
         let Some(peer) = self.peer(number).filter(|peer| !peer.up) else { return };
         let gone = peer.families.keys().filter(|family| all || !peer.neighbor.families.contains_key(family));
         for family in gone.copied().collect::<Vec<_>>() {
-            self.sweep(number, family, false);
-            self.peer_mut(number).into_iter().for_each(|peer| drop(peer.families.remove(&family)));
+            self.leaving.remove(&(number, family));
+            self.sweep(number, family, false, usize::MAX);
+            self.gone(number, family);
         }
-        if let Some(peer) = self.peer_mut(number)
-            && peer.families.is_empty()
-        {
-            peer.terms = None;
+        if self.peer(number).is_some_and(|peer| peer.families.is_empty()) {
             self.stale_at(number, None);
         }
     }
@@ -112,14 +139,11 @@ impl Ribs {
             && at <= now
         {
             self.stale_at(number, None);
-            let Some(peer) = self.peer(number) else { continue };
-            let (up, families) = (peer.up, peer.families.keys().copied().collect::<Vec<_>>());
-            families.into_iter().for_each(|family| self.sweep(number, family, true));
-            if !up && let Some(peer) = self.peer_mut(number) {
-                peer.families.clear();
-                peer.terms = None;
-            }
+            let families = self.peer(number).into_iter().flat_map(|peer| peer.families.keys());
+            let families: Vec<_> = families.map(|family| ((number, *family), now)).collect();
+            self.leaving.extend(families);
         }
+        self.take_leave();
     }
 
     /// The peer has told everything it has of a family: what it did not tell again is gone.
@@ -132,7 +156,7 @@ impl Ribs {
                 self.per_family(number, family).into_iter().for_each(|its| its.hold = None)
             });
         } else if self.peer(number).is_some_and(|peer| peer.stale_until.is_some()) {
-            self.sweep(number, family, true);
+            self.sweep(number, family, true, usize::MAX);
             if self.peer(number).is_some_and(|peer| peer.families.values().all(|its| its.complete)) {
                 self.stale_at(number, None);
             }
@@ -168,7 +192,7 @@ impl Ribs {
             }
             Refresh::Request => self.walk(number, family, Whole::Refresh),
             Refresh::Begin => self.age(number, family),
-            Refresh::End => self.sweep(number, family, true),
+            Refresh::End => drop(self.sweep(number, family, true, usize::MAX)),
         }
     }
 
@@ -179,7 +203,7 @@ impl Ribs {
             self.leave(number);
             return;
         }
-        self.sweep(number, family, false);
+        self.sweep(number, family, false, usize::MAX);
         self.per_family(number, family).into_iter().for_each(|its| its.complete = true);
     }
 }

@@ -12,7 +12,7 @@ use crate::config::{Beyond, FamilyConfig, MaximumPrefix, Redistribute, VrfFamily
 use crate::io::Output;
 use crate::io::{AddressFamily, Own};
 use crate::notice::Notice;
-use crate::ribs::{Learned, Ribs};
+use crate::ribs::{Fill, Learned, Ribs};
 use crate::store::Shared;
 use crate::table::{Kind, OURSELVES, Path};
 use crate::update::{Nlri, Update};
@@ -39,7 +39,7 @@ impl Ribs {
             self.deny(number, family, routes);
             return;
         }
-        let attributes = with_site(attributes, &config);
+        let attributes = self.taken(number, &config, attributes);
         let export_map = !family.is_vpn() && self.export_map(vrf, family).is_some();
         if config.route_map_in.is_none() && config.prefix_list_in.is_none() && !export_map {
             let shared = routes.first().and_then(|first| {
@@ -58,6 +58,24 @@ impl Ribs {
         if let Some(maximum) = config.maximum_prefix {
             self.measure(number, family, maximum);
         }
+    }
+
+    /// A neighbour's attributes before any policy: route targets are the provider's, so a customer says none.
+    fn taken(&self, number: u32, config: &FamilyConfig, mut attributes: Arc<Attributes>) -> Arc<Attributes> {
+        let Some(peer) = self.peer(number) else { return attributes };
+        let site = config.soo.filter(|_| attributes.sites().next().is_none());
+        let shown = peer.neighbor.local_as.filter(|shown| shown.prepend && peer.external());
+        let targets = peer.id.vrf != VrfId::GLOBAL && attributes.targets().next().is_some();
+        if site.is_none() && shown.is_none() && !targets {
+            return attributes;
+        }
+        let taken = Arc::make_mut(&mut attributes);
+        if targets {
+            taken.clear_targets();
+        }
+        site.into_iter().for_each(|site| taken.add_site(site));
+        shown.into_iter().for_each(|shown| taken.prepend(&[shown.asn]));
+        attributes
     }
 
     fn inbound(&self, config: &FamilyConfig, subject: Subject) -> Option<Subject> {
@@ -122,7 +140,13 @@ impl Ribs {
     }
 
     /// Routes of one table; how many more there are.
-    fn take_run(&mut self, table: u32, views: &[VrfId], run: &[Nlri], path: impl Fn(&Nlri) -> Path) -> i64 {
+    pub(crate) fn take_run(
+        &mut self,
+        table: u32,
+        views: &[VrfId],
+        run: &[Nlri],
+        path: impl Fn(&Nlri) -> Path,
+    ) -> i64 {
         let (mut fresh, mut uses) = (0i64, 0u32);
         for route in run {
             let learned = self.learn(table, route.prefix, path(route), route.path.unwrap_or(0), views);
@@ -175,7 +199,7 @@ impl Ribs {
             || attributes.originator == Some(self.config.router_id)
             || attributes.clusters.contains(&cluster)
             || (session.external && attributes.neighbor() != Some(session.remote_as))
-            || attributes.next_hop.address == session.local.to_canonical()
+            || attributes.next_hop == session.local.to_canonical()
     }
 
     /// `maximum-prefix`.
@@ -184,10 +208,14 @@ impl Ribs {
         let id = peer.id;
         let Some(its) = peer.families.get_mut(&family) else { return };
         let (received, limit) = (its.accepted, maximum.limit);
-        let warn = u64::from(received) * 100 > u64::from(limit) * u64::from(maximum.warn);
         let beyond = received > limit;
-        let told = core::mem::replace(&mut its.warned, warn);
-        if (warn && !told) || (beyond && maximum.beyond != Beyond::Warn) {
+        let fill = match u64::from(received) * 100 > u64::from(limit) * u64::from(maximum.warn) {
+            _ if beyond => Fill::Beyond,
+            true => Fill::Near,
+            false => Fill::Below,
+        };
+        let told = core::mem::replace(&mut its.fill, fill);
+        if fill > told || (beyond && maximum.beyond != Beyond::Warn) {
             self.out.push(Output::Notice(Notice::MaximumPrefix { peer: id, family, received, limit }));
         }
         match maximum.beyond {
@@ -258,13 +286,6 @@ impl VrfFamily {
 
 fn subject(prefix: Prefix, config: &FamilyConfig, attributes: Attributes) -> Subject {
     Subject { prefix, source: Source::Bgp, tag: 0, weight: config.weight, attributes }
-}
-
-fn with_site(attributes: Arc<Attributes>, config: &FamilyConfig) -> Arc<Attributes> {
-    let Some(site) = config.soo.filter(|_| attributes.sites().next().is_none()) else { return attributes };
-    let mut marked = attributes.as_ref().clone();
-    marked.add_site(site);
-    Arc::new(marked)
 }
 
 const fn nowhere(family: Family) -> IpAddr {

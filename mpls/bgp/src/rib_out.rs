@@ -43,6 +43,8 @@ pub(crate) struct Outward {
     pub(crate) vrf: VrfId,
     pub(crate) family: AddressFamily,
     pub(crate) external: bool,
+    /// What we put in front of AS paths: our AS as the neighbour knows it, and perhaps our own behind it.
+    pub(crate) ours: Vec<u32>,
     pub(crate) local_as: u32,
     pub(crate) remote_as: u32,
     pub(crate) local: IpAddr,

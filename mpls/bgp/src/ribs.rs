@@ -10,6 +10,7 @@ use vrf::{Rd, RouteTarget};
 use crate::config::Config;
 use crate::io::{AddressFamily, Change, Output, Own, PeerId};
 use crate::labels::Labels;
+use crate::leak::{Between, Leak};
 use crate::rib_out::Group;
 use crate::store::Store;
 use crate::table::{Kind, Path, Paths, Table};
@@ -17,7 +18,7 @@ use crate::update::Membership;
 use crate::vpn::{Chosen, Selection, View};
 
 mod peer;
-pub(crate) use peer::{Peer, PerFamily};
+pub(crate) use peer::{Fill, Peer, PerFamily};
 
 mod reach;
 
@@ -38,6 +39,7 @@ pub(crate) struct Ribs {
     pub(crate) importers: BTreeMap<(Family, RouteTarget), Vec<VrfId>>,
     /// Routes in use of the box's own tables.
     pub(crate) own: BTreeMap<(VrfId, Prefix), Own>,
+    pub(crate) leaks: BTreeMap<Between, Leak>,
     pub(crate) labels: Labels,
     pub(crate) groups: Vec<Group>,
     /// The groups that hear of a VRF's routes of a family; VPN routes are the global table's.
@@ -54,6 +56,8 @@ pub(crate) struct Ribs {
     pub(crate) deferred: Option<Instant>,
     /// When whose stale routes go.
     pub(crate) stale: BTreeSet<(Instant, u32)>,
+    /// Whose stale routes are going, and since when.
+    pub(crate) leaving: BTreeMap<(u32, AddressFamily), Instant>,
     /// Peers with more routes than they may have, and after what time they may come back.
     pub(crate) overrun: Vec<(PeerId, AddressFamily, u32, Option<Duration>)>,
     /// Whose routes are wanted again, as what is done with them changed.
@@ -96,6 +100,7 @@ impl Ribs {
             views: BTreeMap::new(),
             importers: BTreeMap::new(),
             own: BTreeMap::new(),
+            leaks: BTreeMap::new(),
             labels: Labels::default(),
             groups: Vec::new(),
             audience: BTreeMap::new(),
@@ -105,6 +110,7 @@ impl Ribs {
             constrained: false,
             deferred: None,
             stale: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             overrun: Vec::new(),
             again: BTreeSet::new(),
             keeps_all: false,
@@ -305,6 +311,7 @@ impl Ribs {
         }
         if old.best != new.best {
             self.tell_vrf(vrf, prefix, old.best, new.best);
+            self.leak(vrf, prefix, new.best);
         }
     }
 }

@@ -11,10 +11,11 @@ use crate::attributes::Attributes;
 use crate::decide::Rule;
 use crate::engine::Bgp;
 use crate::io::{AddressFamily, PeerId};
+use crate::leak;
 use crate::rib_out::Key;
 use crate::ribs::Ribs;
 use crate::session::Status;
-use crate::table::OURSELVES;
+use crate::table::{Kind, OURSELVES};
 use crate::update::{Membership, Nlri};
 use crate::vpn::Chosen;
 
@@ -82,6 +83,19 @@ pub struct PathView {
     pub best: Option<Rule>,
 }
 
+/// Routes between the global table and a VRF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeakView {
+    pub from: VrfId,
+    pub to: VrfId,
+    pub family: Family,
+    pub config: crate::config::Leak,
+    /// Prefixes that are leaked.
+    pub taken: usize,
+    /// Those that are permitted, and beyond the limit.
+    pub waiting: usize,
+}
+
 /// How large everything is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -138,6 +152,7 @@ impl Bgp {
         let Some(number) = ribs.by_rd.get(&rd).copied() else { return Vec::new() };
         let best = ribs.vpn_pick(number, prefix);
         let paths = ribs.table(number).into_iter().flat_map(|table| table.paths(prefix));
+        let paths = paths.filter(|(path, _)| path.kind() != Kind::Leaked);
         let view = |(path, id)| {
             let chosen = Chosen { table: number, path, id };
             let shared = &ribs.store.slot(path.slot)?.shared;
@@ -194,6 +209,18 @@ impl Bgp {
         all.into_iter().filter_map(one).collect()
     }
 
+    /// What is leaked between the global table and VRFs.
+    pub fn leaks(&self) -> impl Iterator<Item = LeakView> + '_ {
+        self.ribs.leaks.iter().map(|(between, leak)| LeakView {
+            from: between.from,
+            to: between.to,
+            family: between.family,
+            config: leak.config.clone(),
+            taken: leak.taken.len(between.family),
+            waiting: leak.waiting.len(between.family),
+        })
+    }
+
     /// Who wants which targets, RFC 4684; `None` as peer: ourselves.
     pub fn memberships(&self) -> impl Iterator<Item = (Membership, Vec<Option<PeerId>>)> + '_ {
         let peer = |number: &u32| self.ribs.peer(*number).map(|peer| peer.id);
@@ -230,6 +257,8 @@ impl Ribs {
         let view = vrf.and_then(|vrf| self.views.get(&vrf));
         let local = view.is_none_or(|view| view.is_local(chosen.table, path));
         let fec = self.fec(chosen.table, prefix, path);
+        let another = view.is_some_and(|view| view.is_of_another(chosen.table, path));
+        let leaked = leak::source(chosen).or_else(|| table.vrf.filter(|_| another));
         let usable = if view.is_some() { self.serves(path) } else { self.is_usable(path) };
         Some(PathView {
             peer: peer.map(|peer| peer.id),
@@ -238,12 +267,12 @@ impl Ribs {
             label: path.label(),
             local_label: fec.and_then(|fec| self.labels.label(fec)),
             aggregate: fec.and_then(|fec| if let Fec::Vrf(vrf) = fec { Some(vrf) } else { None }),
-            path: chosen.id,
+            path: if path.kind() == Kind::Leaked { 0 } else { chosen.id },
             weight,
             tag,
             external: peer.is_some_and(crate::ribs::Peer::external),
-            rd: if local { None } else { table.rd },
-            leaked: table.vrf.filter(|_| !local && path.kind() != crate::table::Kind::Vpn),
+            rd: if local || path.kind() == Kind::Leaked { None } else { table.rd },
+            leaked,
             metric: self.store.reach(slot).filter(|_| usable).map(|reach| reach.metric),
             stale: path.stale(),
             best,

@@ -82,7 +82,7 @@ impl Store {
             self.retain(slot, 1);
             return slot;
         }
-        let hop = shared.vrf.map(|vrf| self.hops.hold(vrf, shared.attributes.next_hop.address, out));
+        let hop = shared.vrf.map(|vrf| self.hops.hold(vrf, shared.attributes.next_hop, out));
         let slot = self.place();
         self.index.insert((hash, slot));
         if let Some(empty) = self.slots.get_mut(slot as usize) {

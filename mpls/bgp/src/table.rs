@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Unicast,
     Labeled,
     Vpn,
+    /// Leaked from the global table into a VRF, or the other way.
+    Leaked,
 }
 
 /// One path in twelve bytes: whose it is, the slot of what it shares with others, its label, how it was learned.
@@ -58,6 +60,7 @@ impl Path {
             Kind::Unicast => 0,
             Kind::Labeled => KIND_LABELED,
             Kind::Vpn => KIND_VPN,
+            Kind::Leaked => KIND_LABELED | KIND_VPN,
         };
         Self { peer, slot, bits: kind | label.map_or(0, |label| label.value() | LABELLED) }
     }
@@ -70,7 +73,8 @@ impl Path {
         match (self.bits & KIND_VPN, self.bits & KIND_LABELED) {
             (0, 0) => Kind::Unicast,
             (0, _) => Kind::Labeled,
-            _ => Kind::Vpn,
+            (_, 0) => Kind::Vpn,
+            _ => Kind::Leaked,
         }
     }
 
@@ -105,8 +109,8 @@ impl Kind {
 
     pub(crate) fn address_family(self, family: Family) -> AddressFamily {
         match (self, family) {
-            (Self::Unicast, Family::V4) => AddressFamily::Ipv4Unicast,
-            (Self::Unicast, Family::V6) => AddressFamily::Ipv6Unicast,
+            (Self::Unicast | Self::Leaked, Family::V4) => AddressFamily::Ipv4Unicast,
+            (Self::Unicast | Self::Leaked, Family::V6) => AddressFamily::Ipv6Unicast,
             (Self::Labeled, Family::V4) => AddressFamily::Ipv4Labeled,
             (Self::Labeled, Family::V6) => AddressFamily::Ipv6Labeled,
             (Self::Vpn, Family::V4) => AddressFamily::Vpnv4,

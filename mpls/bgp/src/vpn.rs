@@ -10,6 +10,7 @@ use crate::attributes::Attributes;
 use crate::config::{Ttl, VrfFamily};
 use crate::decide::{Contender, Rule, decide};
 use crate::io::{Exit, Route};
+use crate::leak;
 use crate::net::PrefixSet;
 use crate::ribs::Ribs;
 use crate::store::Slot;
@@ -73,7 +74,17 @@ impl View {
 
     /// Whether a path of its own table came from a neighbour in the VRF, or is the VRF's own.
     pub(crate) fn is_local(&self, table: u32, path: Path) -> bool {
+        self.holds(table, path) && path.kind() != Kind::Leaked
+    }
+
+    /// Whether a path stands in its own table for itself.
+    fn holds(&self, table: u32, path: Path) -> bool {
         table == self.table && path.kind() != Kind::Vpn
+    }
+
+    /// Whether a path stands in the table of another VRF of this box, and is no VPN route there.
+    pub(crate) fn is_of_another(&self, table: u32, path: Path) -> bool {
+        table != self.table && path.kind() != Kind::Vpn
     }
 }
 
@@ -89,7 +100,7 @@ impl crate::config::Vrf {
 impl Ribs {
     /// Whether a VRF has a path in view: its own, or one with a target that it imports.
     pub(crate) fn sees(&self, view: &View, family: Family, table: u32, path: Path) -> bool {
-        if view.is_local(table, path) {
+        if view.holds(table, path) {
             return true;
         }
         let imports = view.imports(family);
@@ -120,12 +131,13 @@ impl Ribs {
         let mut all = self.candidates(vrf, prefix);
         let Some(view) = self.views.get(&vrf) else { return Selection::default() };
         let best = self.pick(view, &all).map(|(chosen, _)| chosen);
-        let before = all.len();
-        all.retain(|(chosen, _)| {
-            !(chosen.path.peer == OURSELVES && view.is_local(chosen.table, chosen.path))
-        });
-        let installed =
-            if all.len() == before { best } else { self.pick(view, &all).map(|(chosen, _)| chosen) };
+        let own = |chosen: Chosen| chosen.path.peer == OURSELVES && view.is_local(chosen.table, chosen.path);
+        if !all.iter().any(|(chosen, _)| own(*chosen)) {
+            return Selection { best, installed: best };
+        }
+        // A leak displaces nothing, not even a route of the box that others of the table would.
+        all.retain(|(chosen, _)| !own(*chosen) && chosen.path.kind() != Kind::Leaked);
+        let installed = self.pick(view, &all).map(|(chosen, _)| chosen);
         Selection { best, installed }
     }
 
@@ -146,8 +158,7 @@ impl Ribs {
         }
         let contenders = all.iter().filter_map(|(chosen, seen)| {
             let slot = self.store.slot(chosen.path.slot)?;
-            let leaked = chosen.path.kind() != Kind::Vpn && !view.is_local(chosen.table, chosen.path);
-            let weight = if leaked { 0 } else { seen.weight };
+            let weight = if view.is_of_another(chosen.table, chosen.path) { 0 } else { seen.weight };
             Some(self.contender(slot, *chosen, &seen.attributes, weight))
         });
         let contenders: Vec<Contender> = contenders.collect();
@@ -182,6 +193,7 @@ impl Ribs {
         let peer = self.peer(chosen.path.peer);
         let same = Arc::ptr_eq(attributes, &slot.shared.attributes);
         Contender {
+            leaked: chosen.path.kind() == Kind::Leaked,
             weight,
             local_preference: attributes.local_preference.unwrap_or(self.config.local_preference),
             own: chosen.path.peer == OURSELVES,
@@ -225,7 +237,7 @@ impl Ribs {
     /// A path as a VRF sees it, if its import map lets it pass.
     pub(crate) fn seen(&self, view: &View, prefix: Prefix, chosen: Chosen) -> Option<Seen> {
         let shared = &self.store.slot(chosen.path.slot)?.shared;
-        if view.is_local(chosen.table, chosen.path) {
+        if view.holds(chosen.table, chosen.path) {
             return Some(Seen {
                 attributes: shared.attributes.clone(),
                 weight: shared.weight,
@@ -263,9 +275,11 @@ impl Ribs {
     }
 
     fn exit(&self, view: &View, chosen: Chosen, seen: &Seen) -> Option<Exit> {
-        let next_hop = seen.attributes.next_hop.address;
-        let leaked = chosen.path.kind() != Kind::Vpn && !view.is_local(chosen.table, chosen.path);
-        if leaked {
+        let next_hop = seen.attributes.next_hop;
+        if let Some(from) = leak::source(chosen) {
+            return Some(Exit::Vrf(from));
+        }
+        if view.is_of_another(chosen.table, chosen.path) {
             return self.table(chosen.table)?.vrf.map(Exit::Vrf);
         }
         Some(match chosen.path.label() {
@@ -274,11 +288,12 @@ impl Ribs {
         })
     }
 
-    /// A VRF's route as a VPN route: with its targets, if its export map lets it pass. `None`: nobody else sees it.
+    /// A VRF's route as a VPN route: with the VRF's targets beside those that a route map gave it, if the export map lets
+    /// it pass. `None`: nobody else sees it.
     pub(crate) fn export(&self, vrf: VrfId, subject: &Subject) -> Option<Arc<Attributes>> {
-        let family = self.views.get(&vrf)?.config.family(subject.prefix.family())?;
+        let view = self.views.get(&vrf).filter(|_| vrf != VrfId::GLOBAL)?;
+        let family = view.config.family(subject.prefix.family())?;
         let mut subject = subject.clone();
-        subject.attributes.clear_targets();
         family.export.iter().for_each(|target| subject.attributes.add_target(*target));
         if let Some(map) = &family.export_map {
             subject = self.config.policies.run(map, subject)?;

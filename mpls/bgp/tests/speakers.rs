@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use base::VrfId;
 use bgp::attributes::{NO_ADVERTISE, NO_EXPORT};
-use bgp::config::{Beyond, FamilyConfig, GracefulRestart, LabelMode, MaximumPrefix, Neighbor, VrfFamily};
+use bgp::config::{
+    Beyond, FamilyConfig, GracefulRestart, LabelMode, Leak, MaximumPrefix, Neighbor, NextHopSelf, VrfFamily,
+};
 use bgp::policy::{Community, Entry, Match, PrefixList, PrefixRule, RouteMap, Set};
 use bgp::{AddressFamily, ClearHow, Config, Exit, Notice, Own, PeerId, Rule};
 use vrf::Source;
@@ -324,6 +326,9 @@ fn a_reflector_passes_on_what_peers_want() {
     let world = World::new(configs, wires());
     let wanted: Vec<_> = world.nodes[PE2].bgp.memberships().filter_map(|(its, _)| its.target).collect();
     assert_eq!(wanted, ["65000:1".parse().unwrap(), "65000:2".parse().unwrap()]);
+    // It asks for everything by the default of length zero: GoBGP takes no other without a target.
+    let all: Vec<_> = world.nodes[PE2].bgp.memberships().filter(|(its, _)| its.target.is_none()).collect();
+    assert!(matches!(&all[..], [(its, _)] if its.asn == 0), "{all:?}");
 }
 
 #[test]
@@ -377,11 +382,11 @@ fn too_many_prefixes_warn_end_the_session_or_end_it_for_a_time() {
     assert_eq!(told(&world), 0);
     world.originate(CE1, VrfId::GLOBAL, "10.3.0.0/16", Some(own()));
     world.originate(CE1, VrfId::GLOBAL, "10.4.0.0/16", Some(own()));
-    assert_eq!((told(&world), world.nodes[PE1].routes.len()), (1, 5));
+    assert_eq!((told(&world), world.nodes[PE1].routes.len()), (2, 5), "near the limit, and beyond it");
     let restart = Beyond::Restart(Duration::from_secs(300));
     world.configure(PE1, |config| terms(config, "172.16.0.2").maximum_prefix = limit(restart));
     world.clear(PE1, ClearHow::SoftIn);
-    assert_eq!((told(&world), world.nodes[PE1].routes.len()), (2, 0));
+    assert_eq!((told(&world), world.nodes[PE1].routes.len()), (3, 0));
     world.originate(CE1, VrfId::GLOBAL, "10.4.0.0/16", None);
     world.pass(290);
     assert_eq!(world.nodes[PE1].routes.len(), 0);
@@ -456,6 +461,115 @@ fn vrfs_of_one_box_leak_by_target_and_import_map() {
     assert!(world.nodes[PE1].routes.keys().all(|(vrf, _)| *vrf == RED));
 }
 
+/// PE1 with a site in VRF red, whose global table has routes of its own, and gives and takes by `MAP`.
+fn leaking(limit: u32) -> World {
+    let mut world = sites(&FamilyConfig { as_override: true, ..FamilyConfig::default() });
+    world.configure(PE1, |config| {
+        config.vrfs.insert(VrfId::GLOBAL, bgp::config::Vrf { rd: None, ..vrf("1:1", &[], &[]) });
+        let rule = PrefixRule { permit: true, prefix: p("10.0.0.0/8"), lengths: (8, 32) };
+        config.policies.prefix_lists.insert("TEN".into(), PrefixList([(5, rule)].into()));
+        let ten = map(vec![Match::Prefix(vec!["TEN".into()])], true, vec![Set::Tag(9)]);
+        config.policies.route_maps.insert("MAP".into(), ten);
+        let leak = Some(Leak { map: "MAP".into(), limit });
+        let red = family(config, RED);
+        (red.global_import, red.global_export) = (leak.clone(), leak);
+    });
+    world
+}
+
+#[test]
+fn what_a_route_map_permits_is_leaked_between_the_global_table_and_a_vrf() {
+    let mut world = leaking(Leak::LIMIT);
+    for prefix in ["10.1.0.0/16", "11.1.0.0/16"] {
+        world.originate(PE1, VrfId::GLOBAL, prefix, Some(own()));
+    }
+    let route = world.nodes[PE1].routes[&(RED, p("10.1.0.0/16"))];
+    assert_eq!((route.to, route.tag), (Exit::Vrf(VrfId::GLOBAL), 9));
+    assert_eq!(world.exit(PE1, RED, "11.1.0.0/16"), None, "denied");
+    let path = world.best(PE1, RED, "10.1.0.0/16").unwrap();
+    assert_eq!((path.leaked, path.rd, path.path), (Some(VrfId::GLOBAL), None, 0));
+    assert_eq!(world.exit(CE1, VrfId::GLOBAL, "10.1.0.0/16"), Some(Exit::Gateway(ip("172.16.0.1"))));
+    assert_eq!(world.exit(PE2, RED, "10.1.0.0/16"), None, "no VPN route");
+    assert_eq!(world.exit(PE1, BLUE, "10.1.0.0/16"), None);
+
+    world.originate(CE1, VrfId::GLOBAL, "10.2.0.0/16", Some(own()));
+    assert_eq!(world.exit(PE1, VrfId::GLOBAL, "10.2.0.0/16"), Some(Exit::Vrf(RED)));
+    assert_eq!(world.best(PE1, VrfId::GLOBAL, "10.2.0.0/16").unwrap().leaked, Some(RED));
+    world.originate(PE2, RED, "10.3.0.0/16", Some(own()));
+    assert!(world.exit(PE1, RED, "10.3.0.0/16").is_some());
+    assert_eq!(world.exit(PE1, VrfId::GLOBAL, "10.3.0.0/16"), None, "it stands at another PE");
+
+    world.set_reach(PE1, "172.16.0.2", None);
+    assert_eq!(world.exit(PE1, VrfId::GLOBAL, "10.2.0.0/16"), None, "its next hop is gone");
+    world.set_reach(PE1, "172.16.0.2", Some(1));
+    assert_eq!(world.exit(PE1, VrfId::GLOBAL, "10.2.0.0/16"), Some(Exit::Vrf(RED)));
+    world.originate(CE1, VrfId::GLOBAL, "10.2.0.0/16", None);
+    world.originate(PE1, VrfId::GLOBAL, "10.1.0.0/16", None);
+    assert_eq!(world.exit(PE1, VrfId::GLOBAL, "10.2.0.0/16"), None);
+    assert_eq!(
+        (world.exit(PE1, RED, "10.1.0.0/16"), world.exit(CE1, VrfId::GLOBAL, "10.1.0.0/16")),
+        (None, None)
+    );
+}
+
+#[test]
+fn what_is_leaked_goes_no_further_and_displaces_nothing() {
+    let mut world = leaking(Leak::LIMIT);
+    world.configure(PE1, |config| {
+        let prefer = map(vec![], true, vec![Set::LocalPreference(500), Set::Weight(60000)]);
+        config.policies.route_maps.insert("MAP".into(), prefer);
+        let red = family(config, RED).clone();
+        let blue = family(config, BLUE);
+        (blue.global_import, blue.global_export) = (red.global_import, red.global_export);
+    });
+    world.originate(CE1, VrfId::GLOBAL, "10.1.0.0/16", Some(own()));
+    assert_eq!(world.exit(PE1, VrfId::GLOBAL, "10.1.0.0/16"), Some(Exit::Vrf(RED)));
+    assert_eq!(world.exit(PE1, BLUE, "10.1.0.0/16"), None, "not through the global table into another VRF");
+    assert_eq!(world.best(PE1, RED, "10.1.0.0/16").unwrap().leaked, None);
+    world.originate(PE1, VrfId::GLOBAL, "10.1.0.0/16", Some(own()));
+    assert_eq!(
+        world.exit(PE1, VrfId::GLOBAL, "10.1.0.0/16"),
+        None,
+        "the global table has a route of its own"
+    );
+    assert_eq!(world.exit(PE1, RED, "10.1.0.0/16"), Some(Exit::Gateway(ip("172.16.0.2"))));
+    let of_red = world.nodes[PE1].bgp.vrf_route(RED, p("10.1.0.0/16"));
+    assert_eq!(of_red.iter().filter(|path| path.leaked == Some(VrfId::GLOBAL)).count(), 1);
+    assert_eq!(of_red.iter().find_map(|path| path.best), Some(Rule::Leaked));
+    assert_eq!(world.exit(PE1, BLUE, "10.1.0.0/16"), Some(Exit::Vrf(VrfId::GLOBAL)));
+    world.originate(PE2, BLUE, "10.1.0.0/16", Some(own()));
+    assert!(matches!(world.exit(PE1, BLUE, "10.1.0.0/16"), Some(Exit::Labelled { .. })), "the VPN's own");
+    world.originate(CE1, VrfId::GLOBAL, "10.1.0.0/16", None);
+    assert_eq!(world.exit(PE1, RED, "10.1.0.0/16"), Some(Exit::Vrf(VrfId::GLOBAL)));
+    world.configure(PE1, |config| drop(config.policies.route_maps.remove("MAP")));
+    assert_eq!(world.exit(PE1, RED, "10.1.0.0/16"), None, "without its map nothing is leaked");
+}
+
+#[test]
+fn no_more_prefixes_are_leaked_than_may_be() {
+    let mut world = leaking(2);
+    world.configure(PE1, |config| config.vrfs.get_mut(&RED).unwrap().name = Some("red".into()));
+    world.nodes[PE1].notices.clear();
+    let prefixes = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"];
+    for prefix in prefixes {
+        world.originate(PE1, VrfId::GLOBAL, prefix, Some(own()));
+    }
+    let leaked = |world: &World| prefixes.map(|prefix| world.exit(PE1, RED, prefix).is_some());
+    assert_eq!(leaked(&world), [true, true, false, false]);
+    let said: Vec<_> = world.nodes[PE1].notices.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["vrf red takes no more than 2 prefixes of the global table"]);
+    let view = |world: &World| world.nodes[PE1].bgp.leaks().next().map(|leak| (leak.taken, leak.waiting));
+    assert_eq!(view(&world), Some((2, 2)));
+    world.originate(PE1, VrfId::GLOBAL, "10.1.0.0/16", None);
+    assert_eq!((leaked(&world), view(&world)), ([false, true, true, false], Some((2, 1))));
+    world.originate(PE1, VrfId::GLOBAL, "10.2.0.0/16", Some(Own { metric: 5, ..own() }));
+    assert_eq!(world.best(PE1, RED, "10.2.0.0/16").unwrap().attributes.med, Some(5), "no more than before");
+    world.originate(PE1, VrfId::GLOBAL, "10.4.0.0/16", None);
+    assert_eq!((leaked(&world), view(&world)), ([false, true, true, false], Some((2, 0))));
+    world.configure(PE1, |config| family(config, RED).global_import = None);
+    assert_eq!((leaked(&world), view(&world)), ([false; 4], Some((0, 0))));
+}
+
 #[test]
 fn an_export_map_chooses_and_marks_what_goes_out_and_a_new_rd_takes_all_along() {
     let mut world = core();
@@ -505,7 +619,7 @@ fn well_known_communities_hold_a_route_back() {
 fn labelled_unicast_swaps_where_we_are_the_next_hop() {
     let labeled = |config: &mut Config, peer: &str, remote: u32| {
         let mut neighbor = Neighbor::new(remote);
-        let family = FamilyConfig { next_hop_self: true, ..FamilyConfig::default() };
+        let family = FamilyConfig { next_hop_self: NextHopSelf::All, ..FamilyConfig::default() };
         neighbor.families.insert(AddressFamily::Ipv4Labeled, family);
         config.neighbors.insert(global(peer), neighbor);
     };

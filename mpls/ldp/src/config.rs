@@ -26,6 +26,8 @@ pub struct Config {
     pub targeted: BTreeSet<IpAddr>,
     /// `mpls ldp discovery targeted-hello accept`.
     pub accept_targeted: bool,
+    /// `mpls ldp ttl-security`: GTSM with the neighbours on our links that can do it, too, RFC 6720.
+    pub ttl_security: bool,
     /// `mpls ldp neighbor A password`, by router id.
     pub passwords: BTreeMap<Ipv4Addr, Secret>,
     /// `mpls ldp explicit-null`: what we announce for our own networks.
@@ -80,6 +82,7 @@ impl Config {
             ports: BTreeMap::new(),
             targeted: BTreeSet::new(),
             accept_targeted: false,
+            ttl_security: true,
             passwords: BTreeMap::new(),
             explicit_null: false,
             ordered: false,

@@ -158,13 +158,14 @@ impl Ldp {
             self.part(source, "router id changed");
         }
         self.agenda.set(Timer::Adjacency(source), adjacency.expires);
-        let told = |adjacency: &Adjacency| (adjacency.transport, adjacency.preference);
+        let told = |adjacency: &Adjacency| (adjacency.transport, adjacency.preference, adjacency.gtsm);
         let now = told(&adjacency);
         let before = self.adjacencies.insert(source, adjacency);
         if before.as_ref().map(told) == Some(now) {
             return;
         }
         self.peers.entry(peer).or_default().adjacencies.insert(source);
+        self.relisten = true;
         if before.is_none() {
             // The neighbour shall not have to wait for us, nor its connection arrive before our hello.
             self.greet(source);
@@ -181,6 +182,7 @@ impl Ldp {
         if let Some(peer) = self.peers.get_mut(&adjacency.peer) {
             peer.adjacencies.remove(&source);
         }
+        self.relisten = true;
         if let Source::Targeted(address) = source {
             self.schedule_targeted(address);
         }
@@ -261,7 +263,8 @@ impl Ldp {
             hold: u16::try_from(hold).unwrap_or(FOREVER),
             targeted,
             request: matches!(source, Source::Targeted(address) if config.targeted.contains(&address)),
-            gtsm: false,
+            // RFC 6720 section 2.1: on links alone.
+            gtsm: config.ttl_security && !targeted,
             ipv4: transport.and_then(|address| match address {
                 IpAddr::V4(address) => Some(address),
                 IpAddr::V6(_) => None,
@@ -276,6 +279,19 @@ impl Ldp {
         let mut outbox = Outbox::new(config.id());
         Message::Hello(hello).encode(|| self.sequence).iter().for_each(|message| outbox.push(message));
         outbox.take()
+    }
+
+    /// Whether sessions with a peer are held to our links by GTSM: both of us said so there (RFC 6720 section 2); over
+    /// IPv6 nobody need say it (RFC 7552 section 9). Whom we greet from afar may be further away at times.
+    pub(crate) fn is_near(&self, id: LdpId) -> bool {
+        let (Some(config), Some(peer)) = (&self.config, self.peers.get(&id)) else { return false };
+        let far = |source: &Source| matches!(source, Source::Targeted(at) if config.targeted.contains(at));
+        let mut links = peer.adjacencies.iter().filter_map(|source| match source {
+            Source::Link(..) => self.adjacencies.get(source),
+            Source::Targeted(_) => None,
+        });
+        let said = links.any(|link| link.gtsm || link.transport.is_ipv6());
+        config.ttl_security && said && !peer.adjacencies.iter().any(far)
     }
 
     /// Whether hellos of a family leave and are heard on a port.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use base::{Engine, Family, Instant, PortId, Secret};
+use base::{Engine, Family, Instant, PortId};
 
 use crate::agenda::Agenda;
 use crate::discovery::{Adjacency, Source, Unheard};
@@ -12,7 +12,7 @@ use crate::fec::Fecs;
 use crate::neighbour::How;
 use crate::peer::Peer;
 use crate::wire::notification::Status;
-use crate::{Config, ConnectionId, Input, Interface, LdpId, Output};
+use crate::{Config, ConnectionId, Input, Interface, LdpId, Listener, Output};
 
 /// LDP for the whole box. Without a configuration it says nothing and hears nothing, but remembers ports, addresses
 /// and routes.
@@ -40,7 +40,7 @@ pub struct Ldp {
     pub(crate) talking: BTreeSet<LdpId>,
     pub(crate) last_connection: u64,
     pub(crate) out: VecDeque<Output>,
-    listening: Vec<(IpAddr, Option<Secret>)>,
+    listening: Vec<Listener>,
     /// Whose connections are welcome may have changed.
     pub(crate) relisten: bool,
 }
@@ -137,10 +137,10 @@ impl Ldp {
         }
         self.sequence += 1;
         self.relisten = true;
-        let same = |of: fn(&Config) -> (Ipv4Addr, crate::config::Transport)| {
+        let same = |of: fn(&Config) -> (Ipv4Addr, crate::config::Transport, bool)| {
             old.as_deref().map(of) == self.config.as_deref().map(of)
         };
-        if !same(|config| (config.router_id, config.transport)) {
+        if !same(|config| (config.router_id, config.transport, config.ttl_security)) {
             self.end_all("configuration changed");
         }
         if self.config.as_ref().is_none_or(|config| config.graceful_restart.is_none()) {
@@ -244,7 +244,12 @@ impl Ldp {
             return;
         };
         let password = |peer: &LdpId| config.passwords.get(&peer.router).cloned();
-        let wanted: Vec<_> = self.transports.iter().map(|(from, peer)| (*from, password(peer))).collect();
+        let listener = |(from, peer): (&IpAddr, &LdpId)| Listener {
+            from: *from,
+            password: password(peer),
+            near: self.is_near(*peer),
+        };
+        let wanted: Vec<_> = self.transports.iter().map(listener).collect();
         if wanted != self.listening {
             self.listening.clone_from(&wanted);
             self.out.push_back(Output::Listen(wanted));

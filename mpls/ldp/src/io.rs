@@ -74,14 +74,14 @@ pub enum Output {
         to: IpAddr,
         bytes: Vec<u8>,
     },
-    /// Whose connections to port 646 are accepted: only from these, with these passwords. No Debug. Sessions send with
-    /// TTL and hop limit 255: who checks (RFC 6720, RFC 7552 section 9) is satisfied.
-    Listen(Vec<(IpAddr, Option<Secret>)>),
+    /// Whose connections to port 646 are accepted: only from these. All sessions send with TTL and hop limit 255.
+    Listen(Vec<Listener>),
     Connect {
         connection: ConnectionId,
         local: IpAddr,
         remote: IpAddr,
         password: Option<Secret>,
+        near: bool,
     },
     Send(ConnectionId, Vec<u8>),
     /// After what was sent is on its way.
@@ -94,6 +94,15 @@ pub enum Output {
     /// What to do with packets that carry a label of ours. `None`: nothing any more.
     Swap(Label, Option<Swap>),
     Notice(Notice),
+}
+
+/// A neighbour that may connect. No Debug: it holds a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listener {
+    pub from: IpAddr,
+    pub password: Option<Secret>,
+    /// Nothing is taken that a router passed on: TTL and hop limit must be 255 (RFC 6720, RFC 7552 section 9).
+    pub near: bool,
 }
 
 /// The way of a prefix: what its next hop wants to see on top.

@@ -20,7 +20,7 @@ pub use fsm::State;
 #[doc(hidden)]
 pub mod fuzz;
 mod io;
-pub use io::{ConnectionId, Input, Interface, LdpId, Lsp, Output, Route, Swap};
+pub use io::{ConnectionId, Input, Interface, LdpId, Listener, Lsp, Output, Route, Swap};
 
 mod labels;
 mod messages;

@@ -105,11 +105,13 @@ impl Ldp {
         self.last_connection = (self.last_connection + 1) & !ACCEPTED;
         let connection = ConnectionId(self.last_connection);
         let password = self.config.as_ref().and_then(|config| config.passwords.get(&id.router).cloned());
-        self.out.push_back(Output::Connect { connection, local, remote, password });
+        let near = self.is_near(id);
+        self.out.push_back(Output::Connect { connection, local, remote, password, near });
         self.begin(id, Session::new(connection, Role::Active, (local, remote), self.now));
     }
 
     fn begin(&mut self, id: LdpId, mut session: Session) {
+        session.near = self.is_near(id);
         let (Some(config), Some(peer)) = (&self.config, self.peers.get_mut(&id)) else { return };
         session.speak_as(config.id());
         self.connections.insert(session.connection, id);

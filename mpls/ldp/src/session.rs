@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) state: State,
     pub(crate) local: IpAddr,
     pub(crate) remote: IpAddr,
+    /// Its connection takes nothing that a router passed on.
+    pub(crate) near: bool,
     pub(crate) began: Instant,
     pub(crate) up: Option<Instant>,
     /// What is agreed on, once it is.
@@ -51,6 +53,7 @@ impl Session {
             state: State::NonExistent,
             local: ends.0,
             remote: ends.1,
+            near: false,
             began: now,
             up: None,
             keepalive: OPENING,

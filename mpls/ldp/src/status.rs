@@ -39,6 +39,8 @@ pub struct Connection {
     pub remote: IpAddr,
     /// We opened it: our port is any, the peer's is 646.
     pub active: bool,
+    /// It takes nothing that a router passed on, RFC 6720.
+    pub near: bool,
     pub sent: u64,
     pub received: u64,
     pub keepalive: Duration,
@@ -131,6 +133,7 @@ fn connection(session: &Session) -> Connection {
         local: session.local,
         remote: session.remote,
         active: session.role == Role::Active,
+        near: session.near,
         sent: session.sent,
         received: session.received,
         keepalive: session.keepalive,

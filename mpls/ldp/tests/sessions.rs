@@ -21,6 +21,57 @@ fn two_routers_hear_each_other_and_the_greater_address_connects() {
     assert_eq!(world.nodes[0].notices, [Notice::Up(id(1))]);
 }
 
+/// Of the session between two neighbours: whether each of them takes nothing that a router passed on.
+fn near(world: &World) -> [bool; 2] {
+    let connection = |node: usize| world.nodes[node].ldp.neighbours(world.now)[0].connection.clone().unwrap();
+    let [passive, active] = [connection(0), connection(1)];
+    assert_eq!(world.nodes[0].listening.iter().map(|it| it.near).collect::<Vec<_>>(), [passive.near]);
+    assert_eq!(world.nodes[1].near.last(), Some(&active.near));
+    [passive.near, active.near]
+}
+
+#[test]
+fn a_session_is_held_to_its_link_where_both_say_so() {
+    for (said, agreed) in [([true, true], true), ([true, false], false), ([false, true], false)] {
+        let mut world = World::row(2, |node, config| config.ttl_security = said[node]);
+        world.seconds(1);
+        assert!(world.is_up(0, 1));
+        assert_eq!(near(&world), [agreed; 2], "{said:?}");
+        assert_eq!(world.nodes[0].ldp.discovered(world.now)[0].gtsm, said[1]);
+    }
+}
+
+#[test]
+fn a_neighbour_that_is_also_greeted_from_afar_may_be_far_away_at_times() {
+    let mut world = World::row(2, |node, config| {
+        config.targeted.extend((node == 0).then(|| address("10.0.0.2")));
+        config.accept_targeted = node == 1;
+    });
+    world.seconds(20);
+    assert!(world.is_up(0, 1));
+    assert_eq!(world.nodes[0].ldp.discovered(world.now).len(), 2, "on the link and from afar");
+    assert_eq!(world.nodes[0].listening.iter().map(|it| it.near).collect::<Vec<_>>(), [false]);
+    let targeted = world.nodes[0].ldp.discovered(world.now).into_iter();
+    let targeted = targeted.filter(|heard| matches!(heard.source, Source::Targeted(_)));
+    assert!(targeted.map(|heard| heard.gtsm).eq([false]), "said on links alone");
+    assert_eq!(
+        world.nodes[1].near,
+        [true],
+        "nobody told it to greet from afar: what it hears changes nothing"
+    );
+}
+
+#[test]
+fn a_session_begins_anew_with_other_rules_of_distance() {
+    let mut world = World::row(2, |_, _| {});
+    world.seconds(1);
+    world.nodes[1].config.ttl_security = false;
+    world.configure(1);
+    world.seconds(40);
+    assert!(world.is_up(0, 1));
+    assert_eq!(near(&world), [false; 2]);
+}
+
 #[test]
 fn labels_follow_the_routes_and_end_with_penultimate_hop_popping() {
     let mut world = World::row(3, |_, _| {});

@@ -268,6 +268,21 @@ pub struct VrfSummary {
     pub ipv4: bool,
     pub ipv6: bool,
     pub interfaces: Vec<String>,
+    /// Routes of BGP from the global table and to it.
+    pub leaks: Vec<VrfLeak>,
+}
+
+/// `import` or `export ipv4|ipv6 unicast … map`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrfLeak {
+    /// From the global table into the VRF.
+    pub import: bool,
+    pub ipv6: bool,
+    pub map: String,
+    pub limit: u32,
+    /// Prefixes that are leaked now, and those that are permitted beyond the limit.
+    pub prefixes: usize,
+    pub beyond: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -182,7 +182,7 @@ fn scope(matched: &Matched<Id>) -> BgpScope {
 /// `show bgp summary` names no family: all are meant. As in IOS, `show ip bgp neighbors` does not leave any out either.
 fn some_scope(matched: &Matched<Id>) -> Option<BgpScope> {
     let is_old = matched.has("ip") && matched.id == Id::ShowBgpSummary;
-    let is_named = is_old || matched.has("unicast") || matched.has("vpnv4");
+    let is_named = is_old || ["unicast", "vpnv4", "vpnv6"].into_iter().any(|word| matched.has(word));
     is_named.then(|| scope(matched))
 }
 

@@ -7,6 +7,7 @@ mod grammar;
 mod master;
 mod show;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -78,7 +79,7 @@ fn run(options: &Options) -> ExitCode {
             Action::DropMasterKey => order(options, master::delete(&mut master::Terminal)),
         },
         Err(Fault::Help(text)) => {
-            print!("{text}");
+            say(&text);
             ExitCode::SUCCESS
         }
         Err(Fault::Wrong(text)) => {
@@ -119,14 +120,27 @@ fn ask(options: &Options, request: &Request, look: Look) -> ExitCode {
     let failed = matches!(response, Response::Failed { .. });
     if options.json {
         match serde_json::to_string_pretty(&response) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => say(&format!("{text}\n")),
             Err(error) => eprintln!("onramp: {error}"),
         }
     } else {
         let text = show::render(request, &response, look);
-        if failed { eprint!("{text}") } else { print!("{text}") }
+        if failed { eprint!("{text}") } else { say(&text) }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Whoever reads it may have read enough: `onramp show … | head`.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = said.or_else(enough) {
+        eprintln!("onramp: {error}");
+    }
+}
+
+fn enough(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 /// Looks at a configuration file alone; nothing of the network or the daemon is touched.
@@ -145,10 +159,10 @@ fn check(path: &Path, json: bool) -> ExitCode {
         Err(findings) => (true, findings),
     };
     if json {
-        println!("{:#}", show::findings(&findings));
+        say(&format!("{:#}\n", show::findings(&findings)));
     } else {
-        print!("{}", config::report(&file, &text, &findings));
-        println!("{file}: {}", show::verdict(&findings));
+        say(&config::report(&file, &text, &findings));
+        say(&format!("{file}: {}\n", show::verdict(&findings)));
     }
     if faulty { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+pub use ::bgp::config::Leak;
 pub use ::bgp::policy::Policies;
 use base::{Family, Label, Prefix};
 pub use ike::config::{
@@ -151,6 +152,9 @@ pub struct Targets {
     /// `import map`, `export map`: what the route map denies is not taken in, or not given out.
     pub import_map: Option<String>,
     pub export_map: Option<String>,
+    /// `import`, `export ipv4|ipv6 unicast [LIMIT] map`: routes that come from the global table, or go there.
+    pub global_import: Option<Leak>,
+    pub global_export: Option<Leak>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

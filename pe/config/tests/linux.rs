@@ -44,6 +44,11 @@ fn what_the_kernel_cannot_do_is_refused_where_it_is_written() {
             "match address A",
         ),
         ("ip vrf eth0\ninterface wan\n device eth0", "ip vrf eth0"),
+        (
+            "route-map M\nrouter bgp 1\n bgp router-id 192.0.2.1\nvrf definition r\n address-family ipv6\n  \
+             import ipv6 unicast map M",
+            "import ipv6 unicast map M",
+        ),
     ] {
         assert_eq!(fault(&format!("dataplane linux\n{line}\n")).0, words);
         assert!(parse(&format!("{line}\n")).is_ok(), "the userspace dataplane can: {line}");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bgp::AddressFamily;
 use bgp::policy::{Community, Match, Set};
-use config::model::bgp::{Beyond, LabelMode, Session, Ttl};
-use config::model::{RemotePeer, ReverseRoute, TunnelMode};
+use config::model::bgp::{Beyond, LabelMode, LocalAs, NextHopSelf, Session, Ttl};
+use config::model::{Leak, RemotePeer, ReverseRoute, TunnelMode};
 use config::{Config, Severity, parse, print, print_hidden, report};
 
 const CORE: &str = include_str!("examples/l3vpn.conf");
@@ -80,6 +80,33 @@ fn an_aggregator_hands_each_vpn_over_by_vlan_or_gre() {
     assert!(entry.reverse_route.is_some_and(|it| it.permanent));
     assert!(sessions(&config)[0].neighbor.families.is_empty());
     assert_eq!(config.bgp.as_ref().map(|it| it.asn), Some(65541));
+}
+
+#[test]
+fn a_vrf_gives_and_takes_routes_of_the_global_table_under_its_family() {
+    let maps = "route-map IN permit 10\nroute-map OUT permit 10\n";
+    let lines = "  import ipv4 unicast 20 map IN\n  export ipv4 unicast map OUT\n";
+    let with = |lines: &str| {
+        router(&format!("{maps}vrf definition r\n address-family ipv4\n{lines} address-family ipv6\n"))
+    };
+    let config = good(&with(lines));
+    let four = config.vrfs["r"].ipv4.as_ref().unwrap_or_else(|| panic!("no family"));
+    let leak = |map: &str, limit| Some(Leak { map: map.into(), limit });
+    assert_eq!((&four.global_import, &four.global_export), (&leak("IN", 20), &leak("OUT", 1000)));
+    let undone = "  no import ipv4 unicast\n  no export ipv4 unicast map OUT\n";
+    assert!(good(&with(&format!("{lines}{undone}"))) == good(&with("")));
+    let of_old = good(&router(&format!("{maps}ip vrf r\n import ipv4 unicast map IN\n")));
+    assert_eq!(of_old.vrfs["r"].targets.global_import, leak("IN", Leak::LIMIT));
+    let (words, message, _) = fault(&with("  import ipv4 unicast map NOBODY\n"));
+    assert_eq!((words.as_str(), message.contains("NOBODY")), ("NOBODY", true));
+    for lines in [" import ipv4 unicast map IN\n", " address-family ipv4\n  import ipv6 unicast map IN\n"] {
+        let (words, message, help) = fault(&router(&format!("{maps}vrf definition r\n{lines}")));
+        assert!(words.starts_with("import ipv"), "{words}");
+        assert!(message.contains("of no family, or of another one") && help.contains("address-family"));
+    }
+    let said = warnings(&format!("{maps}vrf definition r\n address-family ipv4\n{lines}"));
+    assert_eq!(said.len(), 2);
+    assert_eq!(said[0], "import ipv4 unicast 20 map IN: without BGP it leaks nothing");
 }
 
 #[test]
@@ -215,6 +242,19 @@ fn what_contradicts_itself_or_is_not_there_is_refused() {
         ("mpls label mode vrf none protocol bgp-vpnv4 per-ce\n".to_owned(), "none"),
         ("bfd map ipv4 10.0.0.0/8 10.0.0.1/32 NONE\n".to_owned(), "NONE"),
         ("ip route static bfd eth7 10.0.0.1\n".to_owned(), "eth7"),
+        ("mpls ldp advertise-labels\n".to_owned(), "mpls ldp advertise-labels"),
+        ("no mpls ldp advertise-labels\n".to_owned(), "no mpls ldp advertise-labels"),
+        ("no mpls ip propagate-ttl forwarded\n".to_owned(), "no mpls ip propagate-ttl forwarded"),
+        (router(" no bgp client-to-client reflection\n"), "no bgp client-to-client reflection"),
+        (router(&format!("{peer} neighbor 10.0.0.1 local-as 1\n")), "neighbor 10.0.0.1 local-as 1"),
+        (
+            router(" neighbor 10.0.0.1 remote-as 65000\n neighbor 10.0.0.1 as-override\n"),
+            "neighbor 10.0.0.1 as-override",
+        ),
+        (
+            "crypto map M 1 ipsec-isakmp\n reverse-route remote-peer 2001:db8::1\n".to_owned(),
+            "reverse-route remote-peer 2001:db8::1",
+        ),
     ] {
         assert_eq!(fault(&text).0, words, "{text}");
     }
@@ -241,18 +281,90 @@ fn what_is_not_supported_is_refused_by_name_with_what_to_do_instead() {
         ("ip community-list expanded X permit .*\n".to_owned(), "expanded"),
         ("route-map X permit 10\n match as-path 3\n".to_owned(), "match as-path"),
         ("route-map X permit 10\n match ip address 101\n".to_owned(), "match ip address"),
-        ("vrf definition r\n address-family ipv4\n  import ipv4 unicast map X\n".to_owned(), "import"),
+        ("vrf definition r\n address-family ipv4\n  import ipv4 multicast map X\n".to_owned(), "import"),
         ("interface eth0.7\n encapsulation dot1Q 7 native\n".to_owned(), "native"),
         ("interface Tunnel0\n tunnel mode gre multipoint\n".to_owned(), "multipoint"),
         ("crypto dynamic-map D 1\n reverse-route static\n".to_owned(), "static"),
         ("crypto ipsec profile P\n reverse-route static\n".to_owned(), "static"),
         ("bfd-template single-hop X\n".to_owned(), "single-hop"),
+        ("ip as-path access-list 1 permit ^65000_\n".to_owned(), "ip as-path access-list"),
+        ("ip route vrf red 10.0.0.0 255.0.0.0 10.1.1.1 bfd\n".to_owned(), "bfd"),
+        ("ip route static bfd vrf red 10.1.1.2 vrf red 10.1.1.1\n".to_owned(), "vrf"),
+        ("route-map X permit 10\n set ip next-hop peer-address\n".to_owned(), "peer-address"),
+        ("route-map X permit 10\n set extcommunity cost 1 1\n".to_owned(), "cost"),
+        ("interface eth0\n mpls mtu 1508\n".to_owned(), "mpls mtu"),
+        ("mpls ldp maxhops 9\n".to_owned(), "maxhops"),
+        (router(" bgp bestpath med missing-as-worst\n"), "bgp bestpath"),
+        (router(" bgp scan-time 5\n"), "scan-time"),
+        (router(" bgp nexthop trigger delay 5\n"), "bgp nexthop trigger delay"),
+        (router(" timers bgp 10 30 10\n"), "timers bgp"),
+        (router(" address-family vpnv4\n  neighbor 10.0.0.1 next-hop-self all\n"), "all"),
+        (router(" address-family vpnv4\n  neighbor 10.0.0.1 default-originate\n"), "default-originate"),
+        (router(" address-family ipv4\n  bgp dampening\n exit-address-family\n"), "dampening"),
+        (router(" default-metric 5\n"), "default-metric"),
+        (peer("neighbor 10.0.0.1 timers 10 30 10"), "timers"),
+        (peer("neighbor 10.0.0.1 fall-over bfd multi-hop"), "multi-hop"),
+        (peer("neighbor 10.0.0.1 local-as 5 no-prepend replace-as dual-as"), "dual-as"),
+        (peer("neighbor 10.0.0.1 transport connection-mode active"), "transport connection-mode active"),
+        (peer("neighbor 10.0.0.1 advertise additional-paths best 2"), "additional-paths"),
+        (peer("network 10.0.0.0 backdoor"), "backdoor"),
     ] {
         let findings = parse(&text).err().unwrap_or_else(|| panic!("accepted: {text}"));
         let named = findings.iter().any(|it| it.message.contains(word) && it.message.ends_with("is not supported"));
         assert!(named, "{}", report("test", &text, &findings));
     }
     assert!(good(&router(" no synchronization\n no auto-summary\n")) == good(&router("")));
+}
+
+#[test]
+fn what_is_so_anyway_changes_nothing_and_leaves_its_family_alone() {
+    let always = [
+        "bgp bestpath compare-routerid",
+        "bgp client-to-client reflection",
+        "bgp deterministic-med",
+        "bgp enforce-first-as",
+        "bgp nexthop trigger enable",
+        "bgp transport path-mtu-discovery",
+    ];
+    let own = " neighbor 10.0.0.1 remote-as 1\n address-family vpnv4\n  neighbor 10.0.0.1 activate\n";
+    let plain = good(&router(own));
+    for line in always {
+        assert!(good(&router(&format!(" {line}\n{own}"))) == plain, "{line}");
+        let inside = own.replace("  neighbor", &format!("  {line}\n  neighbor"));
+        assert!(good(&router(&format!("{inside} exit-address-family\n"))) == plain, "{line}");
+    }
+    for line in ["next-hop-self", "next-hop-unchanged", "soft-reconfiguration inbound"] {
+        assert!(good(&router(&format!("{own}  neighbor 10.0.0.1 {line}\n"))) == plain, "{line}");
+    }
+    let outside = format!(" neighbor 10.0.0.1 transport path-mtu-discovery\n{own}");
+    assert!(good(&router(&outside)) == plain);
+    assert!(good("ip bgp-community new-format\n") == good(""));
+    // Said in a family, it is of the process: the family is over.
+    let timers = router(" address-family ipv4\n  bgp log-neighbor-changes\n exit-address-family\n");
+    assert!(good(&timers).bgp.is_some_and(|bgp| bgp.log_changes));
+}
+
+#[test]
+fn who_we_are_to_a_neighbour_and_what_its_next_hop_is_have_three_forms_each() {
+    let neighbor = |line: &str| {
+        let text = router(&format!(" neighbor 10.0.0.1 remote-as 1\n neighbor 10.0.0.1 {line}\n"));
+        sessions(&good(&text)).remove(0).neighbor
+    };
+    for (line, prepend, replace) in [
+        ("local-as 7", true, false),
+        ("local-as 7 no-prepend", false, false),
+        ("local-as 7 no-prepend replace-as", false, true),
+    ] {
+        assert_eq!(neighbor(line).local_as, Some(LocalAs { asn: 7, prepend, replace }), "{line}");
+    }
+    for (line, expected) in [
+        ("description plain", NextHopSelf::No),
+        ("next-hop-self", NextHopSelf::External),
+        ("next-hop-self all", NextHopSelf::All),
+    ] {
+        let of = neighbor(line).families[&AddressFamily::Ipv4Unicast].next_hop_self;
+        assert_eq!(of, expected, "{line}");
+    }
 }
 
 #[test]

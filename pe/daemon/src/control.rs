@@ -33,7 +33,7 @@ pub(crate) enum Errand {
         source_port: u16,
         bytes: Vec<u8>,
     },
-    Host(pe::Host),
+    Host(Arc<pe::Host>),
     /// Make the kernel ask for a neighbour.
     Resolve(PortId, std::net::IpAddr),
     /// The first configuration is in force.
@@ -127,6 +127,9 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
         }
         if let Some(text) = self.kept.read() {
             self.feed(Input::Kept(text));
+        }
+        if self.dataplane.facts().resumed {
+            self.feed(Input::Resumed);
         }
         let changed = self.configure(loaded)?;
         info!(changes = changed, "configuration in force");
@@ -386,7 +389,7 @@ impl<E: Engine<Input = Input, Output = Output>, D: Dataplane> Control<E, D> {
 
     /// For `show dataplane`.
     fn facts(&self) -> api::Dataplane {
-        let Facts { backend, features, problems } = self.dataplane.facts();
+        let Facts { backend, features, problems, resumed: _ } = self.dataplane.facts();
         let feature = |Feature { name, state, found }| api::Feature { name, state, found };
         api::Dataplane {
             backend: backend.to_owned(),

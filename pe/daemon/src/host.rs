@@ -75,7 +75,39 @@ pub(crate) struct Wanted {
     pub(crate) routes: BTreeSet<Route>,
 }
 
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Thing {
+    Address(AddressOn),
+    Rule(Rule),
+    Route(Route),
+}
+
 impl Wanted {
+    pub(crate) fn contains(&self, thing: &Thing) -> bool {
+        match thing {
+            Thing::Address(on) => self.addresses.contains(on),
+            Thing::Rule(rule) => self.rules.contains(rule),
+            Thing::Route(route) => self.routes.contains(route),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, thing: Thing) {
+        match thing {
+            Thing::Address(on) => self.addresses.insert(on),
+            Thing::Rule(rule) => self.rules.insert(rule),
+            Thing::Route(route) => self.routes.insert(route),
+        };
+    }
+
+    pub(crate) fn remove(&mut self, thing: &Thing) {
+        match thing {
+            Thing::Address(on) => self.addresses.remove(on),
+            Thing::Rule(rule) => self.rules.remove(rule),
+            Thing::Route(route) => self.routes.remove(route),
+        };
+    }
+
     pub(crate) fn of(host: &Host) -> Self {
         let mut wanted = Self::default();
         for port in &host.ports {

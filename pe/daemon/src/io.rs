@@ -9,6 +9,7 @@ mod place;
 mod reconcile;
 pub(crate) mod sockets;
 mod stream;
+mod subscribe;
 mod sysctl;
 mod udp;
 mod unix;
@@ -17,15 +18,13 @@ mod watch;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use config::model::Backend;
-use futures_util::StreamExt as _;
 use netlink_packet_route::RouteNetlinkMessage;
 use pe::{Device, Host, Input};
-use rtnetlink::MulticastGroup;
-use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -33,13 +32,15 @@ use tokio::task::{JoinHandle, spawn_local};
 use tracing::{debug, error, info, warn};
 
 use crate::control::Errand;
+use crate::host::Thing;
 use crate::queue::{Arrival, Queue};
 use bfd::Detectors;
 use hello::Hellos;
 use netlink::Kernel;
-use reconcile::Outcome;
+use reconcile::{Held, Outcome};
 use sockets::Sockets;
 use stream::Streams;
+use subscribe::{Change, DEVICES, ROUTES, subscribe};
 use udp::Udp;
 use watch::Watch;
 
@@ -49,10 +50,15 @@ const REFRESH: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Work for the task that sets the kernel side.
+#[derive(Debug, PartialEq, Eq)]
 enum Work {
-    Host(Host),
-    /// Something of ours changed under us.
+    Host(Arc<Host>),
+    /// A device of ours changed.
     Again,
+    /// It went, and is ours.
+    Missing(Thing),
+    /// We do not know what the kernel has of us.
+    Lost,
     Ready,
 }
 
@@ -61,7 +67,7 @@ pub(crate) struct Net {
     kernel: Kernel,
     listener: UnixListener,
     control: PathBuf,
-    changes: mpsc::UnboundedReceiver<RouteNetlinkMessage>,
+    changes: mpsc::UnboundedReceiver<Change>,
     /// Every device, for the first inputs of the box.
     pub(crate) devices: Vec<Device>,
 }
@@ -69,7 +75,7 @@ pub(crate) struct Net {
 impl Net {
     /// Subscribes before it lists, so that no change falls between. Needs a `LocalSet`.
     pub(crate) async fn open(control: &Path) -> anyhow::Result<Self> {
-        let changes = subscribe().context("netlink")?;
+        let changes = subscribe(&DEVICES).context("netlink")?;
         let kernel = Kernel::connect().context("netlink")?;
         let links = kernel.links().await.map_err(anyhow::Error::msg).context("listing devices")?;
         let listener =
@@ -112,27 +118,6 @@ impl Net {
         }
         Ok(())
     }
-}
-
-fn subscribe() -> std::io::Result<mpsc::UnboundedReceiver<RouteNetlinkMessage>> {
-    let groups =
-        [MulticastGroup::Link, MulticastGroup::Neigh, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
-    let (connection, handle, mut messages) = rtnetlink::new_multicast_connection(&groups)?;
-    let (sender, changes) = mpsc::unbounded_channel();
-    spawn_local(connection);
-    spawn_local(async move {
-        // The connection ends when its last handle goes.
-        let _handle = handle;
-        while let Some((message, _)) = messages.next().await {
-            let message: NetlinkMessage<RouteNetlinkMessage> = message;
-            if let NetlinkPayload::InnerMessage(change) = message.payload
-                && sender.send(change).is_err()
-            {
-                return;
-            }
-        }
-    });
-    Ok(changes)
 }
 
 fn signals(queue: &Queue) -> std::io::Result<()> {
@@ -214,12 +199,14 @@ impl Side {
         let gone: Vec<_> = missing.iter().filter_map(|index| self.watch.borrow_mut().gone(*index)).collect();
         self.tell(gone).await;
         for link in links {
-            let (inputs, ours) = self.watch.borrow_mut().link(link);
+            let (inputs, work) = self.watch.borrow_mut().link(link);
             self.tell(inputs).await;
-            if ours {
-                self.todo(Work::Again);
-            }
+            work.into_iter().for_each(|work| self.todo(work));
         }
+        self.neighbours().await;
+    }
+
+    async fn neighbours(&self) {
         for known in self.kernel.neighbours().await.unwrap_or_default() {
             let input = self.watch.borrow_mut().neighbour(known);
             self.tell(input).await;
@@ -238,42 +225,58 @@ impl Side {
         }
     }
 
-    async fn follow(self: Rc<Self>, mut changes: mpsc::UnboundedReceiver<RouteNetlinkMessage>) {
+    async fn follow(self: Rc<Self>, mut changes: mpsc::UnboundedReceiver<Change>) {
         while let Some(change) = changes.recv().await {
-            let (inputs, ours) = self.change(&change);
+            let Some(change) = change else {
+                self.resync().await;
+                self.todo(Work::Lost);
+                continue;
+            };
+            let (inputs, work) = self.change(&change);
             self.tell(inputs).await;
-            if ours {
-                self.todo(Work::Again);
-            }
+            work.into_iter().for_each(|work| self.todo(work));
         }
     }
 
-    /// Inputs for the box, and whether the kernel side of one of our ports must be set again.
-    fn change(&self, change: &RouteNetlinkMessage) -> (Vec<Input>, bool) {
+    /// Inputs for the box, and what is to be set again of the kernel side.
+    fn change(&self, change: &RouteNetlinkMessage) -> (Vec<Input>, Option<Work>) {
         let mut watch = self.watch.borrow_mut();
         if let RouteNetlinkMessage::NewLink(message) = change {
             return netlink::link(message).map(|link| watch.link(link)).unwrap_or_default();
         }
         if let RouteNetlinkMessage::DelLink(message) = change {
-            return (watch.gone(message.header.index).into_iter().collect(), false);
+            return (watch.gone(message.header.index).into_iter().collect(), None);
         }
         if let RouteNetlinkMessage::NewNeighbour(message) = change {
             let input = netlink::neighbour(message).and_then(|known| watch.neighbour(known));
-            return (input.into_iter().collect(), false);
+            return (input.into_iter().collect(), None);
         }
         if let RouteNetlinkMessage::DelNeighbour(message) = change {
             let gone = netlink::neighbour(message).map(|known| netlink::Known { mac: None, ..known });
-            return (gone.and_then(|gone| watch.neighbour(gone)).into_iter().collect(), false);
+            return (gone.and_then(|gone| watch.neighbour(gone)).into_iter().collect(), None);
         }
-        if let RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message) = change {
-            return (Vec::new(), watch.owns(message.header.index));
+        if let RouteNetlinkMessage::DelRule(message) = change {
+            return (Vec::new(), netlink::rule(message).and_then(|rule| watch.missed(Thing::Rule(rule))));
         }
-        (Vec::new(), false)
+        if let RouteNetlinkMessage::DelRoute(message) = change {
+            let route = netlink::route(message, |index| watch.name(index));
+            return (Vec::new(), route.and_then(|route| watch.missed(Thing::Route(route))));
+        }
+        let address = |message, gone| watch.address(netlink::address(message)?, gone);
+        if let RouteNetlinkMessage::NewAddress(message) = change {
+            return (Vec::new(), address(message, false));
+        }
+        if let RouteNetlinkMessage::DelAddress(message) = change {
+            return (Vec::new(), address(message, true));
+        }
+        (Vec::new(), None)
     }
 
     /// One at a time, the newest only.
     async fn set_kernel(self: Rc<Self>, mut waiting: mpsc::UnboundedReceiver<Work>) {
-        let mut host = Host::default();
+        // Before there is one, an earlier guard stands.
+        let mut host: Option<Arc<Host>> = None;
+        let mut held = Held::default();
         let mut told = Vec::new();
         let mut guarded = false;
         while let Some(first) = waiting.recv().await {
@@ -281,22 +284,36 @@ impl Side {
             if guarded {
                 tokio::time::sleep(SETTLE).await;
             }
-            let mut ready = false;
+            let (mut ready, mut moved) = (false, false);
             let mut work = Some(first);
             while let Some(one) = work {
                 match one {
                     Work::Host(newer) => {
-                        if newer.ports != host.ports {
-                            self.watch.borrow_mut().host(&newer);
-                        }
-                        host = newer;
+                        moved |= host.as_ref().is_none_or(|old| old.ports != newer.ports);
+                        self.watch.borrow_mut().want(&newer);
+                        host = Some(newer);
                     }
                     Work::Again => {}
-                    Work::Ready => ready = true,
+                    Work::Missing(thing) => held.forget(&thing),
+                    Work::Lost => held = Held::default(),
+                    Work::Ready => {
+                        ready = true;
+                        host.get_or_insert_default();
+                    }
                 }
                 work = waiting.try_recv().ok();
             }
-            let outcome = self.set(&host, guarded).await;
+            let Some(host) = &host else { continue };
+            if moved {
+                self.watch.borrow_mut().host(host);
+            }
+            if !guarded && host.backend == Backend::User {
+                Rc::clone(&self).hear_routes();
+            }
+            let outcome = self.set(&mut held, host, guarded).await;
+            if moved {
+                self.neighbours().await;
+            }
             if outcome.faults != told {
                 outcome.faults.iter().for_each(|fault| error!("kernel: {fault}"));
                 told = outcome.faults;
@@ -311,14 +328,24 @@ impl Side {
         }
     }
 
-    async fn set(&self, host: &Host, guarded: bool) -> Outcome {
+    fn hear_routes(self: Rc<Self>) {
+        match subscribe(&ROUTES) {
+            Ok(changes) => drop(spawn_local(self.follow(changes))),
+            Err(error) => warn!("netlink: routes that others take away are not mended: {error}"),
+        }
+    }
+
+    async fn set(&self, held: &mut Held, host: &Arc<Host>, guarded: bool) -> Outcome {
+        if !held.is_known() || self.watch.borrow().misses(host) {
+            self.resync().await;
+        }
+        let mut links = self.watch.borrow().links();
         let prepare = |index| self.watch.borrow_mut().prepare(index);
-        let mut outcome = reconcile::apply(&self.kernel, host, prepare).await;
+        let mut outcome = held.set(&self.kernel, host, &mut links, prepare).await;
         if host.backend == Backend::Linux && !guarded {
             outcome.faults.extend(guard::lift().await.err());
         }
-        let links = self.kernel.links().await.unwrap_or_default();
-        let index = |device: &str| links.iter().find(|link| link.name == device).map(|link| link.index);
+        let index = |device: &str| links.get(device).map(|link| link.index);
         for faults in [
             self.udp.borrow_mut().reconcile(host.backend, &reconcile::present(host, &links)),
             self.streams.host(host),
@@ -327,7 +354,6 @@ impl Side {
         ] {
             outcome.faults.extend(faults);
         }
-        self.resync().await;
         outcome
     }
 

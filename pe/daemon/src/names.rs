@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::VrfId;
@@ -27,12 +27,12 @@ const LONGEST: usize = 512;
 
 /// Who is asked, and how they are reached.
 #[derive(Default)]
-pub(crate) struct Names(Mutex<Host>);
+pub(crate) struct Names(Mutex<Arc<Host>>);
 
 impl Names {
     /// What is in force from now on.
-    pub(crate) fn host(&self, host: &Host) {
-        *self.lock() = host.clone();
+    pub(crate) fn host(&self, host: &Arc<Host>) {
+        *self.lock() = Arc::clone(host);
     }
 
     /// By the servers of the front VRF; where it has none, by those of the global table; where there are none
@@ -67,7 +67,7 @@ impl Names {
         origin(&host, name, server).ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Host> {
+    fn lock(&self) -> MutexGuard<'_, Arc<Host>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +152,7 @@ mod tests {
     fn a_server_that_does_not_answer_is_given_up() {
         let names = Names::default();
         let servers = BTreeMap::from([(VrfId::GLOBAL, vec![IpAddr::from([127, 0, 0, 77])])]);
-        names.host(&Host { servers, ..Host::default() });
+        names.host(&Arc::new(Host { servers, ..Host::default() }));
         let (told, answer) = channel();
         spawn(move || told.send(names.resolve(VrfId(1), "gw.example")));
         assert_eq!(answer.recv_timeout(Duration::from_secs(60)), Ok(Vec::new()));

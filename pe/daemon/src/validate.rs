@@ -51,8 +51,8 @@ impl Validator {
     }
 
     /// Where servers are reached from now on.
-    pub(crate) fn host(&self, host: &pe::Host) {
-        self.network.host(host.clone());
+    pub(crate) fn host(&self, host: &Arc<pe::Host>) {
+        self.network.host(Arc::clone(host));
     }
 
     /// The lists at hand, for `show crypto pki crls`.

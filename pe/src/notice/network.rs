@@ -74,6 +74,7 @@ const fn bgp_code(notice: &bgp::Notice) -> &'static str {
         bgp::Notice::MaximumPrefix { .. } => "4-MAXPFX",
         bgp::Notice::Refused(..) => "4-REFUSED",
         bgp::Notice::NoLabel(_) => "4-NOLABEL",
+        bgp::Notice::LeakLimit { .. } => "4-LEAKLIMIT",
     }
 }
 

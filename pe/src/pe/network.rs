@@ -38,6 +38,8 @@ pub(crate) struct Spoken {
     /// Those that are up, or that their peer does not watch.
     pub(crate) stands: BTreeSet<SessionKey>,
     pub(super) listened: BTreeMap<Service, Vec<Socket>>,
+    /// Neighbours that kept our routes through the restart may use them on.
+    pub(super) resumed: bool,
     /// When the kernel side is told which VRFs learn routes.
     pub(super) host_due: Option<Instant>,
 }
@@ -245,11 +247,11 @@ impl Pe {
                 self.outputs.push_back(Output::Hello(Hello { port, remote: to, multicast, bytes }));
             }
             ldp::Output::Listen(all) => {
-                let socket = |(remote, password)| bgp_to_host::ldp_socket(None, remote, password);
+                let socket = |with| bgp_to_host::ldp_socket(None, with);
                 self.listen(Service::Ldp, all.into_iter().map(socket).collect());
             }
-            ldp::Output::Connect { connection, local, remote, password } => {
-                let socket = bgp_to_host::ldp_socket(Some(local), remote, password);
+            ldp::Output::Connect { connection, local, remote: from, password, near } => {
+                let socket = bgp_to_host::ldp_socket(Some(local), ldp::Listener { from, password, near });
                 self.say(Service::Ldp, Stream::Connect(connection.0, socket));
             }
             ldp::Output::Send(id, bytes) => self.say(Service::Ldp, Stream::Send(id.0, bytes)),
@@ -362,6 +364,6 @@ const fn bgp_vrf(notice: &bgp::Notice) -> Option<VrfId> {
         | bgp::Notice::Malformed { peer, .. }
         | bgp::Notice::MaximumPrefix { peer, .. }
         | bgp::Notice::Refused(peer, _) => Some(peer.vrf),
-        bgp::Notice::NoLabel(_) => None,
+        bgp::Notice::NoLabel(_) | bgp::Notice::LeakLimit { .. } => None,
     }
 }

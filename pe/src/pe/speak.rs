@@ -23,7 +23,7 @@ impl Pe {
     }
 
     fn speak_bgp(&mut self, now: Instant) {
-        let config = config_to_bgp::bgp_config(&self.config, &self.ids);
+        let config = config_to_bgp::bgp_config(&self.config, &self.ids, self.spoken.resumed);
         if self.spoken.bgp.as_deref() != config.as_ref() {
             self.spoken.bgp = config.map(Arc::new);
             self.bgp.handle(now, bgp::Input::Configure(self.spoken.bgp.clone()));
@@ -50,7 +50,8 @@ impl Pe {
     }
 
     fn speak_ldp(&mut self, now: Instant) {
-        let config = config_to_ldp::ldp_config(&self.config, &self.tables.ports);
+        let held = self.spoken.ldp.as_ref().map(|spoken| spoken.router_id);
+        let config = config_to_ldp::ldp_config(&self.config, &self.tables.ports, held);
         if self.spoken.ldp.as_deref() != config.as_ref() {
             self.spoken.ldp = config.map(Arc::new);
             self.ldp.handle(now, ldp::Input::Configure(self.spoken.ldp.clone()));

@@ -259,7 +259,7 @@ impl Book<'_> {
     /// A route of the box itself is shown with the gateway that it leads to there.
     fn own_or_learned(&self, place: Place, prefix: Prefix, view: PathView) -> BgpPath {
         let vrf = view.leaked.or(place.vrf).filter(|_| view.peer.is_none());
-        let vrf = vrf.filter(|_| view.attributes.next_hop.address.is_unspecified());
+        let vrf = vrf.filter(|_| view.attributes.next_hop.is_unspecified());
         let chosen = vrf.and_then(|vrf| Some((vrf, self.pe.routing.chosen(vrf, prefix)?)));
         let gateway = chosen.and_then(|(vrf, chosen)| entry(self.pe, vrf, prefix, chosen).next_hop);
         let path = self.path(view);
@@ -273,7 +273,7 @@ impl Book<'_> {
             from_router_id: view.peer.and_then(|peer| self.routers.get(&peer).copied()),
             source: view.peer.is_none().then(|| source(view.source).to_owned()),
             external: view.external,
-            next_hop: of.next_hop.address,
+            next_hop: of.next_hop,
             igp_metric: view.metric,
             med: of.med,
             local_preference: of.local_preference,
@@ -336,7 +336,7 @@ fn community(value: u32) -> String {
 
 /// One that is neither a target nor a site of origin is shown as it stands on the wire.
 fn extended(of: &Attributes, bytes: [u8; 8]) -> String {
-    let alone = Attributes { extended: vec![bytes], ..Attributes::new(of.origin, of.next_hop.address) };
+    let alone = Attributes { extended: vec![bytes], ..Attributes::new(of.origin, of.next_hop) };
     let target = alone.targets().next().map(|RouteTarget(target)| format!("RT:{target}"));
     let site = || alone.sites().next().map(|site| format!("SoO:{site}"));
     target.or_else(site).unwrap_or_else(|| format!("0x{:016X}", u64::from_be_bytes(bytes)))

@@ -89,6 +89,7 @@ fn neighbor(pe: &Pe, of: Neighbour, local: &str) -> LdpNeighbor {
         local_address: connection.map(|connection| connection.local),
         remote_address: connection.map(|connection| connection.remote),
         active: connection.is_some_and(|connection| connection.active),
+        ttl_security: connection.is_some_and(|connection| connection.near),
         messages_sent: connection.map_or(0, |connection| connection.sent),
         messages_received: connection.map_or(0, |connection| connection.received),
         uptime: of.up.map(|up| up.as_secs()),

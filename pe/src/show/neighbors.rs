@@ -9,7 +9,7 @@ use api::{
     BgpSummaryLine, BgpTables, ClearBgp, Response,
 };
 use base::{Family, Instant, VrfId};
-use bgp::config::{FamilyConfig, Neighbor};
+use bgp::config::{FamilyConfig, Neighbor, NextHopSelf};
 use bgp::session::State;
 use bgp::{AddressFamily, Clear, ClearHow, FamilyView, NeighborView, PeerId};
 
@@ -225,7 +225,7 @@ fn whole(pe: &Pe, now: Instant, view: &NeighborView, of: &Neighbor, asn: u32, na
         address: status.peer.address,
         description: description(pe, status.peer, names),
         remote_as: view.remote_as,
-        local_as: of.local_as.unwrap_or(asn),
+        local_as: of.shown_as(asn),
         external: agreed.map_or(view.remote_as != asn, |agreed| agreed.external),
         state: state(view, of),
         local_address: agreed.map(|agreed| agreed.local),
@@ -260,7 +260,7 @@ fn family_state(family: AddressFamily, of: &FamilyConfig, view: &NeighborView) -
     BgpFamilyState {
         family: family.to_string(),
         route_reflector_client: of.route_reflector_client,
-        next_hop_self: of.next_hop_self,
+        next_hop_self: of.next_hop_self != NextHopSelf::No,
         accepted: counted.accepted,
         denied: counted.denied,
         sent: counted.sent,

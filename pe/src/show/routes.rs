@@ -1,6 +1,7 @@
 //! `show ip route`, `show ipv6 route`, `show ip vrf`.
 
-use api::{Response, RouteEntry, RouteTable, VrfSummary};
+use ::bgp::LeakView;
+use api::{Response, RouteEntry, RouteTable, VrfLeak, VrfSummary};
 use base::{Family, Prefix, VrfId};
 use config::model::{Targets, Vrf, VrfStyle};
 use dataplane::Labels;
@@ -113,7 +114,22 @@ fn summary(pe: &Pe, name: &str, vrf: &Vrf) -> VrfSummary {
         ipv4: vrf.style == VrfStyle::Ip || vrf.ipv4.is_some(),
         ipv6: vrf.ipv6.is_some(),
         interfaces: interfaces.map(|(name, _)| name.clone()).collect(),
+        leaks: leaks(pe, name),
     }
+}
+
+fn leaks(pe: &Pe, vrf: &str) -> Vec<VrfLeak> {
+    let id = pe.ids.known_vrf(Some(vrf));
+    let its = pe.bgp.leaks().filter(|leak| [leak.from, leak.to].map(Some).contains(&id));
+    let leak = |leak: LeakView| VrfLeak {
+        import: leak.from == VrfId::GLOBAL,
+        ipv6: leak.family == Family::V6,
+        map: leak.config.map,
+        limit: leak.config.limit,
+        prefixes: leak.taken,
+        beyond: leak.waiting,
+    };
+    its.map(leak).collect()
 }
 
 /// Each once, in order of first mention.

@@ -31,13 +31,10 @@ fn socket(
     Socket { vrf: peer.vrf, local, remote: peer.address, password, ttl: (ttl.send, ttl.least) }
 }
 
-/// LDP's sessions: TTL 255 satisfies who checks (RFC 6720).
-pub(crate) fn ldp_socket(
-    local: Option<std::net::IpAddr>,
-    remote: std::net::IpAddr,
-    password: Option<base::Secret>,
-) -> Socket {
-    Socket { vrf: VrfId::GLOBAL, local, remote, password, ttl: (255, 0) }
+/// LDP's sessions: TTL 255 satisfies who checks, and we do where both said so (RFC 6720).
+pub(crate) fn ldp_socket(local: Option<std::net::IpAddr>, with: ldp::Listener) -> Socket {
+    let ldp::Listener { from: remote, password, near } = with;
+    Socket { vrf: VrfId::GLOBAL, local, remote, password, ttl: (255, if near { 255 } else { 0 }) }
 }
 
 pub(crate) fn to_bgp(streamed: Streamed) -> bgp::Input {

@@ -13,7 +13,7 @@ use super::config_to_ipsec::local_address;
 use crate::ids::Ids;
 
 /// `None`: no BGP, or no router id to be had.
-pub(crate) fn bgp_config(config: &Config, ids: &Ids) -> Option<bgp::Config> {
+pub(crate) fn bgp_config(config: &Config, ids: &Ids, restarting: bool) -> Option<bgp::Config> {
     let written = config.bgp.as_ref()?;
     let router_id = written.router_id.or_else(|| config.router_id())?;
     let defaults = bgp::Config::new(written.asn, router_id);
@@ -25,6 +25,7 @@ pub(crate) fn bgp_config(config: &Config, ids: &Ids) -> Option<bgp::Config> {
         always_compare_med: written.always_compare_med,
         graceful_restart: written.graceful_restart,
         target_filter: written.target_filter,
+        restarting,
         neighbors: sessions.into_iter().filter_map(|session| neighbor(config, ids, session)).collect(),
         vrfs: vrfs(config, written, ids),
         policies: config.policies.clone(),
@@ -76,6 +77,8 @@ fn of_vrf(
         export: all.export.iter().chain(&own.export).copied().collect(),
         import_map: own.import_map.clone().or_else(|| all.import_map.clone()),
         export_map: own.export_map.clone().or_else(|| all.export_map.clone()),
+        global_import: own.global_import.clone().or_else(|| all.global_import.clone()),
+        global_export: own.global_export.clone().or_else(|| all.global_export.clone()),
         labels: config.mpls.label_mode(name, of),
         ..family(written, Some(name), of)
     }
@@ -93,5 +96,20 @@ fn family(written: &Bgp, vrf: Option<&String>, of: Family) -> VrfFamily {
         redistribute,
         networks: lines.networks.clone(),
         ..VrfFamily::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_hear_of_a_restart_only_where_packets_were_forwarded_meanwhile() {
+        let text = "interface Loopback0\n ip address 10.0.0.1 255.255.255.255\nrouter bgp 65000\n \
+                    bgp graceful-restart\n neighbor 192.0.2.1 remote-as 65000\n";
+        let config = config::parse(text).unwrap().config;
+        for resumed in [true, false] {
+            assert_eq!(bgp_config(&config, &Ids::default(), resumed).unwrap().restarting, resumed);
+        }
     }
 }

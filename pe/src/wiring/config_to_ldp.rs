@@ -12,13 +12,20 @@ use ldp::config::{Hello, PortConfig, Transport};
 
 use super::config_to_ipsec::local_address;
 
-/// `None`: no LDP, or no router id to be had.
-pub(crate) fn ldp_config(config: &Config, ports: &BTreeMap<PortId, Port>) -> Option<ldp::Config> {
+/// `None`: no LDP, or no router id to be had. `held`: the router id in force, which stays without `force` as long as the
+/// box has it.
+pub(crate) fn ldp_config(
+    config: &Config,
+    ports: &BTreeMap<PortId, Port>,
+    held: Option<Ipv4Addr>,
+) -> Option<ldp::Config> {
     let written = &config.ldp;
     if !config.speaks_ldp() {
         return None;
     }
-    let router_id = router_id(config)?;
+    let forced = written.router_id.as_ref().is_some_and(|id| id.force);
+    let held = held.filter(|held| !forced && has(config, *held));
+    let router_id = held.or_else(|| router_id(config))?;
     let defaults = ldp::Config::new(router_id);
     let seconds = |seconds: u16| Duration::from_secs(seconds.into());
     Some(ldp::Config {
@@ -30,8 +37,10 @@ pub(crate) fn ldp_config(config: &Config, ports: &BTreeMap<PortId, Port>) -> Opt
         ports: labelled(ports).map(|port| (port.id, of_port(config, port))).collect(),
         targeted: written.targeted.clone(),
         accept_targeted: written.accept_targeted,
+        ttl_security: !written.no_ttl_security,
         passwords: written.passwords.clone(),
         explicit_null: written.explicit_null,
+        ordered: written.ordered,
         graceful_restart: written.graceful_restart.on.then_some(written.graceful_restart.terms),
         host_routes_only: written.host_routes_only,
         ..defaults
@@ -43,6 +52,11 @@ pub(crate) fn labelled(ports: &BTreeMap<PortId, Port>) -> impl Iterator<Item = &
     let speaks =
         |port: &&Port| port.mpls && port.vrf == VrfId::GLOBAL && !matches!(port.link, Link::Tunnel(_));
     ports.values().filter(speaks)
+}
+
+fn has(config: &Config, address: Ipv4Addr) -> bool {
+    let mut global = config.interfaces.values().filter(|interface| interface.vrf.is_none());
+    global.any(|interface| interface.addresses.iter().any(|on| on.address == IpAddr::V4(address)))
 }
 
 fn router_id(config: &Config) -> Option<Ipv4Addr> {
@@ -85,5 +99,32 @@ fn hello(written: HelloTimes, default: Hello) -> Hello {
     Hello {
         interval: written.interval.map_or(default.interval, seconds),
         hold: written.hold.map_or(default.hold, seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_router_id_in_force_stays_while_the_box_has_it_unless_it_is_forced_out() {
+        let of = |line: &str, held: Option<[u8; 4]>| {
+            let text = format!(
+                "interface Loopback0\n ip address 10.0.0.1 255.255.255.255\ninterface Loopback1\n \
+                 ip address 10.0.0.2 255.255.255.255\nmpls label protocol ldp\n{line}"
+            );
+            let config = config::parse(&text).unwrap().config;
+            ldp_config(&config, &BTreeMap::new(), held.map(Ipv4Addr::from)).unwrap().router_id.octets()
+        };
+        for (line, held, expected) in [
+            ("", None, [10, 0, 0, 2]),
+            ("mpls ldp router-id Loopback0\n", None, [10, 0, 0, 1]),
+            ("mpls ldp router-id Loopback0\n", Some([10, 0, 0, 2]), [10, 0, 0, 2]),
+            ("mpls ldp router-id Loopback0 force\n", Some([10, 0, 0, 2]), [10, 0, 0, 1]),
+            ("mpls ldp router-id Loopback0\n", Some([10, 0, 0, 9]), [10, 0, 0, 1]),
+            ("", Some([10, 0, 0, 1]), [10, 0, 0, 1]),
+        ] {
+            assert_eq!(of(line, held), expected, "{line:?} {held:?}");
+        }
     }
 }

@@ -215,6 +215,61 @@ fn routes_leak_between_vrfs_by_their_targets_as_import_and_export_maps_say() {
     assert!(told.contains(&leads("shared")) && told.contains(&leads("other")), "{told:#?}");
 }
 
+/// A customer of the far box that has the box's own networks, and gives it one of its own.
+const GLOBAL_LEAK: &str = "\
+ip route 10.30.0.0 255.255.0.0 172.17.1.1
+ip route 10.40.0.0 255.255.0.0 172.17.1.1
+ip route 192.168.0.0 255.255.0.0 172.17.1.1
+ip route vrf vpn1 10.7.0.0 255.255.0.0 Null0
+ip route vrf vpn1 10.8.0.0 255.255.0.0 Null0
+ip prefix-list GIVEN seq 5 permit 10.7.0.0/16
+ip prefix-list TAKEN seq 5 permit 10.0.0.0/8 le 16
+route-map GIVEN permit 10
+ match ip address prefix-list GIVEN
+route-map TAKEN permit 10
+ match ip address prefix-list TAKEN
+";
+
+#[test]
+fn routes_leak_between_a_vrf_and_the_global_table_as_route_maps_say() {
+    let lines = " rd 100:2\n import ipv4 unicast 1 map TAKEN\n export ipv4 unicast map GIVEN\n";
+    let families = " address-family ipv4\n  redistribute static\n address-family vpnv4\n";
+    let text = far(GLOBAL_LEAK).replace(" rd 100:2\n", lines).replace(" address-family vpnv4\n", families);
+    let mut world = joined(&near(" reverse-route static\n", ""), &text);
+    let leaked = |world: &mut World, vrf: Option<&str>| {
+        let all =
+            routes(world, FAR, vrf).into_iter().filter(|route| route.code == "B" && route.labels.is_empty());
+        all.map(|route| (route.prefix, route.interface.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let way = |prefix: &str, table: &str| vec![(prefix.to_owned(), table.to_owned())];
+    assert_eq!(leaked(&mut world, Some("vpn1")), way("10.30.0.0/16", "global"), "one may be");
+    assert_eq!(leaked(&mut world, None), way("10.7.0.0/16", "vpn1"));
+    let vpn1 = world.station(FAR).vrf(Some("vpn1"));
+    let told = world.station(FAR).told();
+    for route in
+        ["vpn1 10.30.0.0/16 Lookup(VrfId(0))".to_owned(), format!("global 10.7.0.0/16 Lookup({vpn1:?})")]
+    {
+        assert!(told.contains(&format!("set route {route}")), "{told:#?}");
+    }
+    let log = world.station(FAR).log();
+    let limit = "%BGP-4-LEAKLIMIT: vrf vpn1 takes no more than 1 prefixes of the global table";
+    assert!(log.iter().any(|line| line.contains(limit)), "{log:#?}");
+    let beyond = [one(SITE, "S", 1), one("10.7.0.0/16", "B", 200), one("10.8.0.0/16", "B", 200)].concat();
+    assert_eq!(shown(&mut world, PUBLIC, "vpn1"), beyond, "what comes from the global table is no VPN route");
+    let steps = traced(&mut world, Some("vpn1"), [10, 30, 0, 9]);
+    assert!(
+        steps.iter().any(|step| step.1 == "10.30.0.0/16 in vrf vpn1 leads into vrf global"),
+        "{steps:#?}"
+    );
+    let now = world.now;
+    world.station(FAR).configure(now, &text.replace("ip route 10.30.", "ip route 10.31.")).unwrap();
+    world.settle();
+    assert_eq!(leaked(&mut world, Some("vpn1")), way("10.40.0.0/16", "global"), "the next one's turn");
+    world.station(FAR).configure(now, &text.replace(" export ipv4 unicast map GIVEN\n", "")).unwrap();
+    world.settle();
+    assert_eq!(leaked(&mut world, None), []);
+}
+
 #[test]
 fn bfd_ends_the_session_of_a_neighbor_that_no_packet_reaches_any_more() {
     let interval = " bfd interval 100 min_rx 100 multiplier 3\n tag-switching ip\n";

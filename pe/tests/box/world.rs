@@ -20,7 +20,7 @@ pub(crate) struct Station {
     pub(crate) memory: BTreeMap<Key, Object>,
     /// Since last taken.
     pub(crate) ops: Vec<Op>,
-    pub(crate) host: Host,
+    pub(crate) host: Arc<Host>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) trustpoints: Trustpoints,
     /// What host names resolve to.
@@ -51,7 +51,7 @@ impl Station {
             pe: Pe::new([seed; 32]),
             memory: BTreeMap::new(),
             ops: Vec::new(),
-            host: Host::default(),
+            host: Arc::default(),
             notices: Vec::new(),
             trustpoints: Trustpoints::default(),
             names: BTreeMap::new(),

@@ -94,10 +94,19 @@ pub(crate) struct Driver<'a> {
 impl<'a> Driver<'a> {
     /// Starts it against the responder at this address; every gateway gets an address of its own.
     pub(crate) fn ready(lab: &'a Lab, kind: &Kind, responder: &str) -> Result<Self> {
+        Self::start(lab, kind, responder, 5)
+    }
+
+    /// The same, but between a tunnel's beginning and its end its gateway says nothing.
+    pub(crate) fn quiet(lab: &'a Lab, kind: &Kind, responder: &str) -> Result<Self> {
+        Self::start(lab, kind, responder, 0)
+    }
+
+    fn start(lab: &'a Lab, kind: &Kind, responder: &str, dpd: u32) -> Result<Self> {
         let node = lab.node("driver")?;
         let port = if responder.starts_with("192.0.2.") { "eth1" } else { "eth2" };
         let load = format!(
-            "responder = {responder}\n dpd_delay = 5\n addrs_prefix = 32\n addrs {{\n {port} = 10.64.0.0/16\n }}\n"
+            "responder = {responder}\n dpd_delay = {dpd}\n addrs_prefix = 32\n addrs {{\n {port} = 10.64.0.0/16\n }}\n"
         );
         configure(&lab.out, "driver", kind, &load)?;
         launch(node, "driver")?;
@@ -108,9 +117,21 @@ impl<'a> Driver<'a> {
 
     /// Has so many more gateways open their tunnels, one after the other without waiting.
     pub(crate) fn open(&self, count: usize) -> Result<()> {
+        self.paced(count, PACE)
+    }
+
+    /// So many milliseconds lie between two of them.
+    pub(crate) fn paced(&self, count: usize, pace: u32) -> Result<()> {
         let tool = crate::load_tester::home()?.join("libexec/ipsec/load-tester");
-        let command = format!("{} initiate {count} {PACE} >/run/open.log 2>&1 </dev/null &", tool.display());
+        let command = format!("{} initiate {count} {pace} >/run/open.log 2>&1 </dev/null &", tool.display());
         self.node.demand(&command).map(drop)
+    }
+
+    /// Ends the tunnel that was opened as this one, counted from 1.
+    pub(crate) fn close(&self, number: usize) -> Result<()> {
+        let swanctl = crate::load_tester::home()?.join("sbin/swanctl");
+        let end = format!("SWANCTL_DIR=/srv/pki {} --terminate --ike-id {number}", swanctl.display());
+        self.node.demand(&end).map(drop)
     }
 
     /// Waits until so many tunnels are up in all; how many are, and in how many seconds.

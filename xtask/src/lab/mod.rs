@@ -25,6 +25,7 @@ mod recovery;
 mod refusals;
 mod report;
 mod responders;
+mod reverse_load;
 mod swan;
 mod topology;
 mod traffic;
@@ -48,7 +49,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use node::Node;
 use report::Report;
-use topology::{End, Topology};
+use topology::{End, Spec, Topology};
 
 /// A lab that stands; dropping it takes it down.
 pub(crate) struct Lab {
@@ -68,12 +69,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) quick: bool,
     /// Of ike-matrix and linux-sync: only cells and events whose name holds this.
     pub(crate) filter: &'a str,
-    /// Of one-box, front-vrf and two-box: what the PEs forward with, see `dataplane::choose`.
+    /// Of some labs: what the PEs forward with, see `dataplane::choose`.
     pub(crate) dataplane: &'a str,
 }
 
 /// The labs whose PEs may forward with either dataplane.
-const ON_BOTH: [&str; 3] = ["one-box", "front-vrf", "two-box"];
+const ON_BOTH: [&str; 4] = ["one-box", "front-vrf", "two-box", "interop-bgp"];
 
 /// Builds, sets up, checks and takes down the lab `name`; whether every check passed.
 pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
@@ -88,7 +89,7 @@ pub(crate) fn run(name: &str, wanted: Wanted<'_>) -> Result<bool> {
     match name {
         "one-box" => stand(&topology, wanted, configure, one_box::run),
         "front-vrf" => stand(&topology, wanted, configure, front_vrf::run),
-        "interop-bgp" => stand(&topology, wanted, |_| Ok(()), interop_bgp::run),
+        "interop-bgp" => stand(&topology, wanted, configure, interop_bgp::run),
         "l3vpn" => stand(&topology, wanted, |_| Ok(()), l3vpn::run),
         "l3vpn-frr" => stand(&topology, wanted, |_| Ok(()), l3vpn::beside_frr),
         "two-box" => stand(&topology, wanted, configure, two_box::run),
@@ -122,14 +123,25 @@ pub(crate) fn bench_ike(scope: Scope<'_>) -> Result<bool> {
     stand(&topology, Wanted::default(), load::prepare, |lab, report| responders::run(lab, scope, report))
 }
 
-/// The lab of `bench bgp`: so many rounds; `only` receivers whose name holds this.
+/// The labs of `bench bgp`: so many rounds; `only` receivers whose name holds this, or `reverse`: the way of a tunnel's route.
 pub(crate) fn bench_bgp(rounds: usize, only: &str) -> Result<bool> {
     crate::setup::packages()?;
-    let mut topology = topology::read(&crate::build::root().canonicalize()?.join("labs/bgp-load"))?;
-    bgp_load::optimize(&mut topology)?;
-    stand(&topology, Wanted::default(), bgp_load::prepare, |lab, report| {
-        bgp_load::run(lab, (rounds, only), report)
-    })
+    let labs = crate::build::root().canonicalize()?.join("labs");
+    let mut passed = true;
+    if only != "reverse" {
+        let mut topology = topology::read(&labs.join("bgp-load"))?;
+        bgp_load::optimize(&mut topology)?;
+        passed &= stand(&topology, Wanted::default(), bgp_load::prepare, |lab, report| {
+            bgp_load::run(lab, (rounds, only), report)
+        })?;
+    }
+    if "reverse".contains(only) {
+        crate::load_tester::home()?;
+        let mut topology = topology::read(&labs.join("reverse-load"))?;
+        reverse_load::optimize(&mut topology)?;
+        passed &= stand(&topology, Wanted::default(), load::prepare, reverse_load::run)?;
+    }
+    Ok(passed)
 }
 
 fn stand(
@@ -161,7 +173,7 @@ impl Lab {
         let _ = std::fs::remove_dir_all(&out);
         std::fs::create_dir_all(&out)?;
         prepare(&out)?;
-        if topology.nodes.values().any(|spec| spec.is_pe() && spec.own_kernel()) {
+        if topology.nodes.values().any(Spec::own_modules) {
             crate::modules::home()?;
         }
         let mut nodes = BTreeMap::new();

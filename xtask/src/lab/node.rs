@@ -145,7 +145,7 @@ impl Node {
         let vectors = ports.iter().enumerate().map(|(number, port)| {
             format!(" vec{number}:transport=tap,ifname=tap-{port},depth=64,mac=02:{a:02x}:{b:02x}:{c:02x}:{number:02x}:01")
         });
-        let modules = match self.spec.is_pe() {
+        let modules = match self.spec.own_modules() {
             true => format!(" MODULES={}", quote(&crate::modules::home()?.to_string_lossy())),
             false => String::new(),
         };

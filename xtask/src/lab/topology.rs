@@ -54,6 +54,12 @@ impl Spec {
         self.labels.get("onramp.kernel").is_some_and(|kernel| kernel == "uml")
     }
 
+    /// Whether that kernel needs more modules than Debian packs.
+    pub(crate) fn own_modules(&self) -> bool {
+        self.own_kernel()
+            && (self.is_pe() || self.labels.get("onramp.modules").is_some_and(|whose| whose == "built"))
+    }
+
     /// How much memory its kernel has.
     pub(crate) fn memory(&self) -> &str {
         self.labels.get("onramp.memory").map_or("192M", String::as_str)

@@ -2,8 +2,8 @@
 //! BGP; the PE, FRR on the kernel's VRFs and MPLS, exports what it learns. One aggregator dies.
 
 mod deaths;
+mod labels;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,10 +37,6 @@ const CUSTOMERS: [Customer; 3] = [RED, BLUE, GREEN];
 const NEAR: &str = "10.2.0.0/16";
 const SECOND: &str = "10.3.0.0/16";
 
-/// What the first aggregator has in a VPN of its own.
-const VIOLET: &str = "10.4.0.1";
-const VIOLET_MARK: u8 = 0xdd;
-
 /// The link addresses of the aggregators, and of the PE in each VRF of the first.
 const AGG1: &str = "10.0.0.2";
 const AGG2: &str = "10.0.1.2";
@@ -59,7 +55,7 @@ pub(crate) fn run(lab: &Lab, report: &mut Report) -> Result<()> {
     routes(agg1, far, report);
     both_ways(lab, report)?;
     second_aggregator(lab, report);
-    labels_in_gre(lab, report)?;
+    labels::in_tunnels(lab, report)?;
     withdrawal(lab, report);
     deaths::deaths(lab, report)
 }
@@ -216,47 +212,6 @@ fn second_aggregator(lab: &Lab, report: &mut Report) {
         }
         Ok(String::new())
     });
-}
-
-/// RFC 4023: an aggregator that is a PE itself, and only IP between it and the far one.
-fn labels_in_gre(lab: &Lab, report: &mut Report) -> Result<()> {
-    report.stage("labels in GRE, where the way to the far PE is plain IP");
-    let (agg1, far) = (lab.node("agg1")?, lab.node("far")?);
-    report.check("violet: VPNv4 with the far PE through the tunnel", || {
-        let took = until(30, || Ok(route(far, "green", VIOLET)?.is_some()))?;
-        Ok(format!("{} after {:.1} s", route(far, "green", VIOLET)?.unwrap_or_default(), took.as_secs_f32()))
-    });
-    let cable = Capture::start(agg1, "eth1", &lab.out, "labels")?;
-    report.check("violet: pings from green's far site come back", || {
-        let host = lab.node(GREEN.far)?;
-        until(10, || traffic::reaches(host, VIOLET))?;
-        let pings = traffic::ping_all(host, VIOLET, 100, VIOLET_MARK)?;
-        Ok(format!("{} of {}", pings.received, pings.sent))
-    });
-    let cable = cable.stop()?;
-    report.check("violet: each way has the label that the other end gave, and no other", || {
-        let packets = decode(&cable, &[], "icmp", &["mpls.label", "icmp.type", "data.data"])?;
-        let mut seen = BTreeMap::new();
-        let marked = format!("{VIOLET_MARK:02x}").repeat(16);
-        for packet in packets.iter().filter(|packet| packet[2].ends_with(&marked)) {
-            *seen.entry((packet[1].as_str(), packet[0].clone())).or_insert(0) += 1;
-        }
-        let labels = [("8", label(far, "65001:4", VIOLET)?), ("0", label(far, "65000:203", "10.1.0.0/16")?)];
-        let expected: Vec<_> = labels.iter().map(|(kind, label)| (*kind, label.to_string())).collect();
-        let there = expected.iter().all(|way| seen.get(way).is_some_and(|count| *count >= 100));
-        ensure!(there && seen.len() == 2, "expected {expected:?}, seen {seen:?}");
-        Ok(format!("{} there, {} back", labels[0].1, labels[1].1))
-    });
-    Ok(())
-}
-
-/// The label of a VPN route, as the far PE has it.
-fn label(far: &Node, rd: &str, prefix: &str) -> Result<u32> {
-    let routes = far.demand(&format!("vtysh -c 'show bgp ipv4 vpn {prefix}'"))?;
-    let entry = routes.split("BGP routing table entry for ").find(|entry| entry.starts_with(rd));
-    let label = entry.and_then(|entry| entry.split("Remote label: ").nth(1)).context("no label")?;
-    let digits: String = label.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().context("no label")
 }
 
 /// A tunnel that goes takes its route along everywhere, and nobody else's.

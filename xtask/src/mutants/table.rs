@@ -15,8 +15,9 @@ pub(super) type Test = (&'static str, &'static str);
 const PACKETS: Test = ("tests", "isolation");
 const LINKS: Test = ("dp-user", "interfaces");
 const IKE: Test = ("tests", "isolation_ike");
+const ROUTES: Test = ("bgp", "speakers");
 
-pub(super) const TESTS: [Test; 3] = [PACKETS, LINKS, IKE];
+pub(super) const TESTS: [Test; 4] = [PACKETS, LINKS, IKE, ROUTES];
 
 macro_rules! mutants {
     ($($test:ident $key:literal $($file:literal: $find:literal => $replace:literal)+;)*) => {
@@ -72,7 +73,7 @@ mutants! {
         "self.neighbours.iter().find(|((_, of), _)| *of == address).map(|(_, mac)| *mac)";
     PACKETS "packets that wait for a neighbour: the port's VRF"
         "dataplane/user/src/stage/neighbour.rs":
-        "let station = (port, via.port.vrf, " => "let station = (port, VrfId::GLOBAL, "
+        "let station = (port.id, port.vrf, " => "let station = (port.id, VrfId::GLOBAL, "
         "dataplane/user/src/stage/neighbour.rs":
         "&(port.id, port.vrf, address)" => "&(port.id, VrfId::GLOBAL, address)";
     PACKETS "route: VRF"
@@ -147,4 +148,10 @@ mutants! {
     IKE "children that an operator clears: front VRF"
         "ipsec/ike/src/command.rs":
         "child.front == front && child.remote == remote" => "child.remote == remote";
+    ROUTES "leaked route: the table where it stands by itself"
+        "mpls/bgp/src/leak.rs":
+        "|view| view.is_local(best.table, best.path)" => "|_| true";
+    ROUTES "leaked route: behind what the other table has"
+        "mpls/bgp/src/decide.rs":
+        "(self.leaked.cmp(&other.leaked), Rule::Leaked)" => "(Ordering::Equal, Rule::Leaked)";
 }

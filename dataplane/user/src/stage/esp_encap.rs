@@ -7,11 +7,11 @@ use base::{Family, Instant};
 use ipsec::{DfBit, Encap, Fragmentation, Mode, Policy, Sa};
 use wire::{esp, ipv4, ipv6, udp};
 
-use crate::graph::{After, Next, Seal, Trouble, Walk};
-use crate::header::{self, Header};
+use crate::graph::{Next, Seal, Trouble, Walk};
+use crate::header::{Header, Outer, put_udp};
 use crate::sas::Outbound;
 use crate::stage::esp_decap::tell_end;
-use crate::stage::transport;
+use crate::stage::{fragment, transport};
 use crate::tables::Way;
 use crate::{Drop, Frame, Origin};
 
@@ -19,23 +19,9 @@ const TTL: u8 = 64;
 const IP_IN_IP: u8 = 4;
 const IPV6_IN_IP: u8 = 41;
 
-/// What of the inner packet the outer one takes over, and between whom it goes.
-pub(super) struct Outer {
-    local: IpAddr,
-    remote: IpAddr,
-    encap: Encap,
-    tos: u8,
-    pub(super) df: bool,
-}
-
-impl Outer {
-    pub(super) const fn of(sa: &Sa, tos: u8, df: bool) -> Self {
-        Self { local: sa.local, remote: sa.remote, encap: sa.encap, tos, df }
-    }
-}
-
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>) -> Next<'t> {
     let Some(header) = Header::of(frame.bytes()) else { return Drop::Malformed.into() };
+    let ident = walk.state.ident();
     let Some(live) = walk.state.sas.seal(seal.sa) else { return Drop::NoSaYet.into() };
     let sa = &live.sa;
     if sa.mode == Mode::Transport {
@@ -47,24 +33,22 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>
     let length = frame.len();
     let fits = length <= limit;
     match cut(&header, length, seal.policy, limit) {
-        Cut::Before if !fits => return Next::Fragment(limit, After::Seal(seal)),
+        Cut::Before if !fits => return Next::FragmentFirst(fragment::limit(limit), seal),
         Cut::Refuse(mtu) if !fits => return Next::Icmp(Trouble::too_big(mtu)),
         Cut::Before | Cut::After | Cut::Refuse(_) => {}
     }
     let df = fits && outer_df(&header, seal.policy.df);
-    let (front, outer) = (sa.front, Outer::of(sa, header.tos, df));
+    let front = sa.front;
     let next_header = match header.dst {
         IpAddr::V4(_) => IP_IN_IP,
         IpAddr::V6(_) => IPV6_IN_IP,
     };
     let sealed = close(live, frame, 0, next_header, walk.now);
     let end = live.end(live.cipher.nearly_spent(), sealed == Err(Drop::Exhausted));
+    let wrapped = sealed.and_then(|()| wrap(frame, &live.sa, header.tos, df, ident).ok_or(Drop::TooBig));
     tell_end(walk, seal.sa, end);
-    if let Err(drop) = sealed {
+    if let Err(drop) = wrapped {
         return drop.into();
-    }
-    if wrap(frame, &outer, walk.state.ident()).is_none() {
-        return Drop::TooBig.into();
     }
     (frame.vrf, frame.origin) = (front, Origin::Sealed);
     Next::Fit(out)
@@ -124,17 +108,16 @@ pub(super) fn close(
 
 /// Outer headers: UDP if the path has a NAT, then IP. DSCP and ECN are the inner packet's (RFC 6040's
 /// normal mode), the TTL is ours.
-fn wrap(frame: &mut Frame, outer: &Outer, ident: u16) -> Option<()> {
-    let protocol = encapsulate(frame, outer)?;
-    let Outer { local: src, remote: dst, tos, df, .. } = *outer;
-    header::Outer { src, dst, protocol, tos, df, ttl: TTL, ident }.put(frame)
+fn wrap(frame: &mut Frame, sa: &Sa, tos: u8, df: bool, ident: u16) -> Option<()> {
+    let protocol = encapsulate(frame, sa)?;
+    Outer { src: sa.local, dst: sa.remote, protocol, tos, df, ttl: TTL, ident }.put(frame)
 }
 
 /// The UDP header if the path has a NAT; the protocol that the IP header leads to.
 #[inline]
-pub(super) fn encapsulate(frame: &mut Frame, outer: &Outer) -> Option<u8> {
-    let Encap::Udp { local, remote } = outer.encap else { return Some(esp::PROTOCOL) };
-    header::put_udp(frame, (outer.local, local).into(), (outer.remote, remote).into())?;
+pub(super) fn encapsulate(frame: &mut Frame, sa: &Sa) -> Option<u8> {
+    let Encap::Udp { local, remote } = sa.encap else { return Some(esp::PROTOCOL) };
+    put_udp(frame, (sa.local, local).into(), (sa.remote, remote).into())?;
     Some(udp::PROTOCOL)
 }
 

@@ -7,7 +7,7 @@ use base::Family;
 use wire::ip::Packet;
 use wire::{checksum, ipv4, ipv6};
 
-use crate::graph::{After, Next, Trouble, Via, Walk};
+use crate::graph::{Next, Trouble, Walk};
 use crate::header::Header;
 use crate::tables::Out;
 use crate::{Drop, Frame, Origin};
@@ -17,38 +17,31 @@ pub(crate) fn fit<'t>(frame: &Frame, out: Out<'t>) -> Next<'t> {
     let mtu = out.mtu();
     if frame.len() > mtu {
         return match (matches!(frame.origin, Origin::Sealed | Origin::Wrapped), header.dst) {
-            (_, _) if header.divisible => Next::Fragment(mtu, After::Out(out)),
-            (true, IpAddr::V6(_)) => Next::Fragment(mtu, After::Out(out)),
+            (_, _) if header.divisible => Next::Fragment(limit(mtu), out),
+            (true, IpAddr::V6(_)) => Next::Fragment(limit(mtu), out),
             // We made it to fit; the route changed since.
             (true, IpAddr::V4(_)) => Drop::TooBig.into(),
             (false, _) => Next::Icmp(Trouble::too_big(mtu)),
         };
     }
-    if !out.push.is_empty() {
-        return Next::MplsPush(out);
-    }
-    Next::Neighbour(Via { port: out.port, address: out.gateway.unwrap_or(header.dst) })
+    if out.push().is_empty() { Next::Neighbour(out) } else { Next::MplsPush(out) }
+}
+
+/// No packet is longer than its length can say.
+pub(super) fn limit(bytes: usize) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
 }
 
 /// Pieces of at most `limit` bytes, as equal in size as eight-byte units allow, so that none is cut
-/// again further on.
-pub(crate) fn run<'t>(
-    walk: &mut Walk<'t, '_>,
-    frame: &mut Frame,
-    limit: usize,
-    after: After<'t>,
-) -> Next<'t> {
+/// again further on. Each goes on with `next`.
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, limit: u16, next: Next<'t>) -> Next<'t> {
     let ident = u32::from(walk.state.ident());
-    let Some(cut) = Cut::of(frame.bytes(), limit, ident) else { return Drop::TooBig.into() };
+    let Some(cut) = Cut::of(frame.bytes(), limit.into(), ident) else { return Drop::TooBig.into() };
     for number in 0..cut.count {
         let mut piece = walk.child(frame);
         if cut.write(&mut piece, number).is_none() {
             return Drop::Malformed.into();
         }
-        let next = match after {
-            After::Out(out) => Next::Fit(out),
-            After::Seal(seal) => Next::EspSeal(seal),
-        };
         walk.later(piece, next);
     }
     Next::Held

@@ -5,15 +5,29 @@ use std::net::IpAddr;
 use base::{Family, Spi};
 use dataplane::Encapsulation;
 use ipsec::Flow;
-use wire::ip::Packet;
-use wire::{checksum, esp, gre, ipv4, udp};
+use wire::ip::{self, Packet};
+use wire::{Malformed, checksum, esp, gre, ipv4, udp};
 
 use crate::graph::{Next, Trouble, Walk};
 use crate::header::age;
 use crate::{Drop, Frame, Origin};
 
+/// Compiled once for each family: nothing in it asks again which one it is.
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
-    let Ok(packet) = Packet::new_checked(frame.bytes()) else { return Drop::Malformed.into() };
+    match ip::family(frame.bytes()) {
+        Ok(Family::V4) => input(walk, frame, |bytes| Packet::v4(bytes)),
+        Ok(Family::V6) => input(walk, frame, |bytes| Packet::v6(bytes)),
+        Err(_) => Drop::Malformed.into(),
+    }
+}
+
+#[inline(always)]
+fn input<'t>(
+    walk: &mut Walk<'t, '_>,
+    frame: &mut Frame,
+    parse: impl Fn(&[u8]) -> Result<Packet<'_>, Malformed>,
+) -> Next<'t> {
+    let Ok(packet) = parse(frame.bytes()) else { return Drop::Malformed.into() };
     if !is_intact(&packet) {
         return Drop::Checksum.into();
     }
@@ -56,12 +70,15 @@ fn through<'t>(frame: &mut Frame, ttl: u8) -> Next<'t> {
     }
 }
 
+#[inline(always)]
 fn is_intact(packet: &Packet<'_>) -> bool {
-    let header = packet.bytes.get(..packet.header_len.max(ipv4::HEADER)).unwrap_or_default();
-    packet.family() == Family::V6 || checksum::Sum::ZERO.with(header).is_intact()
+    let Some((header, rest)) = packet.bytes.split_first_chunk::<{ ipv4::HEADER }>() else { return false };
+    let options = rest.get(..packet.header_len.saturating_sub(ipv4::HEADER)).unwrap_or_default();
+    packet.family() == Family::V6 || checksum::Sum::ZERO.with(header).with(options).is_intact()
 }
 
 /// A route of the sender's choice could lead around every policy (RFC 7126 sections 4.3 and 4.4).
+#[inline(always)]
 fn misled(packet: &Packet<'_>) -> Option<Drop> {
     if packet.family() == Family::V6 || packet.header_len <= ipv4::HEADER {
         return None;
@@ -73,6 +90,7 @@ fn misled(packet: &Packet<'_>) -> Option<Drop> {
 }
 
 /// Addresses that no packet comes from (RFC 1812 section 5.3.7, RFC 4291 section 2.7).
+#[inline(always)]
 fn is_martian(src: IpAddr) -> bool {
     match src {
         IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_loopback() || v4.octets()[0] >= 224,
@@ -81,6 +99,7 @@ fn is_martian(src: IpAddr) -> bool {
 }
 
 /// Addresses that mean something on one link alone.
+#[inline(always)]
 fn is_link_scoped(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4.is_loopback(),
@@ -129,10 +148,12 @@ fn forbidden(walk: &Walk<'_, '_>, frame: &Frame, packet: &Packet<'_>) -> Option<
         return None;
     }
     let Some(flow) = inbound_flow(packet) else { return Some(Drop::Malformed) };
-    walk.tables.judge(frame.port, frame.vrf, &flow).map(|_| Drop::ClearButProtected)
+    let lines = walk.tables.lines(frame.port, frame.vrf, flow.remote)?;
+    walk.tables.judge(lines, &flow).map(|_| Drop::ClearButProtected)
 }
 
 /// The flow of a packet that came in, as policies see it: the source is remote.
+#[inline(always)]
 pub(crate) fn inbound_flow(packet: &Packet<'_>) -> Option<Flow> {
     let flow = packet.flow().ok()?;
     Some(Flow {

@@ -13,7 +13,7 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame) -> Next<'t> {
             Next::Local
         }
         // Labels keep a packet inside its VPN; what is sealed was judged before.
-        Way::Out(out) if out.port.crypto && frame.origin != Origin::Sealed && out.push.is_empty() => {
+        Way::Out(out) if out.port.crypto && frame.origin != Origin::Sealed && out.push().is_empty() => {
             Next::Policy(out)
         }
         Way::Out(out) => Next::Fit(out),

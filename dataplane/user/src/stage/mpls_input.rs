@@ -5,7 +5,7 @@ use dataplane::{Hop, LabelAction, TtlModel};
 use wire::ip;
 use wire::mpls::{self, Entry};
 
-use crate::graph::{Next, Trouble, Via, Walk};
+use crate::graph::{Next, Trouble, Walk};
 use crate::tables::{Out, Way};
 use crate::{Drop, Frame, Origin};
 
@@ -79,11 +79,13 @@ fn lower_ttl(frame: &mut Frame, ttl: u8) -> Option<()> {
 fn swap<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, entry: Entry, next: Label, hop: &'t Hop) -> Next<'t> {
     let Way::Out(out) = walk.tables.follow(frame.vrf, hop) else { return Drop::NoRoute.into() };
     let ttl = entry.ttl.saturating_sub(1);
-    let pushed = out.push.len().saturating_mul(mpls::ENTRY);
+    let pushed = out.push().len().saturating_mul(mpls::ENTRY);
     if frame.len().saturating_add(pushed) > usize::from(out.port.mtu) {
         return Next::Icmp(too_big(frame, out.mtu()));
     }
-    let Some(address) = *out.gateway else { return Drop::NoRoute.into() };
+    if out.gateway().is_none() {
+        return Drop::NoRoute.into();
+    }
     frame.strip(mpls::ENTRY);
     if next == Label::IMPLICIT_NULL {
         if hand_down(frame, entry.bottom, ttl).is_none() {
@@ -95,7 +97,7 @@ fn swap<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, entry: Entry, next: Labe
     let bare = next == Label::IMPLICIT_NULL && entry.bottom;
     push(frame, out, entry.tc, ttl, bare);
     frame.labelled = !bare || pushed > 0;
-    Next::Neighbour(Via { port: out.port, address })
+    Next::Neighbour(out)
 }
 
 /// The popped label's TTL goes to what was beneath it, unless that has less already.
@@ -110,7 +112,7 @@ fn hand_down(frame: &mut Frame, bottom: bool, ttl: u8) -> Option<()> {
 
 fn push(frame: &mut Frame, out: Out<'_>, tc: u8, ttl: u8, bare: bool) {
     let mut bottom = bare;
-    for label in out.push.iter().rev() {
+    for label in out.push().iter().rev() {
         frame.prepend(&Entry { label: *label, tc, bottom, ttl }.to_bytes());
         bottom = false;
     }

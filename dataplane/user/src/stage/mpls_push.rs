@@ -3,7 +3,7 @@
 use dataplane::TtlModel;
 use wire::mpls::Entry;
 
-use crate::graph::{Next, Via, Walk};
+use crate::graph::{Next, Walk};
 use crate::header::Header;
 use crate::tables::Out;
 use crate::{Drop, Frame};
@@ -16,14 +16,14 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, out: Out<'t>) 
         TtlModel::Pipe => u8::MAX,
     };
     // The three class selector bits of the DSCP.
-    let (tc, address) = (header.tos >> 5, out.gateway.unwrap_or(header.dst));
+    let tc = header.tos >> 5;
     let mut bottom = true;
-    for label in out.push.iter().rev() {
+    for label in out.push().iter().rev() {
         if !frame.prepend(&Entry { label: *label, tc, bottom, ttl }.to_bytes()) {
             return Drop::LabelStack.into();
         }
         bottom = false;
     }
     frame.labelled = true;
-    Next::Neighbour(Via { port: out.port, address })
+    Next::Neighbour(out)
 }

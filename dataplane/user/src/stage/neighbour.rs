@@ -7,27 +7,42 @@ use std::net::IpAddr;
 
 use base::{Instant, PortId, VrfId};
 use dataplane::{Event, Link, Port};
+use wire::mpls;
 
-use crate::graph::{Next, Via, Walk};
+use crate::graph::{Next, Walk};
+use crate::header::Header;
+use crate::tables::Out;
 use crate::{Drop, Frame};
 
-pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, via: Via<'t>) -> Next<'t> {
-    match &via.port.link {
-        Link::Host => return Next::Send(via.port),
-        Link::Tunnel(tunnel) => return Next::TunnelEncap(via.port, tunnel),
+pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, out: Out<'t>) -> Next<'t> {
+    match &out.port.link {
+        Link::Host => return Next::Send(out.port),
+        Link::Tunnel(tunnel) => return Next::TunnelEncap(out.port, tunnel),
         Link::Ethernet { .. } | Link::Vlan { .. } => {}
     }
-    let port = via.port.id;
-    if let Some(mac) = walk.tables.neighbour(port, via.address) {
-        return Next::EthernetOut(via.port, mac);
+    let Some(address) = out.gateway().or_else(|| destination(frame, out)) else {
+        return Drop::Malformed.into();
+    };
+    match walk.tables.neighbour(out.port.id, address) {
+        Some(mac) => Next::EthernetOut(out.port, mac),
+        None => wait(walk, frame, out.port, address),
     }
-    if is_broadcast(via.port, via.address) {
+}
+
+/// Without a gateway the destination itself is the next station; our labels are in front of it.
+fn destination(frame: &Frame, out: Out<'_>) -> Option<IpAddr> {
+    let labels = out.push().len().saturating_mul(mpls::ENTRY);
+    Header::of(frame.bytes().get(labels..)?).map(|header| header.dst)
+}
+
+fn wait<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, port: &Port, address: IpAddr) -> Next<'t> {
+    if is_broadcast(port, address) {
         return Drop::Multicast.into();
     }
-    if walk.state.limits.resolve.allows((port, via.address), walk.now) {
-        walk.state.tell(Event::Resolve(port, via.address));
+    if walk.state.limits.resolve.allows((port.id, address), walk.now) {
+        walk.state.tell(Event::Resolve(port.id, address));
     }
-    let station = (port, via.port.vrf, via.address);
+    let station = (port.id, port.vrf, address);
     if !walk.state.waiting.has_room(station) {
         return Drop::NoNeighbour.into();
     }

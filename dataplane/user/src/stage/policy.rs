@@ -6,14 +6,25 @@ use ipsec::{Flow, Policy, Verdict};
 use wire::ip::Packet;
 
 use crate::graph::{Next, Seal, Walk};
+use crate::header::Header;
+use crate::spd::Lines;
 use crate::tables::Out;
 use crate::{Drop, Frame};
 
-/// The port's entries for the packet's VRF, in order. If none speaks of it, only what is of the port's
-/// own VRF leaves in clear.
-pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, out: Out<'t>) -> Next<'t> {
+/// The port's entries for the packet's VRF, as far as they speak of its destination.
+pub(crate) fn lines<'t>(walk: &Walk<'t, '_>, frame: &Frame, out: Out<'t>) -> Option<&'t Lines> {
+    walk.tables.lines(out.port.id, frame.vrf, Header::of(frame.bytes())?.dst)
+}
+
+/// The entries in order. If none speaks of the packet, only what is of the port's own VRF leaves in clear.
+pub(crate) fn run<'t>(
+    walk: &mut Walk<'t, '_>,
+    frame: &mut Frame,
+    out: Out<'t>,
+    lines: Option<&'t Lines>,
+) -> Next<'t> {
     let Some(flow) = outbound_flow(frame) else { return Drop::Malformed.into() };
-    match walk.tables.judge(out.port.id, frame.vrf, &flow) {
+    match lines.and_then(|lines| walk.tables.judge(lines, &flow)) {
         Some(ruling) => protect(walk, frame, ruling.policy, ruling.verdict, flow),
         None if frame.vrf == out.port.vrf => Next::Fit(out),
         None => Drop::OutsidePolicy.into(),
@@ -49,6 +60,7 @@ fn protect<'t>(
     }
 }
 
+#[inline(always)]
 fn outbound_flow(frame: &Frame) -> Option<Flow> {
     let flow = Packet::new_checked(frame.bytes()).ok()?.flow().ok()?;
     Some(Flow {

@@ -11,7 +11,7 @@ use wire::{checksum, ipv4, ipv6, tcp, udp};
 use crate::graph::{Next, Seal, Trouble, Walk};
 use crate::header::Header;
 use crate::stage::esp_decap::tell_end;
-use crate::stage::esp_encap::{Cut, Outer, close, cut, encapsulate, outer_df};
+use crate::stage::esp_encap::{Cut, close, cut, encapsulate, outer_df};
 use crate::stage::ip_input::inbound_flow;
 use crate::tables::Way;
 use crate::{Drop, Frame, Origin};
@@ -47,6 +47,7 @@ impl Head {
 /// Seals what follows the packet's header. A packet too long is cut behind its ESP header alone: a fragment
 /// cannot be sealed.
 pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>) -> Next<'t> {
+    let ident = walk.state.ident();
     let Some(live) = walk.state.sas.seal(seal.sa) else { return Drop::NoSaYet.into() };
     let (sa, header) = (&live.sa, Header::of(frame.bytes()));
     let (Some(header), Some(head)) = (header, Head::of(frame.bytes(), sa)) else {
@@ -60,27 +61,25 @@ pub(crate) fn run<'t>(walk: &mut Walk<'t, '_>, frame: &mut Frame, seal: Seal<'t>
         return Next::Icmp(Trouble::too_big(mtu));
     }
     let df = fits && outer_df(&header, seal.policy.df);
-    let (front, outer) = (sa.front, Outer::of(sa, header.tos, df));
+    let front = sa.front;
     let sealed = close(live, frame, head.length, head.protocol, walk.now);
     let end = live.end(live.cipher.nearly_spent(), sealed == Err(Drop::Exhausted));
+    let wrapped = sealed.and_then(|()| wrap(frame, &head, &live.sa, df, ident).ok_or(Drop::TooBig));
     tell_end(walk, seal.sa, end);
-    if let Err(drop) = sealed {
+    if let Err(drop) = wrapped {
         return drop.into();
-    }
-    if wrap(frame, &head, &outer, walk.state.ident()).is_none() {
-        return Drop::TooBig.into();
     }
     (frame.vrf, frame.origin) = (front, Origin::Sealed);
     Next::Fit(out)
 }
 
 /// The packet's header again, in front of what it now leads to.
-fn wrap(frame: &mut Frame, head: &Head, outer: &Outer, ident: u16) -> Option<()> {
-    let protocol = encapsulate(frame, outer)?;
+fn wrap(frame: &mut Frame, head: &Head, sa: &Sa, df: bool, ident: u16) -> Option<()> {
+    let protocol = encapsulate(frame, sa)?;
     frame.prepend(head.bytes.get(..head.length)?).then_some(())?;
     if let Ok(mut header) = ipv4::PacketMut::header(frame.bytes_mut()) {
         header.set_ident(ident);
-        header.set_df(outer.df);
+        header.set_df(df);
     }
     lead_to(frame.bytes_mut(), protocol)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::Label;
+use base::{Family, Label};
 
 use super::{Key, Outward, Told, Wire};
 use crate::attributes::Attributes;
@@ -112,7 +112,8 @@ impl Ribs {
         terms: &Outward,
         key: Key,
     ) -> Option<(usize, Told, Option<Label>)> {
-        let default = key.prefix.length() == 0 && terms.has_default();
+        let tellable = !terms.local.is_ipv6() || terms.extended_next_hop || key.prefix.family() == Family::V6;
+        let default = key.prefix.length() == 0 && terms.has_default() && tellable;
         let attributes = default.then(|| self.default_attributes(terms))?;
         let label = terms.family.is_labeled_unicast().then_some(Label::IMPLICIT_NULL);
         Some((batch.intern(attributes), Told { peer: OURSELVES, slot: None }, label))

@@ -31,6 +31,15 @@ pub(crate) struct Peer {
     pub(crate) told: BTreeSet<Membership>,
 }
 
+/// How near a peer's routes are to `maximum-prefix`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fill {
+    #[default]
+    Below,
+    Near,
+    Beyond,
+}
+
 #[derive(Default)]
 pub(crate) struct PerFamily {
     /// Paths in the tables.
@@ -39,7 +48,8 @@ pub(crate) struct PerFamily {
     pub(crate) denied: u64,
     /// Routes that the peer was told and that stand.
     pub(crate) sent: u32,
-    pub(crate) warned: bool,
+    /// What was told of `maximum-prefix`.
+    pub(crate) fill: Fill,
     /// The peer's `EndOfRib` came.
     pub(crate) complete: bool,
     pub(crate) group: Option<usize>,
@@ -90,9 +100,9 @@ impl Ribs {
         self.peer_mut(peer)?.families.get_mut(&family)
     }
 
-    /// Takes out the paths of a peer's family, all or the stale ones.
-    pub(crate) fn sweep(&mut self, peer: u32, family: AddressFamily, stale_only: bool) {
-        let (Some(afi), kind) = (family.family(), Kind::of(family)) else { return };
+    /// Takes out the paths of a peer's family, all or the stale ones, but no more than `most`; how many that were.
+    pub(crate) fn sweep(&mut self, peer: u32, family: AddressFamily, stale_only: bool, most: usize) -> usize {
+        let (Some(afi), kind, mut swept) = (family.family(), Kind::of(family), 0) else { return 0 };
         for number in 0..u32::try_from(self.tables.len()).unwrap_or(u32::MAX) {
             let Some(table) = self.table(number).filter(|table| table.peers.contains_key(&peer)) else {
                 continue;
@@ -102,14 +112,19 @@ impl Ribs {
                 .paths
                 .iter(afi)
                 .flat_map(|(prefix, paths)| paths.iter().map(move |path| (prefix, path)));
-            let gone: Vec<_> =
-                paths.filter(|(_, (path, _))| its(*path)).map(|(prefix, (_, id))| (prefix, id)).collect();
+            let gone = paths.filter(|(_, (path, _))| its(*path)).map(|(prefix, (_, id))| (prefix, id));
+            let gone: Vec<_> = gone.take(most - swept).collect();
+            swept += gone.len();
             for (prefix, id) in gone {
                 let taken = self.unlearn(number, prefix, peer, kind, id);
                 self.accept(peer, family, -i64::from(taken));
             }
             self.tidy(number);
+            if swept == most {
+                break;
+            }
         }
+        swept
     }
 
     /// Marks the paths of a peer's family as stale.

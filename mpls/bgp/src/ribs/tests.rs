@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attributes::{Attributes, Origin};
-use crate::config::{FamilyConfig, GracefulRestart, LabelMode, Neighbor, Redistribute, Vrf, VrfFamily};
+use crate::config::{FamilyConfig, GracefulRestart, LabelMode, Leak, Neighbor, Redistribute, Vrf, VrfFamily};
 use crate::io::{Reach, Route};
 use crate::policy::{Entry, Match, PrefixList, PrefixRule, RouteMap, Set};
 use crate::rib_out::Wire;
@@ -19,13 +19,14 @@ use crate::update::{Nlri, Update};
 const RED: VrfId = VrfId(1);
 const BLUE: VrfId = VrfId(2);
 
-/// Two PEs, a reflector client that filters by target, a site in each VRF.
-const PEERS: [(VrfId, [u8; 4]); 5] = [
+/// Two PEs, a reflector client that filters by target, a site in each VRF, one beside them.
+const PEERS: [(VrfId, [u8; 4]); 6] = [
     (VrfId::GLOBAL, [10, 0, 0, 1]),
     (VrfId::GLOBAL, [10, 0, 0, 2]),
     (VrfId::GLOBAL, [10, 0, 0, 3]),
     (RED, [172, 16, 0, 4]),
     (BLUE, [172, 16, 0, 5]),
+    (VrfId::GLOBAL, [172, 16, 0, 6]),
 ];
 const PREFIXES: [&str; 4] = ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "192.0.2.1/32"];
 const RDS: [&str; 3] = ["65000:1", "65000:2", "65000:9"];
@@ -72,7 +73,7 @@ enum Step {
         wanted: bool,
     },
     /// Bits that switch parts of the configuration.
-    Configure(u8),
+    Configure(u16),
     Room {
         peer: usize,
         room: bool,
@@ -90,8 +91,8 @@ struct Bench {
     own: BTreeMap<(VrfId, usize), u32>,
     hops: BTreeMap<(VrfId, IpAddr), Option<Reach>>,
     wants: BTreeSet<usize>,
-    bits: u8,
-    up: [bool; 5],
+    bits: u16,
+    up: [bool; 6],
     routes: BTreeMap<(VrfId, Prefix), Route>,
     watched: BTreeSet<(VrfId, IpAddr)>,
     fecs: BTreeSet<Fec>,
@@ -185,7 +186,7 @@ fn vrf(rd: &str, import: &[&str], export: &[&str]) -> Vrf {
     Vrf { name: None, rd: Some(rd.parse().unwrap()), ipv4: Some(family), ipv6: None }
 }
 
-fn config(bits: u8) -> Config {
+fn config(bits: u16) -> Config {
     let bit = |number: u8| bits & (1 << number) != 0;
     let mut config = Config::new(65000, [10, 0, 0, 9].into());
     config.graceful_restart = Some(GracefulRestart::default());
@@ -216,8 +217,17 @@ fn config(bits: u8) -> Config {
         family.labels = if on { LabelMode::PerPrefix } else { LabelMode::PerVrf };
         family.import_map = on.then(|| "MAP".into());
     }
-    config.vrfs = BTreeMap::from([(RED, red), (BLUE, blue)]);
+    leak(&mut red, bit(8), bit(9));
+    leak(&mut blue, bit(10), bit(11));
+    let global = Vrf { rd: None, ..vrf(RDS[2], &[], &[]) };
+    config.vrfs = BTreeMap::from([(VrfId::GLOBAL, global), (RED, red), (BLUE, blue)]);
     config
+}
+
+fn leak(vrf: &mut Vrf, import: bool, export: bool) {
+    let leak = |on: bool| on.then(|| Leak { map: "MAP".into(), limit: Leak::LIMIT });
+    let family = vrf.ipv4.as_mut().unwrap();
+    (family.global_import, family.global_export) = (leak(import), leak(export));
 }
 
 fn label(fec: Fec) -> Label {
@@ -226,7 +236,7 @@ fn label(fec: Fec) -> Label {
 }
 
 impl Bench {
-    fn new(bits: u8) -> Self {
+    fn new(bits: u16) -> Self {
         let mut bench = Self {
             ribs: Ribs::new(3, Arc::new(Config::new(0, Ipv4Addr::UNSPECIFIED))),
             now: Instant::from_secs(9),
@@ -235,7 +245,7 @@ impl Bench {
             hops: BTreeMap::new(),
             wants: BTreeSet::new(),
             bits,
-            up: [false; 5],
+            up: [false; 6],
             routes: BTreeMap::new(),
             watched: BTreeSet::new(),
             fecs: BTreeSet::new(),
@@ -426,20 +436,20 @@ impl Bench {
 }
 
 fn steps() -> impl Strategy<Value = Step> {
-    let name = (0..5usize, 0..3usize, 0..4usize, prop_oneof![4 => Just(0u32), 1 => Just(7)])
+    let name = (0..6usize, 0..3usize, 0..4usize, prop_oneof![4 => Just(0u32), 1 => Just(7)])
         .prop_map(|(peer, rd, prefix, path)| Name { peer, rd, prefix, path });
     let look = (prop_oneof![Just(100u32), Just(200)], 0..2u32, 0..8u8, 0..2u8, 16..18u32)
         .prop_map(|(preference, med, targets, hop, label)| Look { preference, med, targets, hop, label });
-    let vrf = prop_oneof![Just(RED), Just(BLUE)];
+    let vrf = prop_oneof![Just(RED), Just(BLUE), Just(VrfId::GLOBAL)];
     prop_oneof![
         10 => (name, prop::option::weighted(0.7, look)).prop_map(|(name, look)| Step::Say(name, look)),
         3 => (vrf, 0..4usize, prop::option::of(0..2u32)).prop_map(|(vrf, prefix, tag)| Step::Own { vrf, prefix, tag }),
-        2 => (0..5usize, 0..2u8, prop::option::of(1..3u32)).prop_map(|(peer, hop, metric)| Step::Hop { peer, hop, metric }),
-        2 => (0..5usize, any::<bool>(), any::<bool>()).prop_map(|(peer, up, graceful)| Step::Session { peer, up, graceful }),
+        2 => (0..6usize, 0..2u8, prop::option::of(1..3u32)).prop_map(|(peer, hop, metric)| Step::Hop { peer, hop, metric }),
+        2 => (0..6usize, any::<bool>(), any::<bool>()).prop_map(|(peer, up, graceful)| Step::Session { peer, up, graceful }),
         2 => (0..3usize, any::<bool>()).prop_map(|(target, wanted)| Step::Want { target, wanted }),
-        2 => any::<u8>().prop_map(Step::Configure),
-        2 => (0..5usize, any::<bool>()).prop_map(|(peer, room)| Step::Room { peer, room }),
-        1 => (0..5usize).prop_map(Step::Refresh),
+        2 => any::<u16>().prop_map(Step::Configure),
+        2 => (0..6usize, any::<bool>()).prop_map(|(peer, room)| Step::Room { peer, room }),
+        1 => (0..6usize).prop_map(Step::Refresh),
     ]
 }
 
@@ -448,7 +458,7 @@ proptest! {
 
     /// Whatever happened before: VRFs, neighbours, labels and next hops are as if only what stands now had been said.
     #[test]
-    fn the_tables_are_what_they_would_be_without_their_past(bits: u8, steps in prop::collection::vec(steps(), 1..60)) {
+    fn the_tables_are_what_they_would_be_without_their_past(bits: u16, steps in prop::collection::vec(steps(), 1..60)) {
         let mut bench = Bench::new(bits);
         (0..PEERS.len()).for_each(|peer| bench.step(&Step::Session { peer, up: true, graceful: false }));
         steps.iter().for_each(|step| bench.step(step));
@@ -461,4 +471,65 @@ proptest! {
         prop_assert_eq!(bench.sent(), new.sent());
         prop_assert_eq!(bench.ribs.store.iter().count(), new.ribs.store.iter().count());
     }
+}
+
+/// A speaker with so many VPN routes of its first peer, all in one table.
+fn full(routes: u32) -> Bench {
+    let mut bench = Bench::new(0);
+    bench.step(&Step::Session { peer: 0, up: true, graceful: false });
+    let nlri = |number: u32| Nlri {
+        rd: Some(RDS[1].parse().unwrap()),
+        prefix: Prefix::host(Ipv4Addr::from((10 << 24) + number).into()),
+        label: Label::new(16),
+        path: None,
+    };
+    let mut attributes = Attributes::new(Origin::Igp, hop(0, 0));
+    attributes.local_preference = Some(100);
+    attributes.add_target(TARGETS[1].parse().unwrap());
+    let routes = (0..routes).map(nlri).collect();
+    let number = bench.ribs.numbers[&id(0)];
+    let attributes = Arc::new(attributes);
+    bench.ribs.update(number, Update::Reach { family: family(0), attributes, routes });
+    bench.run();
+    bench
+}
+
+#[test]
+fn many_routes_of_a_session_that_ends_go_bit_by_bit() {
+    let mut bench = full(20_000);
+    let before = bench.routes.len();
+    assert!(before >= 20_000);
+    bench.ribs.down(bench.now, id(0), false);
+    let mut left = vec![bench.ribs.changes.len()];
+    while let Some(since) = bench.ribs.leaving.values().next().copied() {
+        assert!(since <= bench.now, "at once");
+        bench.run();
+        bench.ribs.expire(bench.now);
+        left.push(bench.ribs.changes.len());
+    }
+    bench.run();
+    assert_eq!((left.len(), bench.routes.len()), (3, 0), "{left:?}");
+    assert!(left.iter().all(|changes| *changes <= before / 2), "{left:?}");
+    let peer = bench.ribs.peer(bench.ribs.numbers[&id(0)]).unwrap();
+    assert!(peer.terms.is_none() && peer.families.is_empty());
+}
+
+#[test]
+fn who_comes_back_before_all_its_routes_are_gone_begins_with_none() {
+    let mut bench = full(20_000);
+    bench.ribs.down(bench.now, id(0), false);
+    bench.ribs.up(bench.now, id(0), &terms(0));
+    bench.run();
+    assert!(bench.routes.is_empty() && bench.ribs.leaving.is_empty());
+    assert_eq!(bench.ribs.per_family(bench.ribs.numbers[&id(0)], family(0)).unwrap().accepted, 0);
+}
+
+#[test]
+fn the_routes_of_a_neighbour_that_is_not_configured_any_more_go_with_it() {
+    let mut bench = full(20_000);
+    let mut config = config(0);
+    config.neighbors.remove(&id(0));
+    bench.ribs.configure(bench.now, Arc::new(config));
+    bench.run();
+    assert!(bench.routes.is_empty() && bench.ribs.leaving.is_empty());
 }

@@ -16,7 +16,7 @@ pub(super) fn open(config: &Config, neighbor: &Neighbor, known: bool) -> Open {
     let next_hop = families.clone().filter(|_| neighbor.capability.extended_next_hop);
     let several = neighbor.families.iter().filter(|(_, of)| of.add_path_receive);
     Open {
-        asn: neighbor.local_as.unwrap_or(config.asn),
+        asn: neighbor.shown_as(config.asn),
         hold: u16::try_from(neighbor.timers.hold.as_secs()).unwrap_or(u16::MAX),
         router_id: config.router_id,
         offer: Offer {
@@ -121,6 +121,6 @@ pub(super) fn differs(old: (&Config, &Neighbor), new: (&Config, &Neighbor)) -> b
         Open { hold: 0, ..open }
     };
     let ((_, before), (_, after)) = (old, new);
-    let link = |neighbor: &Neighbor| (neighbor.remote_as, neighbor.local, neighbor.ttl);
+    let link = |neighbor: &Neighbor| (neighbor.remote_as, neighbor.local_as, neighbor.local, neighbor.ttl);
     link(before) != link(after) || before.password != after.password || terms(old) != terms(new)
 }

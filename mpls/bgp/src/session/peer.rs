@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::{Count, Event, Negotiated, Status, Why};
 use crate::config::{Config, Neighbor, Ttl};
 use crate::fsm::{self, State};
-use crate::io::{ConnectionId, Dial, Listener, PeerId, TtlRule};
+use crate::io::{ConnectionId, Dial, Listener, Output, PeerId, TtlRule};
 use crate::wire::Notification;
 
 mod act;
@@ -118,6 +118,9 @@ impl Peer {
     ) {
         let differs = super::negotiate::differs((&self.config, &self.neighbor), (config, neighbor));
         let was_shut = self.neighbor.shutdown;
+        if self.neighbor.bfd != neighbor.bfd && self.established().is_some() {
+            out.put(Output::Guard(self.id, neighbor.bfd));
+        }
         self.config = config.clone();
         self.neighbor = neighbor.clone();
         if neighbor.shutdown {
@@ -370,7 +373,7 @@ fn ttl(config: &Config, neighbor: &Neighbor) -> TtlRule {
 }
 
 fn is_external(config: &Config, neighbor: &Neighbor) -> bool {
-    neighbor.remote_as != neighbor.local_as.unwrap_or(config.asn)
+    neighbor.remote_as != neighbor.shown_as(config.asn)
 }
 
 /// What a timer of a link has run out of, and not again.

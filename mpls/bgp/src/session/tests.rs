@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use vrf::Rd;
 
 use super::*;
-use crate::attributes::{Attributes, NextHop, Origin};
-use crate::config::{FamilyConfig, GracefulRestart, Neighbor, Ttl};
+use crate::attributes::{Attributes, Origin};
+use crate::config::{FamilyConfig, GracefulRestart, LocalAs, Neighbor, Ttl};
 use crate::update::Nlri;
 
 mod world;
@@ -28,7 +28,7 @@ fn update(count: u32) -> Update {
     let attributes = Attributes {
         origin: Origin::Igp,
         as_path: vec![],
-        next_hop: NextHop { address: [192, 0, 2, 1].into(), link_local: None },
+        next_hop: [192, 0, 2, 1].into(),
         med: None,
         local_preference: Some(100),
         atomic_aggregate: false,
@@ -273,7 +273,10 @@ fn equal_router_ids_are_refused_within_an_as_and_taken_between_two() {
 #[test]
 fn local_as_is_what_the_neighbour_sees() {
     let mut world = World::with(|side, neighbor| match side {
-        0 => (neighbor.local_as, neighbor.remote_as) = (Some(64_999), 65000),
+        0 => {
+            let shown = LocalAs { asn: 64_999, prepend: true, replace: false };
+            (neighbor.local_as, neighbor.remote_as) = (Some(shown), 65000);
+        }
         _ => neighbor.remote_as = 64_999,
     });
     world.run(30);
@@ -372,6 +375,19 @@ fn bfd_guards_what_is_established_and_its_loss_ends_it() {
     assert_eq!(world.guards[0], [true, false]);
     world.run(60);
     assert_eq!(world.ups(0), 2);
+}
+
+#[test]
+fn bfd_of_a_session_that_stands_is_switched_on_and_off_without_touching_it() {
+    let mut world = World::new();
+    world.run(30);
+    world.reconfigure(0, |neighbor| neighbor.bfd = true);
+    assert_eq!(world.guards[0], [true]);
+    world.reconfigure(0, |neighbor| neighbor.bfd = false);
+    assert_eq!((world.guards[0].as_slice(), world.ups(0)), ([true, false].as_slice(), 1));
+    world.reconfigure(0, |neighbor| neighbor.bfd = true);
+    world.reconfigure(0, |neighbor| (neighbor.bfd, neighbor.local) = (false, Some([192, 0, 2, 77].into())));
+    assert_eq!(world.guards[0], [true, false, true, false], "also with a session that ends");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Path attributes but those that hold routes: from and to the codec's, with the error handling of RFC 7606.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use rustbgpd_wire as codec;
 use rustbgpd_wire::attribute::{decode_path_attributes_revised, encode_path_attributes};
 use rustbgpd_wire::{AsPathSegment, ErrorDisposition, PathAttribute};
 
 use super::notification::Notification;
-use crate::attributes::{Attributes, NextHop, Origin, Unknown};
+use crate::attributes::{Attributes, Origin, Unknown};
 
 /// Of which session the attributes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) struct Read {
 }
 
 /// `next_hop`: of MP_REACH_NLRI; without it the attribute NEXT_HOP counts. What cannot be survived is an error.
-pub(super) fn read(bytes: &[u8], next_hop: Option<NextHop>, context: Context) -> Result<Read, Notification> {
+pub(super) fn read(bytes: &[u8], next_hop: Option<IpAddr>, context: Context) -> Result<Read, Notification> {
     let decoded = decode_path_attributes_revised(bytes, context.four_octet, !context.external, &[])?;
     let mut problem = decoded.malformed.first().map(|malformed| malformed.error.to_string());
     let worst = decoded.malformed.iter().map(|malformed| malformed.disposition).max();
@@ -41,7 +41,7 @@ pub(super) fn read(bytes: &[u8], next_hop: Option<NextHop>, context: Context) ->
 }
 
 /// Of the attributes that were read one by one. The error: why the routes are taken as withdrawn.
-fn build(list: Vec<PathAttribute>, next_hop: Option<NextHop>, external: bool) -> Result<Attributes, String> {
+fn build(list: Vec<PathAttribute>, next_hop: Option<IpAddr>, external: bool) -> Result<Attributes, String> {
     let mut gathered = Gathered { next_hop, ..Gathered::default() };
     for attribute in list {
         gathered.add(attribute)?;
@@ -59,7 +59,7 @@ fn build(list: Vec<PathAttribute>, next_hop: Option<NextHop>, external: bool) ->
 struct Gathered {
     origin: Option<Origin>,
     as_path: Option<Vec<u32>>,
-    next_hop: Option<NextHop>,
+    next_hop: Option<IpAddr>,
     med: Option<u32>,
     local_preference: Option<u32>,
     atomic_aggregate: bool,
@@ -79,8 +79,7 @@ impl Gathered {
             PathAttribute::AsPath(path) => self.as_path = Some(read_path(path.segments)?),
             // RFC 4760 section 3: beside MP_REACH_NLRI it means nothing.
             PathAttribute::NextHop(address) => {
-                let plain = NextHop { address: address.into(), link_local: None };
-                self.next_hop = self.next_hop.or(Some(plain));
+                self.next_hop = self.next_hop.or_else(|| Some(address.into()));
             }
             PathAttribute::Med(med) => self.med = Some(med),
             PathAttribute::LocalPref(preference) => self.local_preference = Some(preference),
@@ -117,8 +116,8 @@ impl Gathered {
 
     fn finish(self) -> Result<Attributes, String> {
         let next_hop = self.next_hop.ok_or("NEXT_HOP is missing")?;
-        if !super::next_hop::valid(&next_hop) {
-            return Err(format!("next hop {} cannot be a router", next_hop.address));
+        if !super::next_hop::valid(next_hop) {
+            return Err(format!("next hop {next_hop} cannot be a router"));
         }
         Ok(Attributes {
             origin: self.origin.ok_or("ORIGIN is missing")?,

@@ -3,22 +3,16 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::attributes::NextHop;
 use crate::io::AddressFamily;
 
 /// `None`: no next hop of this family is that long.
-pub(super) fn read(family: AddressFamily, bytes: &[u8]) -> Option<NextHop> {
+pub(super) fn read(family: AddressFamily, bytes: &[u8]) -> Option<IpAddr> {
     let mut rest = bytes;
     let first = address(family, &mut rest)?;
     let second = if rest.is_empty() { None } else { Some(address(family, &mut rest)?) };
-    let link_local = match (first, second) {
-        // A second address that is not link-local says nothing.
-        (IpAddr::V6(_), Some(IpAddr::V6(second))) => Some(second).filter(Ipv6Addr::is_unicast_link_local),
-        (_, None) => None,
-        (IpAddr::V4(_), Some(_)) | (_, Some(IpAddr::V4(_))) => return None,
-    };
-    let address = first.to_canonical();
-    rest.is_empty().then_some(NextHop { address, link_local: link_local.filter(|_| address.is_ipv6()) })
+    // The global address is what routes lead to, the link-local one behind it is of IPv6 alone.
+    let fits = second.is_none_or(|second| first.is_ipv6() && second.is_ipv6());
+    (fits && rest.is_empty()).then(|| first.to_canonical())
 }
 
 /// Takes one address, in VPN families with the route distinguisher in front of it.
@@ -38,8 +32,8 @@ fn address(family: AddressFamily, rest: &mut &[u8]) -> Option<IpAddr> {
 }
 
 /// RFC 4271 section 6.3: whether it can be the address of a router at all.
-pub(super) fn valid(next_hop: &NextHop) -> bool {
-    match next_hop.address {
+pub(super) fn valid(next_hop: IpAddr) -> bool {
+    match next_hop {
         IpAddr::V4(v4) => {
             !v4.is_unspecified() && !v4.is_loopback() && !v4.is_multicast() && !v4.is_broadcast()
         }
@@ -48,13 +42,10 @@ pub(super) fn valid(next_hop: &NextHop) -> bool {
 }
 
 /// With the octet of length in front.
-pub(super) fn write(family: AddressFamily, next_hop: &NextHop, out: &mut Vec<u8>) {
+pub(super) fn write(family: AddressFamily, next_hop: IpAddr, out: &mut Vec<u8>) {
     let at = out.len();
     out.push(0);
-    write_address(family, next_hop.address, out);
-    if let (Some(second), IpAddr::V6(_)) = (next_hop.link_local, next_hop.address) {
-        write_address(family, second.into(), out);
-    }
+    write_address(family, next_hop, out);
     out[at] = u8::try_from(out.len() - at - 1).unwrap_or(u8::MAX);
 }
 

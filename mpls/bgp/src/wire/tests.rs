@@ -8,7 +8,7 @@ use base::Label;
 use vrf::Rd;
 
 use super::*;
-use crate::attributes::{NextHop, Origin, Unknown};
+use crate::attributes::{Origin, Unknown};
 use crate::update::{Nlri, Update};
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -140,7 +140,7 @@ fn frr_announces_routes_of_ipv4_in_the_message_itself() {
         (attributes.origin, attributes.med, attributes.local_preference),
         (Origin::Igp, Some(0), Some(100))
     );
-    assert_eq!(attributes.next_hop, NextHop { address: [198, 51, 100, 2].into(), link_local: None });
+    assert_eq!(attributes.next_hop, IpAddr::from([198, 51, 100, 2]));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn frr_announces_a_mapped_next_hop_for_ipv6_and_it_is_one_of_ipv4() {
         panic!()
     };
     assert_eq!(routes, &[route(None, "2001:db8:1::/48", None)]);
-    assert_eq!(attributes.next_hop.address, IpAddr::from([198, 51, 100, 2]));
+    assert_eq!(attributes.next_hop, IpAddr::from([198, 51, 100, 2]));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn frr_announces_vpn_routes() {
          76007de10001c000020900020a0e0000 40010100 50020000 80040400000000 40050400000064",
     );
     let [Update::Reach { family: AddressFamily::Vpnv4, attributes, routes }] = &v4[..] else { panic!() };
-    assert_eq!(attributes.next_hop.address, IpAddr::from([198, 51, 100, 2]));
+    assert_eq!(attributes.next_hop, IpAddr::from([198, 51, 100, 2]));
     let other = Rd::Ipv4([192, 0, 2, 9].into(), 2);
     let (first, second) = (Rd::As2(65000, 2), other);
     assert_eq!(routes[0], route(Some(first), "10.13.0.0/24", Some(2013)));
@@ -174,7 +174,7 @@ fn frr_announces_vpn_routes() {
          88007e010000fde80000000220010db80013 40010100 50020000 80040400000000 40050400000064",
     );
     let [Update::Reach { family: AddressFamily::Vpnv6, attributes, routes }] = &v6[..] else { panic!() };
-    assert_eq!(attributes.next_hop.address, IpAddr::from([198, 51, 100, 2]), "RFC 4659 section 3.2.1.1");
+    assert_eq!(attributes.next_hop, IpAddr::from([198, 51, 100, 2]), "RFC 4659 section 3.2.1.1");
     assert_eq!(routes, &[route(Some(first), "2001:db8:13::/48", Some(2016))]);
 }
 

@@ -1,5 +1,6 @@
 //! UPDATE, RFC 4271 section 4.3 and RFC 4760: bytes to `Update`s with the error handling of RFC 7606.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::attributes::{self, Context};
 use super::nlri::{self, Form, Invalid};
 use super::notification::Notification;
 use super::{family, next_hop};
-use crate::attributes::{Attributes, NextHop};
+use crate::attributes::Attributes;
 use crate::io::AddressFamily;
 use crate::update::{Nlri, Update};
 
@@ -37,7 +38,7 @@ pub(crate) struct Decoded {
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     bytes: Vec<u8>,
-    next_hop: Option<NextHop>,
+    next_hop: Option<IpAddr>,
     attributes: Option<Arc<Attributes>>,
 }
 
@@ -142,7 +143,7 @@ impl Reader {
     fn attributes(
         &self,
         parts: &Parts<'_>,
-        next_hop: Option<NextHop>,
+        next_hop: Option<IpAddr>,
         cache: &mut Cache,
         family: AddressFamily,
         decoded: &mut Decoded,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::{Engine, Instant, Label, PortId, Prefix, Secret, VrfId};
 use ldp::config::{Config, GracefulRestart, PortConfig};
-use ldp::{ConnectionId, Input, Interface, Ldp, LdpId, Lsp, Notice, Output, Route, State, Swap};
+use ldp::{ConnectionId, Input, Interface, Ldp, LdpId, Listener, Lsp, Notice, Output, Route, State, Swap};
 use mpls::Fec;
 
 /// How long anything is on its way.
@@ -49,7 +49,9 @@ pub(crate) struct Node {
     pub(crate) history: Vec<(Prefix, Option<Lsp>)>,
     pub(crate) sent: Vec<(ConnectionId, Vec<u8>)>,
     pub(crate) connections: Vec<ConnectionId>,
-    listening: Vec<(IpAddr, Option<Secret>)>,
+    /// Of those.
+    pub(crate) near: Vec<bool>,
+    pub(crate) listening: Vec<Listener>,
     next_label: u32,
     /// Labels of this box run out here.
     pub(crate) last_label: u32,
@@ -210,7 +212,7 @@ impl World {
         remote: IpAddr,
         password: Option<Secret>,
     ) {
-        let welcome = self.nodes[node].listening.iter().any(|(who, key)| *who == local && *key == password);
+        let welcome = self.nodes[node].listening.iter().any(|it| it.from == local && it.password == password);
         if !welcome {
             return self.later(from, Event::Input(Input::Closed(connection)));
         }
@@ -232,8 +234,9 @@ impl World {
             match output {
                 Output::Hello { port, to, bytes } => self.hello(node, port, to, &bytes),
                 Output::Listen(from) => self.nodes[node].listening = from,
-                Output::Connect { connection, local, remote, password } => {
+                Output::Connect { connection, local, remote, password, near } => {
                     self.nodes[node].connections.push(connection);
+                    self.nodes[node].near.push(near);
                     match self.owner(remote).filter(|other| !self.is_cut(node, *other)) {
                         Some(other) => {
                             self.later(other, Event::Connect(node, connection, local, remote, password));
@@ -364,6 +367,7 @@ impl Node {
             history: Vec::new(),
             sent: Vec::new(),
             connections: Vec::new(),
+            near: Vec::new(),
             listening: Vec::new(),
             next_label: 100 * (number as u32 + 1),
             last_label: u32::MAX,

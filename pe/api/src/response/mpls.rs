@@ -37,6 +37,8 @@ pub struct LdpNeighbor {
     pub remote_address: Option<IpAddr>,
     /// We opened the connection.
     pub active: bool,
+    /// Nothing is taken that a router passed on, RFC 6720.
+    pub ttl_security: bool,
     pub messages_sent: u64,
     pub messages_received: u64,
     /// Seconds.

@@ -80,14 +80,14 @@ fn tables_of_bgp_have_the_new_and_the_old_spelling() {
     assert_eq!(ask("show ip bgp"), bgp(BgpFamily::Ipv4, BgpTables::All, BgpWhat::All));
     assert_eq!(ask("sh bgp ipv6 uni"), bgp(BgpFamily::Ipv6, BgpTables::All, BgpWhat::All));
     assert_eq!(ask("sh bgp ipv4 uni vrf red"), bgp(BgpFamily::Ipv4, red(), BgpWhat::All));
-    for line in ["show bgp vpnv4 unicast all", "show ip bgp vpnv4 all"] {
+    for line in ["show bgp vpnv4 unicast all", "show bgp vpnv4 all", "show ip bgp vpnv4 all"] {
         assert_eq!(ask(line), bgp(BgpFamily::Vpnv4, BgpTables::All, BgpWhat::All));
     }
     for line in ["show bgp vpnv4 unicast vrf red 10.0.0.0/8", "show ip bgp vpnv4 vrf red 10.0.0.0/8"] {
         assert_eq!(ask(line), bgp(BgpFamily::Vpnv4, red(), BgpWhat::Prefix("10.0.0.0/8".into())));
     }
     let rd = BgpTables::Rd("65000:1".into());
-    assert_eq!(ask("show bgp vpnv6 unicast rd 65000:1"), bgp(BgpFamily::Vpnv6, rd, BgpWhat::All));
+    assert_eq!(ask("show bgp vpnv6 rd 65000:1"), bgp(BgpFamily::Vpnv6, rd, BgpWhat::All));
 }
 
 #[test]

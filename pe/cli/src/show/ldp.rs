@@ -55,6 +55,9 @@ fn addresses(text: &mut String, all: &[IpAddr]) {
 }
 
 fn details(text: &mut String, of: &LdpNeighbor) {
+    if of.ttl_security {
+        text.push_str("        TTL security: only what no router passed on (TTL 255) is taken\n");
+    }
     if let Some(keepalive) = of.keepalive {
         let _ = writeln!(text, "        Peer holdtime: {keepalive} sec");
     }

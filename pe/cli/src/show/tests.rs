@@ -301,9 +301,19 @@ fn vrfs_show_their_interfaces_and_targets() {
         ipv4: true,
         ipv6: rd.is_some(),
         interfaces: interfaces.iter().map(|&name| name.to_owned()).collect(),
+        leaks: Vec::new(),
     };
+    let leak = |import: bool, limit: u32, prefixes, beyond| VrfLeak {
+        import,
+        ipv6: !import,
+        map: "SOME".into(),
+        limit,
+        prefixes,
+        beyond,
+    };
+    let leaks = vec![leak(true, 2, 2, 7), leak(false, 1000, 12, 0)];
     let vrfs = Response::Vrfs(vec![
-        vrf("vpn1", Some("100:1"), &["Ethernet1/0", "Ethernet1/2"]),
+        VrfSummary { leaks, ..vrf("vpn1", Some("100:1"), &["Ethernet1/0", "Ethernet1/2"]) },
         vrf("vpn2", None, &[]),
     ]);
     golden("vrf", &plain(&vrfs));

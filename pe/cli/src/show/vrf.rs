@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use api::VrfSummary;
+use api::{VrfLeak, VrfSummary};
 
 use crate::commands::Look;
 
@@ -49,7 +49,18 @@ fn detail(vrf: &VrfSummary) -> String {
     text.push_str("  Connected addresses are not in global routing table\n");
     targets(&mut text, "Export", &vrf.export);
     targets(&mut text, "Import", &vrf.import);
+    vrf.leaks.iter().for_each(|it| leak(&mut text, it));
     text
+}
+
+fn leak(text: &mut String, leak: &VrfLeak) {
+    let direction = if leak.import { "Import" } else { "Global export" };
+    let family = if leak.ipv6 { "ipv6" } else { "ipv4" };
+    let VrfLeak { map, limit, prefixes, beyond, .. } = leak;
+    let _ = writeln!(text, "  {direction} route-map for {family} unicast: {map} (prefix limit: {limit})");
+    let more =
+        if *beyond > 0 { format!("; {beyond} more are permitted, and kept out") } else { String::new() };
+    let _ = writeln!(text, "    {prefixes} prefixes are leaked{more}");
 }
 
 fn targets(text: &mut String, direction: &str, targets: &[String]) {

@@ -155,4 +155,17 @@ fn vrfs(config: &Config, report: &mut Report<'_>) {
             report.error(&Place::at(Level::Vrf, device), "", message, "give the VRF another name");
         }
     }
+    for (name, vrf) in &config.vrfs {
+        let family = |number| Place::numbered(Level::Family, name, number);
+        let all = [
+            (Place::at(Level::Vrf, name), Some(&vrf.targets)),
+            (family(4), vrf.ipv4.as_ref()),
+            (family(6), vrf.ipv6.as_ref()),
+        ];
+        for (place, _) in all.iter().filter(|(_, it)| it.is_some_and(|it| it.global_import.is_some())) {
+            let message = "no route of a VRF's device leads into the kernel's main table";
+            let help = "write a static route with `global`, or `dataplane user`";
+            report.error(place, "import", message, help);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use base::Prefix;
 use super::Report;
 use crate::ios::{Level, Place};
 use crate::model::bgp::{self, Bgp, NeighborName, Session, Ttl};
-use crate::model::{AclAddress, Config, MapEntry, RouterIdSource};
+use crate::model::{AclAddress, Config, MapEntry, RouterIdSource, Targets};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     if let Some(bgp) = &config.bgp {
@@ -22,9 +22,26 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         }
         bgp.sessions().iter().for_each(|session| self::session(config, bgp, session, report));
     }
+    leaks(config, report);
     ldp(config, report);
     templates(config, report);
     reverse_routes(config, report);
+}
+
+/// They are leaked between tables of BGP.
+fn leaks(config: &Config, report: &mut Report<'_>) {
+    for (name, vrf) in config.vrfs.iter().filter(|_| config.bgp.is_none()) {
+        let family = |number| Place::numbered(Level::Family, name, number);
+        let whole = (Place::at(Level::Vrf, name), Some(&vrf.targets));
+        for (place, targets) in [whole, (family(4), vrf.ipv4.as_ref()), (family(6), vrf.ipv6.as_ref())] {
+            let leaks = |it: &Targets| {
+                [("import", it.global_import.is_some()), ("export", it.global_export.is_some())]
+            };
+            for (line, _) in targets.into_iter().flat_map(leaks).filter(|(_, written)| *written) {
+                report.warning(&place, line, "without BGP it leaks nothing", "write `router bgp`");
+            }
+        }
+    }
 }
 
 const ROUTER_ID: &str = "write `bgp router-id A`, or give a loopback an IPv4 address";
@@ -145,6 +162,19 @@ fn session(config: &Config, bgp: &Bgp, session: &Session, report: &mut Report<'_
     if internal && neighbor.local_as.is_some() {
         let help = "neighbours of our own AS see our own AS";
         report.error(&place, &line, "`local-as` is for neighbours of other ASes", help);
+    }
+    if neighbor.local_as.is_some_and(|shown| shown.asn == neighbor.remote_as) {
+        let help = "an AS of a neighbour's own is no other AS: name another";
+        report.error(&place, &line, "`local-as` is the neighbour's own AS", help);
+    }
+    if internal && neighbor.families.values().any(|of| of.as_override || of.remove_private_as) {
+        let help = "paths change on their way to another AS alone: leave the line out";
+        report.error(
+            &place,
+            &line,
+            "`as-override` and `remove-private-as` are for neighbours of other ASes",
+            help,
+        );
     }
     if !internal && neighbor.families.values().any(|of| of.route_reflector_client) {
         let help = "routes are reflected between neighbours of our own AS";

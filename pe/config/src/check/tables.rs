@@ -6,7 +6,7 @@ use base::{Family, Prefix};
 
 use super::Report;
 use crate::ios::{Level, Place};
-use crate::model::{Binding, Config, CryptoMap, Interface, MapEntry, Mpls, VrfStyle};
+use crate::model::{Binding, Config, CryptoMap, Interface, MapEntry, Mpls, RemotePeer, VrfStyle};
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     distinguishers(config, report);
@@ -188,6 +188,14 @@ fn one_family(config: &Config, place: &Place, map: &CryptoMap, entry: &MapEntry,
     if list.is_some_and(|list| list.ipv6 != map.ipv6) {
         let message = "the access list is not of the crypto map's address family";
         report.error(place, "match address", message, help);
+    }
+    let hop = entry.reverse_route.and_then(|route| match route.remote_peer? {
+        RemotePeer::Hop(hop) | RemotePeer::Gateway(hop) => Some(hop),
+        RemotePeer::Interface => None,
+    });
+    if hop.is_some_and(|hop| hop.is_ipv6() != map.ipv6) {
+        let message = "the next hop of `remote-peer` is not of the crypto map's address family";
+        report.error(place, "reverse-route", message, help);
     }
 }
 

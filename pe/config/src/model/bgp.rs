@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ::bgp::AddressFamily;
 pub use ::bgp::config::{
-    Beyond, Distance, FamilyConfig, GracefulRestart, LabelMode, MaximumPrefix, Redistribute, SendCommunity,
-    Timers, Ttl,
+    Beyond, Distance, FamilyConfig, GracefulRestart, LabelMode, LocalAs, MaximumPrefix, NextHopSelf,
+    Redistribute, SendCommunity, Timers, Ttl,
 };
 use base::{Prefix, Secret};
 
@@ -59,7 +59,8 @@ pub struct Neighbor {
     /// `neighbor A peer-group NAME`; never of a group.
     pub group: Option<String>,
     pub remote_as: Option<u32>,
-    pub local_as: Option<u32>,
+    /// Who we are to a neighbour of another AS.
+    pub local_as: Option<LocalAs>,
     pub description: Option<String>,
     /// An interface, of which the first address of the neighbour's family is used.
     pub update_source: Option<String>,
@@ -260,7 +261,7 @@ impl Setting {
             send_label: self.send_label || group.send_label,
             config: FamilyConfig {
                 route_reflector_client: own.route_reflector_client || all.route_reflector_client,
-                next_hop_self: own.next_hop_self || all.next_hop_self,
+                next_hop_self: own.next_hop_self.max(all.next_hop_self),
                 send_community: SendCommunity {
                     standard: own.send_community.standard || all.send_community.standard,
                     extended: own.send_community.extended || all.send_community.extended,

@@ -19,6 +19,8 @@ pub struct Ldp {
     pub targeted_hello: HelloTimes,
     /// `mpls ldp discovery targeted-hello accept`.
     pub accept_targeted: bool,
+    /// `no mpls ldp ttl-security`.
+    pub no_ttl_security: bool,
     /// `mpls ldp holdtime`, in seconds.
     pub hold: Option<u16>,
     /// `mpls ldp backoff`: first and longest wait, in seconds.
@@ -28,6 +30,8 @@ pub struct Ldp {
     /// `mpls ldp neighbor A password`, by the neighbour's router id.
     pub passwords: BTreeMap<Ipv4Addr, Secret>,
     pub explicit_null: bool,
+    /// `mpls ldp ordered-control`.
+    pub ordered: bool,
     pub graceful_restart: LdpRestart,
     /// `allocate global host-routes` under `mpls ldp label`.
     pub host_routes_only: bool,

@@ -17,8 +17,8 @@ use std::time::Duration;
 use base::{Label, Prefix, Secret};
 use bgp::AddressFamily;
 use config::model::{
-    Binding, Identity, Interface, InterfaceAddress, IpsecDefaults, Mpls, NameServer, Names, PresharedKey,
-    RouteHop, StaticBinding, StaticRoute, Targets, TransformSet, Vrf, VrfStyle,
+    Binding, Identity, Interface, InterfaceAddress, IpsecDefaults, Leak, Mpls, NameServer, Names,
+    PresharedKey, RouteHop, StaticBinding, StaticRoute, Targets, TransformSet, Vrf, VrfStyle,
 };
 use config::{Config, parse, print, report};
 use ipsec::{Cipher, DfBit, Fragmentation, Integrity, Lifetime, Mode, Replay, Suite};
@@ -118,12 +118,24 @@ fn key() -> impl Strategy<Value = Hidden<Secret>> {
 
 fn targets() -> impl Strategy<Value = Targets> {
     let list = || prop::collection::btree_set((any::<u16>(), any::<u32>()), 0..3);
-    (list(), list(), maybe(&MAPS), maybe(&MAPS)).prop_map(|(import, export, import_map, export_map)| {
+    let all = (list(), list(), maybe(&MAPS), maybe(&MAPS), leak(), leak());
+    all.prop_map(|(import, export, import_map, export_map, global_import, global_export)| {
         let targets = |list: std::collections::BTreeSet<_>| {
             list.into_iter().map(|(a, n)| RouteTarget(Rd::As2(a, n))).collect()
         };
-        Targets { import: targets(import), export: targets(export), import_map, export_map }
+        let (import, export) = (targets(import), targets(export));
+        Targets { import, export, import_map, export_map, global_import, global_export }
     })
+}
+
+/// Under `vrf definition` they stand in a family.
+fn without_leaks(targets: Targets) -> Targets {
+    Targets { global_import: None, global_export: None, ..targets }
+}
+
+fn leak() -> impl Strategy<Value = Option<Leak>> {
+    let limit = select(vec![1, Leak::LIMIT, 2_147_483_647]);
+    (maybe(&MAPS), limit).prop_map(|(map, limit)| Some(Leak { map: map?, limit }))
 }
 
 fn vrfs() -> impl Strategy<Value = BTreeMap<String, Vrf>> {
@@ -135,6 +147,7 @@ fn vrfs() -> impl Strategy<Value = BTreeMap<String, Vrf>> {
                 true => (VrfStyle::Ip, Some(Targets::default()), None),
                 false => (VrfStyle::Definition, Some(four), Some(six)),
             };
+            let targets = if ip { targets } else { without_leaks(targets) };
             (name, Vrf { style, description, rd, targets, ipv4, ipv6 })
         };
         let named = VRFS.into_iter().map(str::to_owned).zip(all);

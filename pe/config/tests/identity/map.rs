@@ -127,7 +127,13 @@ fn entry(kind: Kind) -> impl Strategy<Value = MapEntry> {
 }
 
 fn reverse(kind: Kind) -> impl Strategy<Value = (Option<ReverseRoute>, Option<u8>, u32)> {
-    let hop = || any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
+    let ipv6 = matches!(kind, Kind::Static { ipv6: true });
+    let hop = move || {
+        any::<u32>().prop_map(move |bits| {
+            let four = Ipv4Addr::from(bits);
+            if ipv6 { IpAddr::from(four.to_ipv6_compatible()) } else { IpAddr::from(four) }
+        })
+    };
     let peer = prop_oneof![
         Just(RemotePeer::Interface),
         hop().prop_map(RemotePeer::Hop),

@@ -13,8 +13,8 @@ use bgp::policy::{
 };
 use config::Config;
 use config::model::bgp::{
-    Beyond, Clock, Distance, Family, FamilyConfig, GracefulRestart, LabelMode, MaximumPrefix, Neighbor,
-    Redistribute, SendCommunity, Setting, Ttl,
+    Beyond, Clock, Distance, Family, FamilyConfig, GracefulRestart, LabelMode, LocalAs, MaximumPrefix,
+    Neighbor, NextHopSelf, Redistribute, SendCommunity, Setting, Ttl,
 };
 use config::model::{
     Bfd, BfdMap, BfdTimers, Bgp, HelloTimes, Interface, InterfaceAddress, Ldp, LdpRouterId, LdpTransport,
@@ -119,7 +119,7 @@ fn ldp() -> impl Strategy<Value = Hidden<Ldp>> {
         any::<u32>().prop_map(|bits| RouterIdSource::Address(bits.into()))
     ];
     let id = (id, any::<bool>()).prop_map(|(from, force)| LdpRouterId { from, force });
-    let switches = any::<[bool; 5]>();
+    let switches = any::<[bool; 6]>();
     let backoff = prop::option::of((5..100_u16, 100..=u16::MAX));
     let rest = (prop::option::of(15..=u16::MAX), backoff, 30..=600_u64, 5..=300_u64, 15..=600_u64);
     let peers = (
@@ -135,7 +135,7 @@ fn ldp() -> impl Strategy<Value = Hidden<Ldp>> {
             (hold, backoff, reconnect, liveness, recovery),
             peers,
         )| {
-            let [protocol, accept_targeted, explicit_null, on, host_routes_only] = switches;
+            let [protocol, accept_targeted, explicit_null, ordered, on, host_routes_only] = switches;
             let mut ldp = Ldp {
                 protocol,
                 router_id,
@@ -145,6 +145,7 @@ fn ldp() -> impl Strategy<Value = Hidden<Ldp>> {
                 hold,
                 backoff,
                 explicit_null,
+                ordered,
                 host_routes_only,
                 targeted: peers.0.into_iter().map(|bits| IpAddr::from(Ipv4Addr::from(bits))).collect(),
                 passwords: peers.1.into_iter().map(|(bits, Hidden(key))| (bits.into(), key)).collect(),
@@ -343,10 +344,15 @@ fn bgp() -> impl Strategy<Value = Hidden<Bgp>> {
             let inside = bgp.families.values_mut().flat_map(|family| family.neighbors.values_mut());
             for neighbor in bgp.neighbors.values_mut().chain(inside) {
                 neighbor.remote_as = Some(if internal { asn } else { asn % u32::MAX + 1 });
-                neighbor.local_as = neighbor.local_as.filter(|_| !internal);
+                let fits = |shown: &LocalAs| !internal && neighbor.remote_as != Some(shown.asn);
+                neighbor.local_as = neighbor.local_as.filter(fits);
             }
             let settings = bgp.families.values_mut().flat_map(|family| family.settings.values_mut());
-            settings.for_each(|it| it.config.route_reflector_client &= internal);
+            settings.for_each(|it| {
+                it.config.route_reflector_client &= internal;
+                it.config.as_override &= !internal;
+                it.config.remove_private_as &= !internal;
+            });
             bgp.families
                 .values_mut()
                 .for_each(|it| it.settings.retain(|_, setting| *setting != Setting::default()));
@@ -372,8 +378,12 @@ impl Fit for Family {
         let known = if in_vrf { &self.neighbors } else { global };
         self.settings.retain(|name, _| known.contains_key(name));
         self.networks.retain(|prefix, _| (prefix.family() == Version::V6) == six);
+        self.settings.values_mut().for_each(|it| it.send_label &= !in_vrf);
         if !six && family != AddressFamily::Ipv4Unicast {
-            self.settings.values_mut().for_each(|it| it.send_label = false);
+            self.settings.values_mut().for_each(|it| {
+                (it.send_label, it.config.default_originate) = (false, false);
+                it.config.next_hop_self = NextHopSelf::No;
+            });
             *self = Self { settings: std::mem::take(&mut self.settings), ..Self::default() };
         }
     }
@@ -403,9 +413,14 @@ fn neighbors() -> impl Strategy<Value = Hidden<BTreeMap<NeighborName, Neighbor>>
     })
 }
 
+fn local_as() -> impl Strategy<Value = LocalAs> {
+    let how = prop_oneof![Just((true, false)), Just((false, false)), Just((false, true))];
+    (1..=u32::MAX, how).prop_map(|(asn, (prepend, replace))| LocalAs { asn, prepend, replace })
+}
+
 fn neighbor() -> impl Strategy<Value = Hidden<Neighbor>> {
     let ttl = prop_oneof![(1..=255_u8).prop_map(Ttl::Multihop), (1..=254_u8).prop_map(Ttl::Security)];
-    let values = (maybe(&GROUPS), prop::option::of(1..=u32::MAX), text(), prop::option::of(0..=600_u16));
+    let values = (maybe(&GROUPS), prop::option::of(local_as()), text(), prop::option::of(0..=600_u16));
     let rest =
         (prop::option::of(ttl), prop::option::of(key()), prop::option::of(clock()), any::<[bool; 3]>());
     (values, rest).prop_map(
@@ -474,18 +489,18 @@ fn setting() -> impl Strategy<Value = Setting> {
     let filters = (maybe(&MAPS), maybe(&MAPS), maybe(&LISTS), maybe(&LISTS));
     let values =
         (prop::option::of(rd()), prop::option::of(limit), 0..=10_u8, prop_oneof![Just(0), any::<u16>()]);
-    (prop::option::of(any::<bool>()), any::<[bool; 9]>(), values, filters).prop_map(
+    let next_hop = select(vec![NextHopSelf::No, NextHopSelf::External, NextHopSelf::All]);
+    (prop::option::of(any::<bool>()), (any::<[bool; 8]>(), next_hop), values, filters).prop_map(
         |(
             activate,
-            switches,
+            (switches, next_hop_self),
             (soo, maximum_prefix, allowas_in, weight),
             (map_in, map_out, list_in, list_out),
         )| {
-            let [send_label, client, own, standard, extended, as_override, private, default, paths] =
-                switches;
+            let [send_label, client, standard, extended, as_override, private, default, paths] = switches;
             let config = FamilyConfig {
                 route_reflector_client: client,
-                next_hop_self: own,
+                next_hop_self,
                 send_community: SendCommunity { standard, extended },
                 as_override,
                 allowas_in,

@@ -55,6 +55,7 @@ impl Engine for Scripted {
             Input::Hello(_) => "hello",
             Input::Bfd(_) => "bfd",
             Input::Kept(_) => "kept",
+            Input::Resumed => "resumed",
             Input::Event(_) => "event",
             Input::Ike(datagram) => {
                 seen.outputs.push_back(Output::Ike(datagram));

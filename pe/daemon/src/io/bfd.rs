@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use base::{Family, PortId, VrfId};
 use pe::{BfdInput, Host, Input, SessionKey};
@@ -32,7 +33,7 @@ struct Ear {
 }
 
 pub(super) struct Detectors {
-    host: Host,
+    host: Arc<Host>,
     ears: BTreeMap<Ear, AbortHandle>,
     mouths: BTreeMap<(SessionKey, u16), UdpSocket>,
     queue: Queue,
@@ -42,13 +43,13 @@ pub(super) struct Detectors {
 impl Detectors {
     pub(super) fn new(queue: Queue) -> Self {
         let unsent = Tally::new("BFD packets not sent: no socket or no buffer for them");
-        Self { host: Host::default(), ears: BTreeMap::new(), mouths: BTreeMap::new(), queue, unsent }
+        Self { host: Arc::default(), ears: BTreeMap::new(), mouths: BTreeMap::new(), queue, unsent }
     }
 
     /// Opens what is missing and closes what is not wanted. What could not be done.
-    pub(super) fn reconcile(&mut self, host: &Host) -> Vec<String> {
+    pub(super) fn reconcile(&mut self, host: &Arc<Host>) -> Vec<String> {
         let moved = host.ports != self.host.ports;
-        self.host = host.clone();
+        self.host = Arc::clone(host);
         self.mouths.retain(|(key, _), _| !moved && host.bfd.contains(key));
         let wanted: BTreeSet<Ear> = host.bfd.iter().filter_map(|key| ear(host, key)).collect();
         self.ears.retain(|ear, receiver| {

@@ -152,7 +152,8 @@ fn join(socket: &Socket, family: Family, device: &str, index: u32) -> io::Result
             socket.join_multicast_v6(&ROUTERS_V6, index)?;
             socket.set_multicast_if_v6(index)?;
             socket.set_multicast_loop_v6(false)?;
-            // RFC 7552 section 5.1: IPv6 hellos of a link have hop limit 255.
+            // RFC 7552 section 5.1: IPv6 hellos of a link have hop limit 255, and no other is heard.
+            sys::only_near(socket, family)?;
             socket.set_multicast_hops_v6(255)
         }
     }

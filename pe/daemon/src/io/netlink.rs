@@ -44,13 +44,13 @@ pub(crate) struct Known {
     pub(crate) mac: Option<[u8; 6]>,
 }
 
-/// An address and whether it is ours to remove.
+/// An address, and whether it is ours to remove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Present {
     pub(crate) index: u32,
     pub(crate) address: IpAddr,
     pub(crate) length: u8,
     pub(crate) ours: bool,
-    message: AddressMessage,
 }
 
 /// Requests and dumps.
@@ -93,22 +93,36 @@ impl Kernel {
 
     pub(crate) async fn addresses(&self) -> Result<Vec<Present>> {
         let present: Vec<_> = self.0.address().get().execute().try_collect().await.map_err(why)?;
-        Ok(present.into_iter().filter_map(address).collect())
+        Ok(present.iter().filter_map(address).collect())
     }
 
+    /// One that somebody else put there becomes ours: its connected route would be in the wrong table.
     pub(crate) async fn add_address(&self, index: u32, on: &AddressOn) -> Result<()> {
-        let mut request = self.0.address().add(index, on.address, on.length).replace();
+        let added = self.try_address(index, on).await;
+        if !is(&added, EXISTS) {
+            return added.map_err(why);
+        }
+        let ours = Present { index, address: on.address, length: on.length, ours: true };
+        if self.addresses().await?.contains(&ours) {
+            return Ok(());
+        }
+        self.remove_address(index, on).await?;
+        self.try_address(index, on).await.map_err(why)
+    }
+
+    async fn try_address(&self, index: u32, on: &AddressOn) -> std::result::Result<(), Error> {
+        let mut request = self.0.address().add(index, on.address, on.length);
         let message = request.message_mut();
         // The connected route goes to the table of the VRF, not where the kernel would put it; and an
         // address must be ready to bind to when IKE opens its sockets.
         message.header.flags |= AddressHeaderFlags::Nodad;
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute | AddressFlags::Nodad));
         message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
-        request.execute().await.map_err(why)
+        request.execute().await
     }
 
-    pub(crate) async fn remove_address(&self, present: &Present) -> Result<()> {
-        self.0.address().del(present.message.clone()).execute().await.map_err(why)
+    pub(crate) async fn remove_address(&self, index: u32, on: &AddressOn) -> Result<()> {
+        removed(self.0.address().del(address_message(index, on)).execute().await)
     }
 
     /// Ours alone.
@@ -124,20 +138,21 @@ impl Kernel {
     pub(crate) async fn add_rule(&self, rule: &Rule) -> Result<()> {
         let mut request = self.0.rule().add();
         *request.message_mut() = rule_message(rule);
-        request.execute().await.map_err(why)
+        let added = request.execute().await;
+        if is(&added, EXISTS) { Ok(()) } else { added.map_err(why) }
     }
 
     pub(crate) async fn remove_rule(&self, rule: &Rule) -> Result<()> {
-        self.0.rule().del(rule_message(rule)).execute().await.map_err(why)
+        removed(self.0.rule().del(rule_message(rule)).execute().await)
     }
 
-    /// Ours alone, by the names in `links`.
-    pub(crate) async fn routes(&self, links: &[Link]) -> Result<Vec<Route>> {
+    /// Ours alone, by the names of devices.
+    pub(crate) async fn routes<'a>(&self, name: impl Fn(u32) -> Option<&'a str>) -> Result<Vec<Route>> {
         let mut routes = Vec::new();
         let (four, six) = (RouteMessageBuilder::<Ipv4Addr>::new(), RouteMessageBuilder::<Ipv6Addr>::new());
         for any in [four.build(), six.build()] {
             let all: Vec<_> = self.0.route().get(any).execute().try_collect().await.map_err(why)?;
-            routes.extend(all.iter().filter_map(|message| route(message, links)));
+            routes.extend(all.iter().filter_map(|message| route(message, &name)));
         }
         Ok(routes)
     }
@@ -147,7 +162,7 @@ impl Kernel {
     }
 
     pub(crate) async fn remove_route(&self, route: &Route, index: u32) -> Result<()> {
-        self.0.route().del(route_message(route, index)?).execute().await.map_err(why)
+        removed(self.0.route().del(route_message(route, index)?).execute().await)
     }
 }
 
@@ -215,7 +230,30 @@ pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Known> {
     address.map(|address| Known { index: message.header.ifindex, address, mac: mac.filter(|_| answers) })
 }
 
-fn address(message: AddressMessage) -> Option<Present> {
+/// What has gone by itself, with its device or by another's hand, is not missed.
+fn removed(done: std::result::Result<(), Error>) -> Result<()> {
+    if GONE.into_iter().any(|number| is(&done, number)) { Ok(()) } else { done.map_err(why) }
+}
+
+fn is(done: &std::result::Result<(), Error>, number: i32) -> bool {
+    let Err(Error::NetlinkError(refusal)) = done else { return false };
+    refusal.to_io().raw_os_error() == Some(number)
+}
+
+/// EEXIST.
+const EXISTS: i32 = 17;
+/// ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL.
+const GONE: [i32; 4] = [2, 3, 19, 99];
+
+fn address_message(index: u32, on: &AddressOn) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = address_family(Family::of(on.address));
+    (message.header.index, message.header.prefix_len) = (index, on.length);
+    message.attributes.push(AddressAttribute::Local(on.address));
+    message
+}
+
+pub(crate) fn address(message: &AddressMessage) -> Option<Present> {
     let (mut local, mut any) = (None, None);
     for attribute in &message.attributes {
         if let AddressAttribute::Local(address) = attribute {
@@ -226,7 +264,7 @@ fn address(message: AddressMessage) -> Option<Present> {
     }
     let ours = message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
     let (index, length) = (message.header.index, message.header.prefix_len);
-    local.or(any).map(|address| Present { index, address, length, ours, message })
+    local.or(any).map(|address| Present { index, address, length, ours })
 }
 
 const fn address_family(family: Family) -> AddressFamily {
@@ -254,7 +292,7 @@ fn rule_message(rule: &Rule) -> RuleMessage {
 }
 
 /// `None`: not one of ours.
-fn rule(message: &RuleMessage) -> Option<Rule> {
+pub(crate) fn rule(message: &RuleMessage) -> Option<Rule> {
     let attributes = &message.attributes;
     if !attributes.contains(&RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL))) {
         return None;
@@ -295,8 +333,8 @@ fn route_message(route: &Route, index: u32) -> Result<RouteMessage> {
     Ok(builder.build())
 }
 
-/// `None`: not one of ours, or out of a device that is not in `links`.
-fn route(message: &RouteMessage, links: &[Link]) -> Option<Route> {
+/// `None`: not one of ours, or out of a device that has no name.
+pub(crate) fn route<'a>(message: &RouteMessage, name: impl Fn(u32) -> Option<&'a str>) -> Option<Route> {
     if message.header.protocol != RouteProtocol::Other(PROTOCOL) {
         return None;
     }
@@ -314,7 +352,7 @@ fn route(message: &RouteMessage, links: &[Link]) -> Option<Route> {
         } else if let RouteAttribute::Gateway(gateway) = attribute {
             route.gateway = Some(ip(gateway)?);
         } else if let RouteAttribute::Oif(index) = attribute {
-            route.device.clone_from(&links.iter().find(|link| link.index == *index)?.name);
+            name(*index)?.clone_into(&mut route.device);
         } else if let RouteAttribute::Priority(metric) = attribute {
             route.metric = *metric;
         } else if let RouteAttribute::Table(table) = attribute {
@@ -376,7 +414,10 @@ mod tests {
                 gateway: gateway.map(|it| it.parse().unwrap()),
                 metric: 20,
             };
-            assert_eq!(route(&route_message(&sent, 5).unwrap(), &[wan()]), Some(sent));
+            assert_eq!(
+                route(&route_message(&sent, 5).unwrap(), |index| (index == 5).then_some("wan")),
+                Some(sent)
+            );
         }
     }
 

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use base::Family;
+use base::{Family, VrfId};
 use config::model::Backend;
 use pe::{Host, Service, Socket, Stream, StreamId, Streamed};
 use socket2::{Protocol, Type};
@@ -43,14 +44,22 @@ const BACKLOG: i32 = 128;
 pub(super) struct Streams(Rc<RefCell<State>>);
 
 struct State {
-    host: Host,
+    host: Arc<Host>,
     peers: BTreeMap<Service, Vec<Socket>>,
     listeners: BTreeMap<(Service, Place), Listener>,
     /// To connect.
     attempts: BTreeMap<(Service, StreamId), AbortHandle>,
-    connections: BTreeMap<(Service, StreamId), Connection>,
+    connections: BTreeMap<(Service, StreamId), Standing>,
     accepted: StreamId,
     queue: Queue,
+}
+
+/// A connection, and where its peer was found when it began: the device that its socket is bound to.
+struct Standing {
+    connection: Connection,
+    vrf: VrfId,
+    remote: IpAddr,
+    place: Option<Place>,
 }
 
 struct Listener {
@@ -63,7 +72,7 @@ struct Listener {
 impl Streams {
     pub(super) fn new(queue: Queue) -> Self {
         Self(Rc::new(RefCell::new(State {
-            host: Host::default(),
+            host: Arc::default(),
             peers: BTreeMap::new(),
             listeners: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -74,9 +83,21 @@ impl Streams {
     }
 
     /// Ports came, went, or changed their addresses. What could not be done.
-    pub(super) fn host(&self, host: &Host) -> Vec<String> {
-        self.0.borrow_mut().host = host.clone();
+    pub(super) fn host(&self, host: &Arc<Host>) -> Vec<String> {
+        self.0.borrow_mut().host = Arc::clone(host);
+        self.follow();
         self.listen()
+    }
+
+    /// Ends the connections whose device is not their peer's any more: it may be another VRF's by now.
+    fn follow(&self) {
+        let mut state = self.0.borrow_mut();
+        let State { host, connections, .. } = &mut *state;
+        let left = connections.extract_if(.., |_, it| Place::of(host, it.vrf, it.remote) != it.place);
+        for ((service, id), _) in left {
+            let streams = self.clone();
+            spawn_local(async move { streams.tell(service, Streamed::Closed(id)).await });
+        }
     }
 
     /// What could not be done.
@@ -91,8 +112,8 @@ impl Streams {
                 self.0.borrow_mut().attempts.insert((service, id), attempt);
             }
             Stream::Send(id, bytes) => {
-                if let Some(connection) = self.0.borrow().connections.get(&(service, id)) {
-                    connection.send(bytes);
+                if let Some(it) = self.0.borrow().connections.get(&(service, id)) {
+                    it.connection.send(bytes);
                 }
             }
             Stream::Close(id) => {
@@ -110,41 +131,38 @@ impl Streams {
     /// Opens what is missing, closes what is not wanted, and protects with the keys of now.
     fn listen(&self) -> Vec<String> {
         let mut state = self.0.borrow_mut();
-        let state = &mut *state;
-        let wanted: BTreeSet<_> = state
-            .peers
-            .iter()
-            .flat_map(|(service, peers)| peers.iter().map(|peer| (*service, place_of(&state.host, peer))))
-            .filter_map(|(service, place)| Some((service, place?)))
-            .collect();
-        state.listeners.retain(|key, listener| {
-            let keep = wanted.contains(key);
+        let State { host, peers, listeners, .. } = &mut *state;
+        let mut wanted: BTreeMap<(Service, Place), Vec<&Socket>> = BTreeMap::new();
+        for (service, peer) in peers.iter().flat_map(|(service, of)| of.iter().map(|peer| (*service, peer))) {
+            if let Some(place) = place_of(host, peer) {
+                wanted.entry((service, place)).or_default().push(peer);
+            }
+        }
+        listeners.retain(|key, listener| {
+            let keep = wanted.contains_key(key);
             if !keep {
                 listener.acceptor.abort();
             }
             keep
         });
         let mut faults = Vec::new();
-        for key in wanted {
-            let Entry::Vacant(vacant) = state.listeners.entry(key) else { continue };
-            let (service, place) = vacant.key();
-            match listening(*service, place) {
-                Ok(socket) => {
-                    let listener = self.start(*service, place, socket);
-                    vacant.insert(listener);
-                }
-                Err(error) => faults.push(format!("TCP {} {place}: {error}", port(*service))),
-            }
-        }
-        for ((service, place), listener) in &mut state.listeners {
-            let peers = state.peers.get(service).into_iter().flatten();
-            let here = peers.filter(|peer| place_of(&state.host, peer).as_ref() == Some(place));
-            let here: Vec<&Socket> = here.collect();
-            faults.extend(listener.sign(&here));
+        for ((service, place), peers) in wanted {
+            let fault = |error: io::Error| format!("TCP {} {place}: {error}", port(service));
+            let listener = match listeners.entry((service, place.clone())) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(vacant) => match listening(service, &place) {
+                    Ok(socket) => vacant.insert(self.start(service, &place, socket)),
+                    Err(error) => {
+                        faults.push(fault(error));
+                        continue;
+                    }
+                },
+            };
+            faults.extend(listener.sign(&peers));
             // Who accepts from near by only (RFC 5082) wants the answer to its first segment from there, too.
-            let far = here.iter().map(|peer| peer.ttl.0).max().unwrap_or(1);
+            let far = peers.iter().map(|peer| peer.ttl.0).max().unwrap_or(1);
             let set = set_ttl(&socket2::SockRef::from(&*listener.socket), place.family, (far, 0));
-            faults.extend(set.err().map(|error| format!("TCP {} {place}: {error}", port(*service))));
+            faults.extend(set.err().map(fault));
         }
         faults
     }
@@ -200,7 +218,7 @@ impl Streams {
             state.accepted
         };
         let told = Streamed::Accepted { id, vrf: peer.vrf, remote: peer.remote, local };
-        self.begin(service, id, stream, told).await;
+        self.begin(service, id, peer, stream, told).await;
     }
 
     async fn connect(self, service: Service, id: StreamId, socket: Socket) {
@@ -214,7 +232,7 @@ impl Streams {
         self.0.borrow_mut().attempts.remove(&(service, id));
         match connected {
             Ok(Ok(stream)) if let Ok(local) = stream.local_addr() => {
-                self.begin(service, id, stream, Streamed::Connected(id, local.ip())).await;
+                self.begin(service, id, &socket, stream, Streamed::Connected(id, local.ip())).await;
             }
             failed => {
                 tracing::debug!("no connection to {}: {failed:?}", socket.remote);
@@ -224,12 +242,14 @@ impl Streams {
     }
 
     /// A connection stands: the box hears of it before its first bytes.
-    async fn begin(&self, service: Service, id: StreamId, stream: TcpStream, told: Streamed) {
+    async fn begin(&self, service: Service, id: StreamId, peer: &Socket, stream: TcpStream, told: Streamed) {
         let _ = stream.set_nodelay(true);
+        let (vrf, remote, place) = (peer.vrf, peer.remote, place_of(&self.0.borrow().host, peer));
         self.tell(service, told).await;
         let queue = self.0.borrow().queue.clone();
         let (connection, life) = connection::start(stream, service, id, queue);
-        self.0.borrow_mut().connections.insert((service, id), connection);
+        let standing = Standing { connection, vrf, remote, place };
+        self.0.borrow_mut().connections.insert((service, id), standing);
         let streams = self.clone();
         spawn_local(async move {
             life.await;

@@ -32,17 +32,18 @@ const IPV4: [(&str, &str); 9] = [
 const IPV6: [(&str, &str); 4] =
     [("forwarding", "0"), ("accept_ra", "0"), ("accept_redirects", "0"), ("keep_addr_on_down", "1")];
 
-/// What could not be set, one line each. Without IPv6 in the kernel its knobs are not missed.
-pub(crate) fn set(ports: &[&HostPort]) -> Vec<String> {
-    let mut knobs: Vec<(String, &str)> =
-        EVERYWHERE.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-    for port in ports {
-        knobs.extend(device("ipv4", &port.device, &IPV4));
-        knobs.extend(device("ipv6", &port.device, &IPV6));
-        if port.host {
-            // No link-local address: it would send router solicitations into the graph.
-            knobs.extend(device("ipv6", &port.device, &[("addr_gen_mode", "1")]));
-        }
+/// What could not be set of the whole namespace, one line each. Without IPv6 in the kernel its knobs are not missed.
+pub(crate) fn everywhere() -> Vec<String> {
+    EVERYWHERE.iter().filter_map(|(name, value)| write(name, value)).collect()
+}
+
+/// The same of a port's device.
+pub(crate) fn set(port: &HostPort) -> Vec<String> {
+    let mut knobs = device("ipv4", &port.device, &IPV4);
+    knobs.extend(device("ipv6", &port.device, &IPV6));
+    if port.host {
+        // No link-local address: it would send router solicitations into the graph.
+        knobs.extend(device("ipv6", &port.device, &[("addr_gen_mode", "1")]));
     }
     knobs.iter().filter_map(|(name, value)| write(name, value)).collect()
 }

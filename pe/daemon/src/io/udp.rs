@@ -14,6 +14,7 @@ use pe::HostPort;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::hold;
+use super::reconcile::Present;
 use super::sockets::{Open, Place, Sockets};
 
 const IKE: u16 = 500;
@@ -36,8 +37,8 @@ impl Udp {
 
     /// Opens what is missing and closes what is not wanted; what stays is not touched. Returns what could not be
     /// opened.
-    pub(crate) fn reconcile(&mut self, backend: Backend, ports: &[&HostPort]) -> Vec<String> {
-        let wanted = places(ports);
+    pub(crate) fn reconcile(&mut self, backend: Backend, ports: &[Present<'_>]) -> Vec<String> {
+        let wanted = places(ports.iter().map(|(port, _)| *port));
         let before: Vec<_> = self.open.keys().cloned().collect();
         self.open.retain(|place, _| wanted.contains(place));
         let mut faults = Vec::new();
@@ -50,8 +51,8 @@ impl Udp {
                 Err(error) => faults.push(format!("UDP {} on {}: {error}", place.local, place.device)),
             }
         }
-        self.sockets.set(self.open.clone());
         if !self.open.keys().eq(&before) {
+            self.sockets.set(self.open.clone());
             faults.extend(self.keep(backend));
         }
         faults
@@ -70,14 +71,14 @@ impl Udp {
     }
 }
 
-fn places(ports: &[&HostPort]) -> Vec<Place> {
+fn places<'a>(ports: impl IntoIterator<Item = &'a HostPort>) -> Vec<Place> {
     let place = |port: &HostPort, (borrowed, address): (bool, IpAddr), udp| Place {
         front: port.vrf,
         local: SocketAddr::new(address, udp),
         borrowed,
         device: port.device.clone(),
     };
-    let places = ports.iter().flat_map(|port| {
+    let places = ports.into_iter().flat_map(|port| {
         let own = port.addresses.iter().filter(|_| port.ike).map(|on| (false, on.address));
         let ends = own.chain(port.ends.iter().map(|end| (true, *end)));
         ends.flat_map(move |address| [IKE, IKE_NAT].map(|udp| place(port, address, udp)))
@@ -113,9 +114,9 @@ mod tests {
     #[test]
     fn one_address_in_two_front_vrfs_is_four_sockets() {
         let (one, two) = (port(1, "wan1", 1, "192.0.2.1"), port(2, "wan2", 2, "192.0.2.1"));
-        assert_eq!(places(&[&one, &two]).len(), 4);
+        assert_eq!(places([&one, &two]).len(), 4);
         let mut silent = port(3, "core", 0, "192.0.2.9");
         silent.ike = false;
-        assert!(places(&[&silent]).is_empty());
+        assert!(places([&silent]).is_empty());
     }
 }

@@ -7,7 +7,10 @@ use base::PortId;
 use config::model::Backend;
 use pe::{Device, Host, Input};
 
-use super::netlink::{Known, Link};
+use super::Work;
+use super::netlink::{Known, Link, Present};
+use super::reconcile::Links;
+use crate::host::{AddressOn, Thing, Wanted};
 
 /// What we know of the kernel's devices and of the neighbours that the dataplane asked for.
 #[derive(Default)]
@@ -16,6 +19,8 @@ pub(crate) struct Watch {
     /// Wire ports by device name; none where the kernel forwards.
     ports: BTreeMap<String, PortId>,
     owned: BTreeSet<String>,
+    /// What the kernel is to hold of ours.
+    wanted: Wanted,
     asked: BTreeSet<(PortId, IpAddr)>,
     /// What the box was told and holds.
     told: BTreeMap<(PortId, IpAddr), [u8; 6]>,
@@ -27,6 +32,14 @@ pub(crate) struct Watch {
 const ASKED: usize = 4096;
 
 impl Watch {
+    /// What the kernel is to hold from now on.
+    pub(crate) fn want(&mut self, host: &Host) {
+        self.wanted = match host.backend {
+            Backend::User => Wanted::of(host),
+            Backend::Linux => Wanted::default(),
+        };
+    }
+
     /// The ports changed. Neighbours of ports that went are forgotten, the others told again.
     pub(crate) fn host(&mut self, host: &Host) {
         self.owned = host.ports.iter().map(|port| port.device.clone()).collect();
@@ -45,20 +58,34 @@ impl Watch {
         self.prepared.insert(index)
     }
 
-    /// What is new about a device, and whether the kernel side of one of ours must be set again.
-    pub(crate) fn link(&mut self, link: Link) -> (Vec<Input>, bool) {
+    /// What is new about a device, and what that makes to do on the kernel side if it is one of ours.
+    pub(crate) fn link(&mut self, link: Link) -> (Vec<Input>, Option<Work>) {
         let before = self.links.insert(link.index, link.clone());
         if before.as_ref() == Some(&link) {
-            return (Vec::new(), false);
+            return (Vec::new(), None);
         }
+        let mut work = self.owned.contains(&link.name).then_some(Work::Again);
         let mut inputs = Vec::new();
         if let Some(before) = before
             && before.name != link.name
         {
+            // What is ours goes on under the new name.
+            work = if self.owned.contains(&before.name) { Some(Work::Lost) } else { work };
             inputs.push(Input::DeviceGone(before.name));
         }
         inputs.extend(device(&link).map(Input::Device));
-        (inputs, self.owned.contains(&link.name))
+        (inputs, work)
+    }
+
+    /// All devices, by name.
+    pub(crate) fn links(&self) -> Links {
+        self.links.values().map(|link| (link.name.clone(), link.clone())).collect()
+    }
+
+    /// Whether a port's device is one that we have not seen.
+    pub(crate) fn misses(&self, host: &Host) -> bool {
+        let seen: BTreeSet<&str> = self.links.values().map(|link| &*link.name).collect();
+        host.ports.iter().any(|port| !seen.contains(&*port.device))
     }
 
     pub(crate) fn gone(&mut self, index: u32) -> Option<Input> {
@@ -68,12 +95,27 @@ impl Watch {
 
     /// Devices that a fresh list does not have any more.
     pub(crate) fn missing(&self, present: &[Link]) -> Vec<u32> {
-        self.links.keys().copied().filter(|index| present.iter().all(|link| link.index != *index)).collect()
+        let present: BTreeSet<u32> = present.iter().map(|link| link.index).collect();
+        self.links.keys().copied().filter(|index| !present.contains(index)).collect()
     }
 
-    /// Whether a change of the addresses of this device concerns us.
-    pub(crate) fn owns(&self, index: u32) -> bool {
-        self.links.get(&index).is_some_and(|link| self.owned.contains(&link.name))
+    /// One of ours that has gone, or that somebody else has put in its place.
+    pub(crate) fn address(
+        &self,
+        Present { index, address, length, ours }: Present,
+        gone: bool,
+    ) -> Option<Work> {
+        let on = AddressOn { device: self.links.get(&index)?.name.clone(), address, length };
+        self.missed(Thing::Address(on)).filter(|_| gone || !ours)
+    }
+
+    /// It has gone: is it one of ours?
+    pub(crate) fn missed(&self, thing: Thing) -> Option<Work> {
+        self.wanted.contains(&thing).then_some(Work::Missing(thing))
+    }
+
+    pub(crate) fn name(&self, index: u32) -> Option<&str> {
+        Some(&self.links.get(&index)?.name)
     }
 
     pub(crate) fn neighbour(&mut self, known: Known) -> Option<Input> {
@@ -129,11 +171,9 @@ mod tests {
 
     fn watch() -> Watch {
         let mut watch = Watch::default();
-        watch.host(&Host {
-            ports: vec![port(7, "wan", 0, "192.0.2.1")],
-            routes: Vec::new(),
-            ..Host::default()
-        });
+        let host = Host { ports: vec![port(7, "wan", 0, "192.0.2.1")], ..Host::default() };
+        watch.host(&host);
+        watch.want(&host);
         watch.link(link(3, "wan", true));
         watch
     }
@@ -146,17 +186,36 @@ mod tests {
     fn a_device_is_told_once_until_it_changes() {
         let mut watch = watch();
         assert!(watch.link(link(3, "wan", true)).0.is_empty());
-        let (inputs, ours) = watch.link(link(3, "wan", false));
+        let (inputs, work) = watch.link(link(3, "wan", false));
         let [Input::Device(device)] = &inputs[..] else { panic!("not one device") };
-        assert!(ours && !device.up);
+        assert!(work == Some(Work::Again) && !device.up);
         assert_eq!(device.mtu, u16::MAX, "as much as an IP packet can have");
     }
 
     #[test]
     fn a_renamed_device_is_gone_under_its_old_name() {
-        let (inputs, ours) = watch().link(link(3, "lan", true));
+        let (inputs, work) = watch().link(link(3, "lan", true));
         assert!(matches!(&inputs[..], [Input::DeviceGone(old), Input::Device(_)] if old == "wan"));
-        assert!(!ours);
+        assert_eq!(work, Some(Work::Lost), "it has what was of ours");
+    }
+
+    #[test]
+    fn an_address_of_ours_that_goes_or_becomes_anothers_is_missed() {
+        let watch = watch();
+        let at = |ours| Present { index: 3, address: [192, 0, 2, 1].into(), length: 24, ours };
+        let missing = |work| matches!(work, Some(Work::Missing(Thing::Address(on))) if on.length == 24);
+        assert_eq!(watch.address(at(true), false), None, "we put it there");
+        assert!(missing(watch.address(at(true), true)));
+        assert!(missing(watch.address(at(false), false)));
+        for other in [Present { length: 25, ..at(true) }, Present { index: 4, ..at(true) }] {
+            assert_eq!(watch.address(other, true), None);
+        }
+    }
+
+    #[test]
+    fn a_port_whose_device_was_never_seen_is_missed() {
+        let of = |device| Host { ports: vec![port(7, device, 0, "192.0.2.1")], ..Host::default() };
+        assert!(!watch().misses(&of("wan")) && watch().misses(&of("lan")));
     }
 
     #[test]

@@ -2,14 +2,13 @@
 //! which the kernel hands it to the dataplane, or is bound to the VRF's device where the kernel forwards: routes,
 //! labels and crypto maps hold as for any other packet.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirEntry};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::{Family, Prefix, VrfId};
@@ -37,7 +36,7 @@ const REDIRECTIONS: usize = 3;
 
 pub(crate) struct Network {
     resolve: Resolve,
-    host: Mutex<Host>,
+    host: Mutex<Arc<Host>>,
     next_port: AtomicU16,
 }
 
@@ -71,21 +70,11 @@ impl Origin {
 }
 
 impl Network {
-    pub(super) const fn new(resolve: Resolve) -> Self {
-        let host = Host {
-            backend: Backend::User,
-            ports: Vec::new(),
-            routes: Vec::new(),
-            vrfs: BTreeMap::new(),
-            servers: BTreeMap::new(),
-            flows: Vec::new(),
-            hellos: Vec::new(),
-            bfd: Vec::new(),
-        };
-        Self { resolve, host: Mutex::new(host), next_port: AtomicU16::new(0) }
+    pub(super) fn new(resolve: Resolve) -> Self {
+        Self { resolve, host: Mutex::default(), next_port: AtomicU16::new(0) }
     }
 
-    pub(super) fn host(&self, host: Host) {
+    pub(super) fn host(&self, host: Arc<Host>) {
         *self.host.lock().unwrap_or_else(PoisonError::into_inner) = host;
     }
 

@@ -53,8 +53,7 @@ fn no_fault(peer: &Peer, file: &Path) -> Result<String> {
 /// Address family, next hop, label, route distinguisher and prefix of each route, as RFC 4364, RFC 4659 and RFC 8277 want
 /// them; and its target.
 fn exact(lab: &Lab, peer: &Peer, file: &Path) -> Result<String> {
-    let segments = decode(file, &[], &format!("{} && tcp.len > 0", from_us(peer)), &["tcp.payload"])?;
-    let said: String = segments.into_iter().flatten().collect();
+    let said = said(file, &from_us(peer))?;
     let wanted = wanted(lab, peer)?;
     for (prefix, bytes) in &wanted {
         let at = said.find(bytes).with_context(|| format!("{prefix}: nowhere {bytes}"))?;
@@ -70,27 +69,27 @@ fn exact(lab: &Lab, peer: &Peer, file: &Path) -> Result<String> {
     Ok(format!("{} routes", wanted.len()))
 }
 
+/// All bytes of the segments that a filter lets pass, in hexadecimal.
+pub(super) fn said(file: &Path, filter: &str) -> Result<String> {
+    let segments = decode(file, &[], &format!("{filter} && tcp.len > 0"), &["tcp.payload"])?;
+    Ok(segments.into_iter().flatten().collect())
+}
+
 /// The MP_REACH_NLRI, from its address family on, of every route that a peer is to hear.
 fn wanted(lab: &Lab, peer: &Peer) -> Result<Vec<(&'static str, String)>> {
     let mut wanted = Vec::new();
-    let speaks_six = peer.ipv6.is_some();
     for other in PEERS.iter().filter(|other| other.node != peer.node) {
         let of = |(prefix, label): Labelled, next_hop| {
             reach(prefix, label, other.number, next_hop).map(|bytes| (prefix, bytes))
         };
         wanted.push(of(other.ipv4, other.next_hop)?);
-        if let Some(six) = other.ipv6.filter(|_| speaks_six) {
-            wanted.push(of(six, other.next_hop6)?);
-        }
+        wanted.push(of(other.ipv6, other.next_hop6)?);
     }
     let session = peer.number;
     let mapped = format!("::ffff:192.0.{session}.1");
     let six = if peer.node == "bird" { format!("2001:db8:{session}::1") } else { mapped };
     let next_hops = [format!("192.0.{session}.1"), six];
     for ((prefix, family), next_hop) in OWN.iter().zip(["vpnv4", "vpnv6"]).zip(&next_hops) {
-        if family == "vpnv6" && !speaks_six {
-            continue;
-        }
         let routes = gobgp::routes(lab.node(GOBGP.node)?, family)?;
         let own = routes.get(&format!("65000:1:{prefix}")).context("GoBGP has not ours")?;
         wanted.push((prefix, reach(prefix, own.label, 1, next_hop)?));
@@ -100,7 +99,7 @@ fn wanted(lab: &Lab, peer: &Peer) -> Result<Vec<(&'static str, String)>> {
 
 /// One route in hexadecimal: family, next hop with a zero distinguisher before it, no SNPA; then the length in bits, the
 /// label at the bottom of the stack, distinguisher 65000:N, prefix.
-fn reach(prefix: &str, label: u32, number: u32, next_hop: &str) -> Result<String> {
+pub(super) fn reach(prefix: &str, label: u32, number: u32, next_hop: &str) -> Result<String> {
     let (address, length) = prefix.split_once('/').context("no length")?;
     let length: usize = length.parse()?;
     let octets = |address: &str| -> Result<Vec<u8>> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
-use api::Response;
+use api::{BgpPath, Response};
+use serde_json::Value;
 
 use super::super::node::Node;
 use super::super::{Lab, frr, gobgp, ours, until};
@@ -18,8 +19,7 @@ pub(super) struct Peer {
     pub(super) number: u32,
     pub(super) ipv4: Labelled,
     pub(super) next_hop: &'static str,
-    /// ExaBGP speaks VPNv4 only.
-    pub(super) ipv6: Option<Labelled>,
+    pub(super) ipv6: Labelled,
     pub(super) next_hop6: &'static str,
 }
 
@@ -28,7 +28,7 @@ pub(super) const FRR: Peer = Peer {
     number: 2,
     ipv4: ("10.11.0.0/24", 2002),
     next_hop: "192.0.2.2",
-    ipv6: Some(("fd11::/64", 2006)),
+    ipv6: ("fd11::/64", 2006),
     next_hop6: "2001:db8:2::2",
 };
 pub(super) const GOBGP: Peer = Peer {
@@ -36,7 +36,7 @@ pub(super) const GOBGP: Peer = Peer {
     number: 3,
     ipv4: ("10.33.0.0/24", 3003),
     next_hop: "192.0.3.2",
-    ipv6: Some(("fd33::/64", 3006)),
+    ipv6: ("fd33::/64", 3006),
     next_hop6: "2001:db8:3::2",
 };
 pub(super) const BIRD: Peer = Peer {
@@ -44,7 +44,7 @@ pub(super) const BIRD: Peer = Peer {
     number: 4,
     ipv4: ("10.44.0.0/24", 4004),
     next_hop: "192.0.4.3",
-    ipv6: Some(("fd44::/64", 4006)),
+    ipv6: ("fd44::/64", 4006),
     next_hop6: "2001:db8:4::3",
 };
 pub(super) const EXABGP: Peer = Peer {
@@ -52,8 +52,8 @@ pub(super) const EXABGP: Peer = Peer {
     number: 5,
     ipv4: ("10.55.0.0/24", 5005),
     next_hop: "192.0.5.2",
-    ipv6: None,
-    next_hop6: "",
+    ipv6: ("fd55::/64", 5008),
+    next_hop6: "2001:db8:5::2",
 };
 pub(super) const PEERS: [Peer; 4] = [FRR, GOBGP, BIRD, EXABGP];
 
@@ -63,10 +63,13 @@ pub(super) const OWN: [&str; 2] = ["10.1.0.1/32", "fd01::1/128"];
 /// Of GoBGP, with an IPv4 next hop (RFC 4659 section 3.2.1.1).
 pub(super) const MAPPED: Labelled = ("fd35::/64", 3007);
 
+/// Of GoBGP, too, with a next hop that labelled unicast leads to.
+pub(super) const CARRIED: Labelled = ("10.36.0.0/24", 3008);
+
 impl Peer {
     /// Its routes are in VRF red of ours, with its labels.
     pub(super) fn is_heard(&self, lab: &Lab) -> Result<bool> {
-        Ok(in_red(lab, self.ipv4)? && self.ipv6.map_or(Ok(true), |six| in_red(lab, six))?)
+        Ok(in_red(lab, self.ipv4)? && in_red(lab, self.ipv6)?)
     }
 
     /// The prefixes that it holds, of both families.
@@ -76,7 +79,7 @@ impl Peer {
             "frr" => held_by_frr(node),
             "gobgp" => held_by_gobgp(node),
             "bird" => held_by_bird(node),
-            other => bail!("{other} does not tell"),
+            _ => held_by_exabgp(node),
         }
     }
 
@@ -84,10 +87,7 @@ impl Peer {
     pub(super) fn comes_back(&self, lab: &Lab) -> Result<()> {
         let node = lab.node(self.node)?;
         match self.node {
-            "frr" => node
-                .demand("/usr/lib/frr/bgpd -A 127.0.0.1 -f /dev/null -d && vtysh -f /mnt/frr.conf")
-                .map(drop),
-            "exabgp" => node.demand("rm -f /run/words").and_then(|_| node.start()),
+            "frr" => frr_returns(node, &["frr"]),
             "gobgp" => node.start().and_then(|()| gobgp_announces(node)),
             _ => node.start(),
         }
@@ -100,14 +100,20 @@ impl Peer {
     }
 }
 
+/// With these files as its configuration.
+pub(super) fn frr_returns(node: &Node, files: &[&str]) -> Result<()> {
+    let read: String = files.iter().map(|file| format!(" && vtysh -f /mnt/{file}.conf")).collect();
+    node.demand(&format!("/usr/lib/frr/bgpd -A 127.0.0.1 -f /dev/null -d{read}")).map(drop)
+}
+
 /// GoBGP forgets with its daemon.
 pub(super) fn gobgp_announces(node: &Node) -> Result<()> {
     until(20, || Ok(node.run("gobgp global")?.success))?;
-    let ipv6 = GOBGP.ipv6.context("GoBGP speaks VPNv6")?;
     for (family, (prefix, label), next_hop) in [
         ("vpnv4", GOBGP.ipv4, GOBGP.next_hop),
-        ("vpnv6", ipv6, GOBGP.next_hop6),
+        ("vpnv6", GOBGP.ipv6, GOBGP.next_hop6),
         ("vpnv6", MAPPED, "::ffff:192.0.3.2"),
+        ("vpnv4", CARRIED, "10.255.0.6"),
     ] {
         let words = format!("label {label} rd 65000:3 rt 65000:100 nexthop {next_hop}");
         node.demand(&format!("gobgp global rib add -a {family} {prefix} {words}"))?;
@@ -117,11 +123,30 @@ pub(super) fn gobgp_announces(node: &Node) -> Result<()> {
 
 /// Whether VRF red of ours uses this route of BGP.
 pub(super) fn in_red(lab: &Lab, (prefix, label): Labelled) -> Result<bool> {
+    Ok(stack(lab, prefix)?.is_some_and(|stack| stack == [label]))
+}
+
+/// The labels with which VRF red of ours uses a route of BGP.
+pub(super) fn stack(lab: &Lab, prefix: &str) -> Result<Option<Vec<u32>>> {
     let words = if prefix.contains(':') { "show ipv6 route vrf red" } else { "show ip route vrf red" };
     let Response::Routes(tables) = ours::ask(lab.node("pe1")?, words)? else { bail!("not a table") };
-    let mut routes = tables.iter().flat_map(|table| &table.routes);
-    let route = routes.find(|route| route.prefix == prefix);
-    Ok(route.is_some_and(|route| route.code == "B" && route.labels == [label]))
+    let mut routes = tables.into_iter().flat_map(|table| table.routes);
+    let route = routes.find(|route| route.prefix == prefix && route.code == "B");
+    Ok(route.map(|route| route.labels))
+}
+
+/// Every path that ours has of a VPN prefix.
+pub(super) fn paths(lab: &Lab, rd: &str, prefix: &str) -> Result<Vec<BgpPath>> {
+    let family = if prefix.contains(':') { "vpnv6" } else { "vpnv4" };
+    let words = format!("show bgp {family} unicast rd {rd}");
+    let Response::Bgp(shown) = ours::ask(lab.node("pe1")?, &words)? else { bail!("not a table of BGP") };
+    let routes = shown.tables.into_iter().flat_map(|table| table.routes);
+    Ok(routes.filter(|route| route.prefix == prefix).flat_map(|route| route.paths).collect())
+}
+
+/// Changes the configuration of ours and reads it again.
+pub(super) fn reconfigure(lab: &Lab, edit: &str) -> Result<()> {
+    lab.node("pe1")?.demand(&format!("{edit} && onramp reload")).map(drop)
 }
 
 fn held_by_frr(node: &Node) -> Result<BTreeSet<String>> {
@@ -138,6 +163,32 @@ fn held_by_frr(node: &Node) -> Result<BTreeSet<String>> {
 fn held_by_gobgp(node: &Node) -> Result<BTreeSet<String>> {
     let names = gobgp::routes(node, "vpnv4")?.into_keys().chain(gobgp::routes(node, "vpnv6")?.into_keys());
     Ok(names.filter_map(|name| name.splitn(3, ':').nth(2).map(str::to_owned)).collect())
+}
+
+/// It only tells what it heard: what was announced last and not withdrawn since, nor lost with its session.
+fn held_by_exabgp(node: &Node) -> Result<BTreeSet<String>> {
+    let mut held = BTreeSet::new();
+    for line in node.demand("cat /run/heard")?.lines() {
+        let event: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+        if event["neighbor"]["state"] == "down" {
+            held.clear();
+        }
+        let update = &event["neighbor"]["message"]["update"];
+        let mut gone = Vec::new();
+        prefixes(&update["withdraw"], &mut gone);
+        held.retain(|prefix: &String| !gone.contains(&prefix.as_str()));
+        let mut told = Vec::new();
+        prefixes(&update["announce"], &mut told);
+        held.extend(told.into_iter().map(str::to_owned));
+    }
+    Ok(held)
+}
+
+/// Every `nlri` within, however deep.
+fn prefixes<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    found.extend(value["nlri"].as_str());
+    let below = value.as_object().into_iter().flat_map(|map| map.values());
+    below.chain(value.as_array().into_iter().flatten()).for_each(|value| prefixes(value, found));
 }
 
 fn held_by_bird(node: &Node) -> Result<BTreeSet<String>> {

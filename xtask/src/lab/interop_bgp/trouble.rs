@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::super::capture::Capture;
 use super::super::report::Report;
 use super::super::{Lab, until};
-use super::speakers::{EXABGP, FRR, GOBGP, PEERS, Peer};
+use super::speakers::{EXABGP, FRR, GOBGP, PEERS, Peer, reconfigure};
 
 /// Daemons die and return: theirs, then ours.
 pub(super) fn resets(lab: &Lab, report: &mut Report) {
@@ -43,9 +43,7 @@ fn away_and_back(
 /// TCP-MD5 and GTSM refuse whoever does not fit, and nobody else.
 pub(super) fn strangers(lab: &Lab, report: &mut Report) {
     let key = |from: &str, to: &str| {
-        let pe = lab.node("pe1")?;
-        pe.demand(&format!("sed -i 's/password {from}$/password {to}/' /run/onramp.conf && onramp reload"))
-            .map(drop)
+        reconfigure(lab, &format!("sed -i 's/password {from}$/password {to}/' /run/onramp.conf"))
     };
     report.check("another password: no session with it, and one again without it", || {
         away_and_back(lab, &FRR, || key("frr-secret", "no-secret"), || key("no-secret", "frr-secret"))

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use vrf::Rd;
 
 use super::*;
-use crate::attributes::{NextHop, Origin};
+use crate::attributes::Origin;
 use crate::update::Membership;
 use crate::wire::{LONGEST, LONGEST_EXTENDED, Message, take};
 
@@ -275,7 +275,7 @@ fn attributes(next_hop: IpAddr) -> Attributes {
     Attributes {
         origin: Origin::Igp,
         as_path: vec![65001; 300],
-        next_hop: NextHop { address: next_hop, link_local: None },
+        next_hop,
         med: Some(1),
         local_preference: Some(100),
         atomic_aggregate: true,

@@ -59,7 +59,7 @@ impl Writer {
     ) -> Result<u64, TooLong> {
         let form = Form { family, path: false, withdrawn: false };
         let write = |route: &Nlri, out: &mut Vec<u8>| form.write(route, out);
-        if let (BODY, IpAddr::V4(next_hop)) = (family, attributes.next_hop.address) {
+        if let (BODY, IpAddr::V4(next_hop)) = (family, attributes.next_hop) {
             let list = attributes::write(attributes, Some(next_hop), self.four_octet).ok_or(TooLong)?;
             let room = self.room(&[&list])?;
             return Ok(pack(routes, room, write, |routes| put(out, &[], &[&list], routes)));
@@ -86,7 +86,7 @@ impl Writer {
         attributes: &Attributes,
     ) -> Result<(Vec<u8>, Vec<u8>), TooLong> {
         let mut head = attribute_head(REACH, family);
-        next_hop::write(family, &attributes.next_hop, &mut head);
+        next_hop::write(family, attributes.next_hop, &mut head);
         head.push(0);
         Ok((head, attributes::write(attributes, None, self.four_octet).ok_or(TooLong)?))
     }

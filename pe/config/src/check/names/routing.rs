@@ -11,8 +11,9 @@ use crate::model::{Config, RouterIdSource};
 pub(super) fn uses<'c>(config: &'c Config, uses: &mut Names<'c>) {
     for targets in config.vrfs.values().flat_map(|of| [Some(&of.targets), of.ipv4.as_ref(), of.ipv6.as_ref()])
     {
-        let maps = targets.into_iter().flat_map(|it| it.import_map.iter().chain(&it.export_map));
-        uses.extend(all(Noun::RouteMap, maps));
+        let Some(targets) = targets else { continue };
+        let leaks = targets.global_import.iter().chain(&targets.global_export).map(|leak| &leak.map);
+        uses.extend(all(Noun::RouteMap, targets.import_map.iter().chain(&targets.export_map).chain(leaks)));
     }
     for RouteMap(entries) in config.policies.route_maps.values() {
         entries.values().flat_map(|entry| &entry.matches).for_each(|found| self::found(found, uses));

@@ -156,9 +156,16 @@ fn hops_printed(v: View<'_>, ipv6: bool) -> Option<Vec<Args>> {
 
 fn refused() -> Vec<Command> {
     const SINGLE: &str = "of one hop, write `bfd interval N min_rx N multiplier N` under the interface";
+    const HOP: &str = "write `ip route static bfd IF GATEWAY`: each next hop is watched for itself";
     const PLAIN: &str = "packets of BFD carry no key here: leave the line out";
     [
         (Global, "bfd-template single-hop <REST:line>", SINGLE),
+        (Global, "ip route static bfd {vrf} <REST:line>", HOP),
+        (
+            Global,
+            "ip route static bfd <IF:interface> <A:ipv4> {group | log | passive | unassociate} [<REST:line>]",
+            HOP,
+        ),
         (Global, "bfd slow-timers [<REST:line>]", "the echo function is not supported: leave the line out"),
         (
             BfdTemplate,

@@ -13,6 +13,7 @@ use crate::model::NeighborName;
 use crate::model::bgp::{Clock, GracefulRestart};
 
 mod neighbor;
+mod refused;
 mod routes;
 mod setting;
 
@@ -27,10 +28,12 @@ pub(super) fn commands() -> Vec<Command> {
     commands.extend(neighbor::elsewhere(BgpUnicast));
     commands.extend(neighbor::elsewhere(BgpVpn));
     commands.extend(neighbor::commands(BgpVrf));
-    for level in [Bgp, BgpUnicast, BgpVpn, BgpVrf] {
+    for level in refused::LEVELS {
         commands.extend(setting::commands(level));
         commands.extend(routes::commands(level));
+        commands.extend(refused::commands(level));
     }
+    commands.push(refused::third_timer());
     commands.extend(families());
     commands
 }
@@ -196,6 +199,8 @@ fn families() -> Vec<Command> {
     ];
     let exit = |level: Level| Command::new(level, "exit-address-family", super::Action::Exit);
     commands.extend([BgpUnicast, BgpVpn, BgpVrf].map(exit));
+    // A line of `router bgp` in a family has left it already.
+    commands.push(Command::comment(Bgp, "exit-address-family"));
     commands
 }
 
@@ -240,7 +245,7 @@ fn refused() -> Vec<Command> {
         ("bgp asnotation dot", "AS numbers are read either way and shown plain: leave the line out"),
         (
             "bgp bestpath <REST:line>",
-            "the decision process is RFC 4271's, with `bgp always-compare-med` if need be",
+            "the decision process is RFC 4271's, with `bgp always-compare-med` and `bgp bestpath compare-routerid`",
         ),
         ("bgp confederation <REST:line>", "confederations are not supported"),
         ("bgp dampening [<REST:line>]", "flap dampening is not supported"),

@@ -374,6 +374,7 @@ fn refused() -> Vec<Command> {
             "LDP is what there is: write `mpls label protocol ldp`, or leave the line out",
         ),
         ("mpls ldp igp sync [<REST:line>]", "there is no IGP here to be held back: leave the line out"),
+        ("mpls mtu <REST:line>", "labels count in `mtu N`: leave the line out"),
         ("bfd echo", "the echo function is not supported: leave the line out"),
         ("bfd template <REST:line>", "of one hop, write `bfd interval N min_rx N multiplier N`"),
         ("service-policy <REST:line>", "quality of service is not supported"),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::args::Args;
 use super::super::scope::Level::{Global, LdpLabel};
-use super::super::scope::{Done, Place, Scope};
+use super::super::scope::{Done, Fault, Place, Scope};
 use super::keyring::text;
-use super::{Command, flag, many, one};
+use super::{Command, Setter, flag, many, one};
 use crate::model::{HelloTimes, Ldp, LdpRouterId, RouterIdSource};
 
 /// A command without arguments.
@@ -35,6 +35,7 @@ pub(super) fn commands() -> Vec<Command> {
     commands.extend(neighbors());
     commands.extend(graceful_restart());
     commands.extend(labels());
+    commands.push(advertise());
     commands.extend(refused());
     commands
 }
@@ -111,7 +112,7 @@ fn hello_printed(times: HelloTimes) -> Option<Vec<Args>> {
     many(interval.into_iter().chain(times.hold.map(|seconds| Args::new().with("H", seconds))))
 }
 
-fn sessions() -> [Command; 3] {
+fn sessions() -> [Command; 5] {
     [
         Command::set(
             Global,
@@ -133,9 +134,7 @@ fn sessions() -> [Command; 3] {
                 let (first, most): (u16, u16) = (a.get("FIRST")?, a.get("MOST")?);
                 if first > most {
                     let help = "the first wait comes first, then the longest";
-                    return Err(
-                        super::Fault::new("the first wait is longer than the longest", help).at("MOST")
-                    );
+                    return Err(Fault::new("the first wait is longer than the longest", help).at("MOST"));
                 }
                 s.config.ldp.backoff = Some((first, most));
                 Ok(())
@@ -153,6 +152,20 @@ fn sessions() -> [Command; 3] {
             },
         ),
         bit!("mpls ldp explicit-null", explicit_null),
+        bit!("mpls ldp ordered-control", ordered),
+        Command::set(
+            Global,
+            "mpls ldp ttl-security",
+            |s, _| {
+                s.config.ldp.no_ttl_security = false;
+                Ok(())
+            },
+            |s, _| {
+                s.config.ldp.no_ttl_security = true;
+                Ok(())
+            },
+            |v| v.config.ldp.no_ttl_security.then(|| vec![Args::new().negate()]),
+        ),
     ]
 }
 
@@ -270,6 +283,15 @@ fn host_routes(s: &mut Scope<'_>, only: bool) -> Done {
     Ok(())
 }
 
+/// Its `no` form is no default: nobody would be told a label.
+fn advertise() -> Command {
+    let always: Setter = |_, _| {
+        let help = "`mpls ldp label` bounds which routes have one";
+        Err(Fault::new("labels of all routes are given to every neighbour", help))
+    };
+    Command::synonym(Global, "mpls ldp advertise-labels [<REST:line>]", always, always)
+}
+
 fn refused() -> Vec<Command> {
     const GLOBAL: &str = "LDP is of the global table: customers' labels travel in BGP";
     const ALL: &str =
@@ -279,7 +301,6 @@ fn refused() -> Vec<Command> {
         (Global, "mpls ldp neighbor vrf <REST:line>", GLOBAL),
         (Global, "mpls ldp router-id vrf <REST:line>", GLOBAL),
         (Global, "mpls ldp neighbor <PEER:ip> labels <REST:line>", ALL),
-        (Global, "mpls ldp advertise-labels [<REST:line>]", ALL),
         (
             Global,
             "mpls ldp igp sync [<REST:line>]",
@@ -291,6 +312,21 @@ fn refused() -> Vec<Command> {
             Global,
             "mpls ldp password <REST:line>",
             "write `mpls ldp neighbor A password KEY` for each neighbour",
+        ),
+        (
+            Global,
+            "mpls ldp {entropy-label | maxhops | nsr | path-vector | request-labels} [<REST:line>]",
+            "nothing here works like that: leave the line out",
+        ),
+        (
+            Global,
+            "mpls ldp neighbor <PEER:ip> implicit-withdraw",
+            "labels are withdrawn by a message: leave the line out",
+        ),
+        (
+            Global,
+            "mpls ldp discovery targeted-hello accept from <REST:line>",
+            "write `mpls ldp neighbor A targeted` for each",
         ),
         (Global, "mpls ldp loop-detection", "routes here do not loop: leave the line out"),
         (Global, "mpls ldp logging <REST:line>", "sessions are always logged: leave the line out"),

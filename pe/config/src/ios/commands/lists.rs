@@ -19,7 +19,7 @@ pub(super) fn commands() -> Vec<Command> {
     commands
 }
 
-fn prefix_lists() -> [Command; 7] {
+fn prefix_lists() -> [Command; 9] {
     [
         Command::set(
             Global,
@@ -40,6 +40,12 @@ fn prefix_lists() -> [Command; 7] {
         Command::comment(Global, "ip prefix-list <NAME:word> description <TEXT:line>"),
         Command::comment(Global, "ipv6 prefix-list <NAME:word> description <TEXT:line>"),
         Command::always(Global, "ip prefix-list sequence-number"),
+        Command::always(Global, "ip bgp-community new-format"),
+        Command::refuse(
+            Global,
+            "ip as-path access-list <REST:line>",
+            "paths are not matched: write a prefix list, or a community list",
+        ),
     ]
 }
 

@@ -7,7 +7,7 @@ use super::super::scope::Level::Global;
 use super::super::scope::{Done, Fault, Scope, View};
 use super::super::value::LabelValue;
 use super::route::{prefix4, prefix6};
-use super::{Command, flag, insert_by_family, many, one};
+use super::{Command, Setter, flag, insert_by_family, many, one};
 use crate::model::{Binding, LabelMode, Mpls, StaticBinding};
 
 pub(super) fn commands() -> Vec<Command> {
@@ -114,8 +114,13 @@ fn mode_families(a: &Args) -> impl Iterator<Item = Family> {
     Family::BOTH.into_iter().filter(move |family| if *family == Family::V4 { four } else { six })
 }
 
-fn rest() -> [Command; 4] {
+fn rest() -> [Command; 5] {
+    let both: Setter = |_, _| {
+        let help = "write `mpls ip propagate-ttl`, or its `no` form";
+        Err(Fault::new("packets of the box and those that it forwards are treated alike", help))
+    };
     [
+        Command::synonym(Global, "mpls ip propagate-ttl {forwarded | local}", both, both),
         Command::always(Global, "mpls ip"),
         Command::always(Global, "tag-switching ip"),
         Command::refuse(

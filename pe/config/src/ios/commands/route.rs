@@ -31,7 +31,7 @@ pub(super) fn commands() -> Vec<Command> {
         ),
         Command::refuse(
             Global,
-            "ip route [vrf <V:vrf>] <P:ipv4> <M:mask> {<IF:interface> [<VIA:ipv4>] | <GW:ipv4> [global]} [<D:1-255>] {track | permanent | multicast} [<REST:line>]",
+            "ip route [vrf <V:vrf>] <P:ipv4> <M:mask> {<IF:interface> [<VIA:ipv4>] | <GW:ipv4> [global]} [<D:1-255>] {track | permanent | multicast | bfd} [<REST:line>]",
             BFD,
         ),
         Command::refuse(Global, "ip default-gateway <REST:line>", "write `ip route 0.0.0.0 0.0.0.0 GATEWAY`"),

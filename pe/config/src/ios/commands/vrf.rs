@@ -5,8 +5,8 @@ use vrf::RouteTarget;
 use super::super::args::Args;
 use super::super::scope::Level::{self, Family, Global, Vrf};
 use super::super::scope::{Done, Fault, Place, Scope, View};
-use super::{Command, flag, insert, many, opt};
-use crate::model::{Targets, Vrf as Table, VrfStyle};
+use super::{Command, flag, insert, many, one, opt};
+use crate::model::{Leak, Targets, Vrf as Table, VrfStyle};
 
 pub(super) fn commands() -> Vec<Command> {
     let mut commands = vec![
@@ -30,9 +30,11 @@ pub(super) fn commands() -> Vec<Command> {
     commands.extend(inside());
     commands.extend(targets(Vrf));
     commands.extend(maps(Vrf));
+    commands.extend(leaks(Vrf));
     commands.extend(families());
     commands.extend(targets(Family));
     commands.extend(maps(Family));
+    commands.extend(leaks(Family));
     commands
 }
 
@@ -93,14 +95,75 @@ fn targets(level: Level) -> [Command; 3] {
 }
 
 /// Under `vrf definition` itself they hold for the families that have none of their own.
-fn maps(level: Level) -> [Command; 4] {
-    const LEAK: &str = "leak by route targets, or by static routes out of interfaces and `… global`";
+fn maps(level: Level) -> [Command; 2] {
     [
         value!(level, "import map <RM:route-map>", targets.import_map, "RM"),
         value!(level, "export map <RM:route-map>", targets.export_map, "RM"),
-        Command::refuse(level, "import {ipv4 | ipv6} <REST:line>", LEAK),
-        Command::refuse(level, "export {ipv4 | ipv6} <REST:line>", LEAK),
     ]
+}
+
+/// Routes of the global table. Under the VRF itself they are `ip vrf`'s, which is IPv4 alone.
+fn leaks(level: Level) -> [Command; 4] {
+    const UNICAST: &str = "only unicast is routed: write `unicast`";
+    [
+        Command::set(
+            level,
+            "import {ipv4 | ipv6} unicast [<N:1-2147483647>] map <RM:route-map>",
+            |s, a| {
+                leaking(s, a)?.global_import = Some(leak(a)?);
+                Ok(())
+            },
+            |s, a| {
+                leaking(s, a)?.global_import = None;
+                Ok(())
+            },
+            |v| leaked(v, v.targets()?.global_import.as_ref()),
+        ),
+        Command::set(
+            level,
+            "export {ipv4 | ipv6} unicast [<N:1-2147483647>] map <RM:route-map>",
+            |s, a| {
+                leaking(s, a)?.global_export = Some(leak(a)?);
+                Ok(())
+            },
+            |s, a| {
+                leaking(s, a)?.global_export = None;
+                Ok(())
+            },
+            |v| leaked(v, v.targets()?.global_export.as_ref()),
+        ),
+        Command::refuse(level, "import {ipv4 | ipv6} multicast <REST:line>", UNICAST),
+        Command::refuse(level, "export {ipv4 | ipv6} multicast <REST:line>", UNICAST),
+    ]
+}
+
+fn leak(a: &Args) -> Result<Leak, Fault> {
+    Ok(Leak { map: a.get("RM")?, limit: a.opt("N").unwrap_or(Leak::LIMIT) })
+}
+
+/// What the line is said of: a family, and its own.
+fn leaking<'s>(s: &'s mut Scope<'_>, a: &Args) -> Result<&'s mut Targets, Fault> {
+    const HELP: &str = "write it under `address-family ipv4` or `address-family ipv6`, and of that family";
+    let of = if a.has("ipv6") { 6 } else { 4 };
+    let own = if s.place.level == Family {
+        Some(s.place.number)
+    } else {
+        (s.vrf().style == VrfStyle::Ip).then_some(4)
+    };
+    if own == Some(of) {
+        Ok(s.targets())
+    } else {
+        Err(Fault::new("the line is of no family, or of another one", HELP))
+    }
+}
+
+fn leaked(v: View<'_>, leak: Option<&Leak>) -> Option<Vec<Args>> {
+    let six = v.place.level == Family && v.place.number == 6;
+    let args = |leak: &Leak| {
+        let limit = (leak.limit != Leak::LIMIT).then_some(leak.limit);
+        Args::new().flag(if six { "ipv6" } else { "ipv4" }).with_some("N", limit).with("RM", &leak.map)
+    };
+    one(leak.map(args))
 }
 
 fn families() -> [Command; 3] {

@@ -4,7 +4,7 @@ use super::super::keyring::text;
 use super::{
     Args, Asn, Bgp, Clock, Command, Done, Fault, Level, NeighborName, Scope, View, clock, clock_printed, many,
 };
-use crate::model::bgp::{Neighbor, Ttl};
+use crate::model::bgp::{LocalAs, Neighbor, Ttl};
 
 /// Whom a line is of.
 macro_rules! who {
@@ -168,14 +168,21 @@ fn systems(level: Level) -> [Command; 2] {
         ),
         Command::set(
             level,
-            who!("local-as <AS:asn>"),
+            who!("local-as <AS:asn> [no-prepend [replace-as]]"),
             |s, a| {
                 let Asn(asn) = a.get("AS")?;
-                of(s, a)?.local_as = Some(asn);
+                let (prepend, replace) = (!a.has("no-prepend"), a.has("replace-as"));
+                of(s, a)?.local_as = Some(LocalAs { asn, prepend, replace });
                 Ok(())
             },
             |s, a| undo(s, a, |it| it.local_as = None),
-            |v| each(v, |it| it.local_as.map(|asn| Args::new().with("AS", asn))),
+            |v| {
+                each(v, |it| {
+                    let LocalAs { asn, prepend, replace } = it.local_as?;
+                    let args = Args::new().with("AS", asn).flag_if(!prepend, "no-prepend");
+                    Some(args.flag_if(replace, "replace-as"))
+                })
+            },
         ),
     ]
 }

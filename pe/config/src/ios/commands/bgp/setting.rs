@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::neighbor::{name, printed, who};
-use super::{Args, Bgp, BgpUnicast, BgpVrf, Command, Done, Fault, Level, Scope, View, many};
-use crate::model::bgp::{Beyond, MaximumPrefix, Setting};
+use super::{Args, Bgp, BgpUnicast, BgpVpn, Command, Done, Fault, Level, Scope, View, many};
+use crate::model::bgp::{Beyond, MaximumPrefix, NextHopSelf, Setting};
 
 /// A line without a value.
 macro_rules! bit {
@@ -27,10 +27,8 @@ pub(super) fn commands(level: Level) -> Vec<Command> {
     let mut commands = vec![
         activate(level),
         bit!(level, who!("route-reflector-client"), config.route_reflector_client),
-        bit!(level, who!("next-hop-self [all]"), config.next_hop_self),
         bit!(level, who!("as-override"), config.as_override),
-        bit!(level, who!("remove-private-as"), config.remove_private_as),
-        bit!(level, who!("default-originate"), config.default_originate),
+        bit!(level, who!("remove-private-as [all]"), config.remove_private_as),
         bit!(level, who!("additional-paths receive"), config.add_path_receive),
         send_community(level),
         allowas_in(level),
@@ -39,7 +37,11 @@ pub(super) fn commands(level: Level) -> Vec<Command> {
         maximum_prefix(level),
         Command::always(level, who!("soft-reconfiguration inbound")),
     ];
-    if matches!(level, Bgp | BgpUnicast | BgpVrf) {
+    if level != BgpVpn {
+        commands.push(bit!(level, who!("default-originate"), config.default_originate));
+        commands.push(next_hop_self(level));
+    }
+    if matches!(level, Bgp | BgpUnicast) {
         commands.push(bit!(level, who!("send-label"), send_label));
     }
     commands.extend(filters(level));
@@ -62,6 +64,27 @@ fn undo(s: &mut Scope<'_>, a: &Args, change: fn(&mut Setting)) -> Done {
 
 fn each(v: View<'_>, line: fn(&Setting) -> Option<Args>) -> Option<Vec<Args>> {
     many(v.bgp_family()?.settings.iter().filter_map(|(name, it)| Some(printed(name, line(it)?))))
+}
+
+/// With `all` also of routes that are reflected.
+fn next_hop_self(level: Level) -> Command {
+    Command::set(
+        level,
+        who!("next-hop-self [all]"),
+        |s, a| {
+            let next_hop = if a.has("all") { NextHopSelf::All } else { NextHopSelf::External };
+            of(s, a)?.config.next_hop_self = next_hop;
+            Ok(())
+        },
+        |s, a| undo(s, a, |it| it.config.next_hop_self = NextHopSelf::No),
+        |v| {
+            each(v, |it| match it.config.next_hop_self {
+                NextHopSelf::No => None,
+                NextHopSelf::External => Some(Args::new()),
+                NextHopSelf::All => Some(Args::new().flag("all")),
+            })
+        },
+    )
 }
 
 fn activate(level: Level) -> Command {
