@@ -116,6 +116,7 @@ impl Net {
         while let Some(errand) = errands.recv().await {
             side.errand(errand);
         }
+        side.streams.end().await;
         Ok(())
     }
 }

@@ -107,7 +107,7 @@ fn ends(lab: &Lab, pe: &Node, report: &mut Report) -> Result<()> {
     });
     all_reach(lab, RESTART, report);
     report.check("no key stands in the log, though it says all it can", || quiet::silent(pe));
-    restarted(lab, "it ends with --keep-forwarding and starts", report, || ended(pe));
+    restarted(lab, "it ends with --keep-forwarding and starts", report, || pe.stop());
     Ok(())
 }
 
@@ -169,17 +169,11 @@ fn again(lab: &Lab, end: impl FnOnce() -> Result<()>) -> Result<()> {
     lab.node("pe1")?.start()
 }
 
-/// SIGTERM, and the daemon has gone.
-fn ended(pe: &Node) -> Result<()> {
-    let end = "kill $(cat /run/cmd.pid); while kill -0 $(cat /run/cmd.pid) 2>/dev/null; do sleep 0.02; done";
-    pe.demand(end).map(drop)
-}
-
 /// An end without `--keep-forwarding`: nothing passes any more, neither sealed nor in clear. Routes into tunnels stay, and
 /// end there in policies that block.
 fn cleared(lab: &Lab, pe: &Node, report: &mut Report) {
     report.check("it ends: its SAs, labels and plain routes are gone, nothing passes", || {
-        ended(pe)?;
+        pe.stop()?;
         for host in HOSTS {
             ensure!(!traffic::reaches(lab.node(host)?, FAR)?, "{host} reaches its far site");
         }

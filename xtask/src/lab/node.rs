@@ -73,10 +73,17 @@ impl Node {
 
     /// Ends it without a word, as a crash would.
     pub(crate) fn kill(&self) -> Result<()> {
-        self.demand(
-            "kill -9 $(cat /run/cmd.pid); while kill -0 $(cat /run/cmd.pid) 2>/dev/null; do sleep 0.02; done",
-        )
-        .map(drop)
+        self.end("KILL")
+    }
+
+    /// Ends it as an operator would.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.end("TERM")
+    }
+
+    fn end(&self, signal: &str) -> Result<()> {
+        let gone = "while kill -0 $(cat /run/cmd.pid) 2>/dev/null; do sleep 0.02; done";
+        self.demand(&format!("kill -{signal} $(cat /run/cmd.pid); {gone}")).map(drop)
     }
 
     pub(crate) fn exec(&self) -> Result<()> {

@@ -5,6 +5,7 @@ mod connection;
 use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use config::model::Backend;
 use pe::{Host, Service, Socket, Stream, StreamId, Streamed};
 use socket2::{Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 
@@ -36,6 +38,8 @@ const fn port(service: Service) -> u16 {
 const ACCEPTED: StreamId = 1 << 63;
 /// Until an attempt to connect is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For last words to leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Peers that may connect at the same time.
 const BACKLOG: i32 = 128;
 
@@ -52,6 +56,9 @@ struct State {
     connections: BTreeMap<(Service, StreamId), Standing>,
     accepted: StreamId,
     queue: Queue,
+    /// Each connection has a copy until it is over.
+    alive: mpsc::Sender<Infallible>,
+    over: mpsc::Receiver<Infallible>,
 }
 
 /// A connection, and where its peer was found when it began: the device that its socket is bound to.
@@ -71,6 +78,7 @@ struct Listener {
 
 impl Streams {
     pub(super) fn new(queue: Queue) -> Self {
+        let (alive, over) = mpsc::channel(1);
         Self(Rc::new(RefCell::new(State {
             host: Arc::default(),
             peers: BTreeMap::new(),
@@ -79,6 +87,8 @@ impl Streams {
             connections: BTreeMap::new(),
             accepted: ACCEPTED,
             queue,
+            alive,
+            over,
         })))
     }
 
@@ -87,6 +97,21 @@ impl Streams {
         self.0.borrow_mut().host = Arc::clone(host);
         self.follow();
         self.listen()
+    }
+
+    /// Ends all connections once what they were given has left.
+    pub(super) async fn end(&self) {
+        let mut over = {
+            let mut state = self.0.borrow_mut();
+            let none = mpsc::channel(1);
+            state.attempts.values().for_each(AbortHandle::abort);
+            state.connections.clear();
+            state.alive = none.0;
+            std::mem::replace(&mut state.over, none.1)
+        };
+        if timeout(FAREWELL, over.recv()).await.is_err() {
+            tracing::warn!("not every neighbour took what it was told at the end");
+        }
     }
 
     /// Ends the connections whose device is not their peer's any more: it may be another VRF's by now.
@@ -250,9 +275,10 @@ impl Streams {
         let (connection, life) = connection::start(stream, service, id, queue);
         let standing = Standing { connection, vrf, remote, place };
         self.0.borrow_mut().connections.insert((service, id), standing);
-        let streams = self.clone();
+        let (streams, alive) = (self.clone(), self.0.borrow().alive.clone());
         spawn_local(async move {
             life.await;
+            drop(alive);
             let ended = streams.0.borrow_mut().connections.remove(&(service, id));
             if ended.is_some() {
                 streams.tell(service, Streamed::Closed(id)).await;

@@ -133,5 +133,16 @@ fn restarter(lab: &Lab, report: &mut Report) -> Result<()> {
         ensure!(all, "restarted {restarted}, forwarding kept {preserved}");
         Ok(String::new())
     });
+    report.check("ours is stopped: FRR and GoBGP drop its routes at once, for it forwards no more", || {
+        pe.stop()?;
+        let kept = |peer: &Peer| {
+            let held = peer.holds(lab)?;
+            Ok::<_, anyhow::Error>(OWN.iter().any(|own| held.contains(*own)))
+        };
+        let took = until(5, || Ok(!kept(&FRR)? && !kept(&GOBGP)?))?;
+        pe.start()?;
+        until(40, || Ok(PEERS.iter().all(|peer| peer.is_heard(lab).unwrap_or(false))))?;
+        Ok(format!("after {:.1} s", took.as_secs_f32()))
+    });
     Ok(())
 }
