@@ -26,7 +26,8 @@ pub struct Config {
     pub targeted: BTreeSet<IpAddr>,
     /// `mpls ldp discovery targeted-hello accept`.
     pub accept_targeted: bool,
-    /// `mpls ldp ttl-security`: GTSM with the neighbours on our links that can do it, too, RFC 6720.
+    /// `mpls ldp ttl-security`: GTSM with the neighbours on our links that can do it, too, RFC 6720; not with
+    /// `explicit_null`.
     pub ttl_security: bool,
     /// `mpls ldp neighbor A password`, by router id.
     pub passwords: BTreeMap<Ipv4Addr, Secret>,

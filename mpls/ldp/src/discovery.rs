@@ -264,7 +264,7 @@ impl Ldp {
             targeted,
             request: matches!(source, Source::Targeted(address) if config.targeted.contains(&address)),
             // RFC 6720 section 2.1: on links alone.
-            gtsm: config.ttl_security && !targeted,
+            gtsm: config.gtsm() && !targeted,
             ipv4: transport.and_then(|address| match address {
                 IpAddr::V4(address) => Some(address),
                 IpAddr::V6(_) => None,
@@ -291,7 +291,7 @@ impl Ldp {
             Source::Targeted(_) => None,
         });
         let said = links.any(|link| link.gtsm || link.transport.is_ipv6());
-        config.ttl_security && said && !peer.adjacencies.iter().any(far)
+        config.gtsm() && said && !peer.adjacencies.iter().any(far)
     }
 
     /// Whether hellos of a family leave and are heard on a port.
@@ -314,6 +314,12 @@ impl Config {
             Source::Targeted(_) => None,
         };
         own.filter(|address| Family::of(*address) == family).or_else(|| self.family_transport(family))
+    }
+
+    /// What we announce explicit null for comes labelled, our neighbours' own segments too: they lose a hop where the label
+    /// is taken off.
+    pub(crate) const fn gtsm(&self) -> bool {
+        self.ttl_security && !self.explicit_null
     }
 
     /// Whether targeted hellos of a neighbour are heard; `requests`: it asks for ours.

@@ -140,7 +140,7 @@ impl Ldp {
         let same = |of: fn(&Config) -> (Ipv4Addr, crate::config::Transport, bool)| {
             old.as_deref().map(of) == self.config.as_deref().map(of)
         };
-        if !same(|config| (config.router_id, config.transport, config.ttl_security)) {
+        if !same(|config| (config.router_id, config.transport, config.gtsm())) {
             self.end_all("configuration changed");
         }
         if self.config.as_ref().is_none_or(|config| config.graceful_restart.is_none()) {

@@ -86,13 +86,14 @@ fn labels_follow_the_routes_and_end_with_penultimate_hop_popping() {
 }
 
 #[test]
-fn explicit_null_is_announced_where_it_is_asked_for_also_in_a_running_session() {
+fn explicit_null_is_announced_where_it_is_asked_for_and_ends_sessions_held_to_links() {
     let mut world = World::row(2, |node, config| config.explicit_null = node == 1);
     world.seconds(1);
     assert_eq!(world.lsp(0, loopback(1)), Some(Label::IPV4_EXPLICIT_NULL));
+    assert_eq!(near(&world), [false; 2], "what comes labelled loses a hop");
     world.nodes[1].config.explicit_null = false;
     world.configure(1);
-    world.seconds(1);
+    world.seconds(20);
     assert_eq!(world.lsp(0, loopback(1)), Some(Label::IMPLICIT_NULL));
     world.route(1, prefix("2001:db8::/64"), Some(ldp::Route::Here));
     assert!(world.is_up(0, 1));
